@@ -1,0 +1,2 @@
+//! Provider doubles and load.
+fn main() {}
