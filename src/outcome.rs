@@ -1,0 +1,124 @@
+//! How one attempt went ([`Verdict`]), how a push ended ([`Outcome`]), and why one was never taken ([`Refusal`]).
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// The one way in which an accepted push ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The provider took it.
+    Delivered,
+    /// The provider refused it for good.
+    Rejected,
+    /// The provider says that the token is dead.
+    Unregistered,
+    /// Its deadline passed first.
+    Expired,
+    /// It used up its attempts.
+    Exhausted,
+    /// The full buffer's policy dropped it.
+    Shed,
+    /// An actor's crash destroyed it; the target is none, ever.
+    Lost,
+}
+
+/// Why a push was never accepted (`refused_*`) or shed at the door (`shed_*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// A field is missing, unknown or has a value that is not allowed.
+    RefusedInvalid,
+    /// The rendered payload is over the provider's limit.
+    RefusedTooLarge,
+    /// No route has that name.
+    RefusedUnknownRoute,
+    /// The service is draining.
+    RefusedDraining,
+    /// The route is paused by an operator.
+    RefusedPaused,
+    /// The route's supervisor gave up.
+    RefusedRouteDown,
+    /// The buffer is full and keeps what it has, or the bounded intake is full.
+    ShedBufferFull,
+}
+
+/// What the provider said about a push, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The provider's code, such as `DEVICE_UNREGISTERED`.
+    pub code: Box<str>,
+    /// The provider's free text, empty if there was none; bounded by the transport.
+    pub detail: Box<str>,
+}
+
+/// The result of one attempt. What follows from it is `feedback`'s decision alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Taken. The token the app uses now, if the provider named another.
+    Delivered {
+        /// The canonical token.
+        canonical: Option<Box<str>>,
+    },
+    /// Refused for good.
+    Rejected(Box<Answer>),
+    /// The token is dead.
+    Unregistered(Box<Answer>),
+    /// Not now; try again after a back-off, no sooner than `after`.
+    Retry {
+        /// The provider's words.
+        answer: Box<Answer>,
+        /// The least delay the provider asked for.
+        after: Option<Duration>,
+    },
+    /// Certainly not processed; send it at once elsewhere, and the attempt does not count.
+    Elsewhere,
+    /// No answer will come: the connection ended or the answer is overdue; the provider may have it.
+    Unanswered,
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// All outcomes, in the ledger's order.
+    pub const ALL: [Self; 7] = [
+        Self::Delivered,
+        Self::Rejected,
+        Self::Unregistered,
+        Self::Expired,
+        Self::Exhausted,
+        Self::Shed,
+        Self::Lost,
+    ];
+
+    /// Returns its name as in the JSON and the metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Rejected => "rejected",
+            Self::Unregistered => "unregistered",
+            Self::Expired => "expired",
+            Self::Exhausted => "exhausted",
+            Self::Shed => "shed",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// Returns its name as in `failed[].reason`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RefusedInvalid => "refused_invalid",
+            Self::RefusedTooLarge => "refused_too_large",
+            Self::RefusedUnknownRoute => "refused_unknown_route",
+            Self::RefusedDraining => "refused_draining",
+            Self::RefusedPaused => "refused_paused",
+            Self::RefusedRouteDown => "refused_route_down",
+            Self::ShedBufferFull => "shed_buffer_full",
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! A push on its way: what the collector queues and a pusher sends.
+//!
+//! The provider's payload is rendered once, at ingest ([`Push::payload`]); after that no stage looks into it.
+
+mod key;
+mod lane;
+mod request;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+pub use key::{KeyMint, PushKey};
+pub use lane::Lane;
+pub use request::{Notification, PushRequest, Target};
+
+use crate::units::Moment;
+
+/// The index of a route in the configuration's order; stable for the life of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteId(pub u16);
+
+/// One push, rendered for its route's transport.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// Identity inside the gateway and towards the provider; the same on every attempt.
+    pub key: PushKey,
+    /// The sender's own id, if one was given.
+    pub name: Option<Box<str>>,
+    /// What the transport's `request` module rendered (for XMPP: escaped JSON members).
+    pub payload: Bytes,
+    /// When it was admitted.
+    pub accepted_at: Moment,
+    /// After this it is not worth sending.
+    pub deadline: Moment,
+    /// Where it goes.
+    pub route: RouteId,
+    /// Its priority lane.
+    pub lane: Lane,
+    /// Attempts that counted so far.
+    pub attempts: u8,
+    /// Whether an earlier attempt ended without an answer, so that the provider may have it already.
+    pub maybe_delivered: bool,
+}
+
+// === impl RouteId ===
+
+impl RouteId {
+    /// Returns the position in the list of routes.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+// === impl Push ===
+
+impl Push {
+    /// Returns the bytes it occupies in the buffer, overhead included; what `buffer_bytes` bounds.
+    pub fn cost(&self) -> u64 {
+        let text = self.payload.len() + self.name.as_ref().map_or(0, |name| name.len());
+        (text + size_of::<Self>()) as u64
+    }
+
+    /// Returns what is left of its time to live, zero if it has passed.
+    pub fn time_left(&self, now: Moment) -> Duration {
+        self.deadline.since(now)
+    }
+
+    /// Returns whether its deadline has passed.
+    pub fn is_expired(&self, now: Moment) -> bool {
+        self.deadline < now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffered_push_stays_compact() {
+        assert!(size_of::<Push>() <= 96, "{} bytes", size_of::<Push>());
+    }
+}

@@ -1,0 +1,72 @@
+//! A push as the sender wrote it, borrowed from the request body (`CONTRACT`: Ingest HTTP).
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Lane;
+
+/// What a sender asks for; checked by `ingest`, rendered by the route's transport.
+#[derive(Debug, Clone)]
+pub struct PushRequest<'a> {
+    /// The sender's id, 1 to 128 visible ASCII characters.
+    pub id: Option<Cow<'a, str>>,
+    /// The route's name; may be missing when exactly one is configured.
+    pub route: Option<Cow<'a, str>>,
+    /// Whom it is for.
+    pub to: Target<'a>,
+    /// Its lane.
+    pub priority: Lane,
+    /// Seconds, 0 to 2,419,200.
+    pub ttl: Option<u32>,
+    /// Pushes with the same key replace each other on the device.
+    pub collapse_key: Option<Cow<'a, str>>,
+    /// What the device shows.
+    pub notification: Option<Notification<'a>>,
+    /// A JSON object for the app.
+    pub data: Option<&'a RawValue>,
+    /// A JSON object of raw fields, merged last into the provider's payload.
+    pub provider: Option<&'a RawValue>,
+}
+
+/// Whom a push is for. Exactly one of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// A device's registration token.
+    Token(Cow<'a, str>),
+    /// A topic's name (without `/topics/`).
+    Topic(Cow<'a, str>),
+    /// A condition over topics.
+    Condition(Cow<'a, str>),
+    /// A Web Push subscription.
+    WebPush {
+        /// The subscription's URL.
+        endpoint: Cow<'a, str>,
+        /// The client's public key, base64url.
+        p256dh: Cow<'a, str>,
+        /// The client's authentication secret, base64url.
+        auth: Cow<'a, str>,
+    },
+}
+
+/// What the device shows; rendered into each provider's own fields.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notification<'a> {
+    /// First line.
+    #[serde(borrow, default)]
+    pub title: Option<Cow<'a, str>>,
+    /// Text.
+    #[serde(borrow, default)]
+    pub body: Option<Cow<'a, str>>,
+    /// URL of a picture.
+    #[serde(borrow, default)]
+    pub image: Option<Cow<'a, str>>,
+    /// Name of a sound.
+    #[serde(borrow, default)]
+    pub sound: Option<Cow<'a, str>>,
+    /// Number on the app's icon.
+    #[serde(default)]
+    pub badge: Option<u32>,
+}

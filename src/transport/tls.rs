@@ -1,0 +1,1 @@
+//! Client TLS by native-tls: the one place that builds connectors.
