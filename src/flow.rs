@@ -1,1 +1,45 @@
-//! To be written.
+//! What crosses the boundaries between stages: the door into the collector, the way back, operator commands, observation cells.
+//!
+//! Demand and events themselves are `pushweir_actors::protocol`. Nobody here owns a mailbox or a socket.
+
+mod cells;
+mod command;
+
+use std::time::Duration;
+
+pub use cells::{PusherCell, PusherState, RouteCell};
+pub use command::{Command, CommandError, RestartMode};
+
+use crate::outcome::Refusal;
+use crate::push::{Push, RouteId};
+use crate::units::Moment;
+
+/// The way in: what ingest may ask of the collector. Implemented by `collector::Intake`.
+pub trait Door: Send + Sync {
+    /// Returns whether a route takes pushes at the moment.
+    ///
+    /// # Errors
+    /// The refusal that its pushes get: draining, paused, route down.
+    fn gate(&self, route: RouteId) -> Result<(), Refusal>;
+
+    /// Takes over a batch for one route and returns how many of its pushes, from the front, hold a place in the buffer.
+    /// The others are shed ([`Refusal::ShedBufferFull`]). The ledger has all of them when this returns.
+    fn admit(&self, route: RouteId, batch: Vec<Push>) -> usize;
+
+    /// Enters refused pushes in the ledger; `None` if their route is not known.
+    fn refuse(&self, route: Option<RouteId>, count: u64);
+
+    /// Returns when a sender that was shed should come back, from the measured drain rate; at least a second.
+    fn retry_after(&self, route: RouteId) -> Duration;
+}
+
+/// The way back: where pushes go that were with a pusher and have not ended. Implemented by `collector::Intake`.
+///
+/// Both calls move them in the ledger, and work while the collector's actor is being restarted.
+pub trait Returns: Send + Sync {
+    /// Puts pushes back in front of their lanes, in this order.
+    fn put_back(&self, route: RouteId, pushes: Vec<Push>);
+
+    /// Keeps pushes until their moment, then queues them behind their lanes.
+    fn retry_at(&self, route: RouteId, pushes: Vec<(Moment, Push)>);
+}

@@ -1,1 +1,7 @@
-//! To be written.
+//! Figures about the process: latencies and rates, and the log.
+
+mod latency;
+mod rate;
+
+pub use latency::Latencies;
+pub use rate::Rate;

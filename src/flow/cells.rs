@@ -1,0 +1,211 @@
+//! Observation cells: written by one actor, read by anybody without a message; they outlive the actor.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use serde::Serialize;
+
+use crate::push::RouteId;
+use crate::telemetry::Latencies;
+use crate::units::Moment;
+
+/// What a pusher is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PusherState {
+    /// Opening its connection.
+    Connecting,
+    /// Its connection takes pushes.
+    Ready,
+    /// It waits for the last answers of a connection that will close.
+    Draining,
+    /// An operator stopped it from asking.
+    Paused,
+    /// Its supervisor waits before the next start.
+    BackingOff,
+    /// The provider refuses our credentials; a slow probe goes on.
+    Failed,
+}
+
+/// What is known of one pusher, across its restarts.
+#[derive(Debug)]
+pub struct PusherCell {
+    /// Its route.
+    pub route: RouteId,
+    /// Its number in the route.
+    pub number: u32,
+    /// Round-trip times of its answers.
+    pub latencies: Latencies,
+    state: AtomicU8,
+    paused: AtomicBool,
+    window: AtomicU32,
+    in_flight: AtomicU32,
+    answered: AtomicU64,
+    unknown_answers: AtomicU64,
+    connected_at: AtomicU64,
+    last_error: Mutex<Option<String>>,
+}
+
+/// What is known of one route.
+#[derive(Debug)]
+pub struct RouteCell {
+    /// Its index.
+    pub id: RouteId,
+    /// Its name.
+    pub name: String,
+    /// Its transport's name, such as `xmpp`.
+    pub transport: &'static str,
+    /// Whether an operator paused it.
+    pub paused: AtomicBool,
+    /// Whether its supervisor gave up and has not been restarted yet.
+    pub down: AtomicBool,
+    pushers: RwLock<Vec<Arc<PusherCell>>>,
+}
+
+// === impl PusherState ===
+
+impl PusherState {
+    /// All states, in the order of their numbers.
+    pub const ALL: [Self; 6] =
+        [Self::Connecting, Self::Ready, Self::Draining, Self::Paused, Self::BackingOff, Self::Failed];
+
+    /// Returns its name as in the JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+            Self::Paused => "paused",
+            Self::BackingOff => "backing_off",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+// === impl PusherCell ===
+
+impl PusherCell {
+    /// Returns the cell of a pusher that has not started yet.
+    pub fn new(route: RouteId, number: u32) -> Self {
+        Self {
+            route,
+            number,
+            latencies: Latencies::default(),
+            state: AtomicU8::new(PusherState::Connecting as u8),
+            paused: AtomicBool::new(false),
+            window: AtomicU32::new(0),
+            in_flight: AtomicU32::new(0),
+            answered: AtomicU64::new(0),
+            unknown_answers: AtomicU64::new(0),
+            connected_at: AtomicU64::new(0),
+            last_error: Mutex::new(None),
+        }
+    }
+
+    /// Sets the state.
+    pub fn set_state(&self, state: PusherState) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// Returns the state.
+    pub fn state(&self) -> PusherState {
+        PusherState::ALL[usize::from(self.state.load(Ordering::Relaxed))]
+    }
+
+    /// Sets whether an operator paused it; survives restarts.
+    pub fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Relaxed);
+    }
+
+    /// Returns whether an operator paused it.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Sets window and in-flight count.
+    pub fn set_load(&self, window: u32, in_flight: u32) {
+        self.window.store(window, Ordering::Relaxed);
+        self.in_flight.store(in_flight, Ordering::Relaxed);
+    }
+
+    /// Returns the window, in pushes; 0 while not connected.
+    pub fn window(&self) -> u32 {
+        self.window.load(Ordering::Relaxed)
+    }
+
+    /// Returns pushes without an answer.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Counts answers: those that settled an attempt and those that matched nothing in flight.
+    pub fn count_answers(&self, settled: u64, unknown: u64) {
+        self.answered.fetch_add(settled, Ordering::Relaxed);
+        self.unknown_answers.fetch_add(unknown, Ordering::Relaxed);
+    }
+
+    /// Returns answers that settled an attempt since the process started.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Returns answers to pushes that were not in flight (late, repeated or invented).
+    pub fn unknown_answers(&self) -> u64 {
+        self.unknown_answers.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the connection stands since `now`, or that there is none.
+    pub fn set_connected(&self, since: Option<Moment>) {
+        self.connected_at.store(since.map_or(0, |moment| moment.as_micros().max(1)), Ordering::Relaxed);
+    }
+
+    /// Returns how long the connection has stood, if there is one.
+    pub fn connected_for(&self, now: Moment) -> Option<Duration> {
+        match self.connected_at.load(Ordering::Relaxed) {
+            0 => None,
+            micros => Some(now.since(Moment::from_micros(micros))),
+        }
+    }
+
+    /// Keeps the last thing that went wrong.
+    pub fn set_error(&self, text: String) {
+        *self.last_error.lock() = Some(text);
+    }
+
+    /// Returns the last thing that went wrong.
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error.lock().clone()
+    }
+}
+
+// === impl RouteCell ===
+
+impl RouteCell {
+    /// Returns the cell of a route without pushers.
+    pub const fn new(id: RouteId, name: String, transport: &'static str) -> Self {
+        Self {
+            id,
+            name,
+            transport,
+            paused: AtomicBool::new(false),
+            down: AtomicBool::new(false),
+            pushers: RwLock::new(Vec::new()),
+        }
+    }
+
+    /// Returns the cells of its pushers, by number.
+    pub fn pushers(&self) -> Vec<Arc<PusherCell>> {
+        self.pushers.read().clone()
+    }
+
+    /// Makes it have `count` pushers, keeping the cells of those that stay.
+    pub fn resize(&self, count: u32) {
+        let mut pushers = self.pushers.write();
+        pushers.truncate(count as usize);
+        for number in u32::try_from(pushers.len()).unwrap_or(u32::MAX)..count {
+            pushers.push(Arc::new(PusherCell::new(self.id, number)));
+        }
+    }
+}
