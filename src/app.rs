@@ -1,1 +1,172 @@
-//! To be written.
+//! The service's whole life: bind, start the tree, run, drain, exit code.
+
+mod control;
+mod endpoint;
+mod figures;
+mod http;
+mod parts;
+mod service;
+mod snapshot;
+mod tree;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use endpoint::Listener;
+use parts::Parts;
+use pushweir_actors::{Runtime, Supervisor, SupervisorHandle, WorkerSpec};
+use service::Service;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+use crate::config::Config;
+
+/// How often the drain looks whether everything has ended.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+const DRAIN_REPORT: Duration = Duration::from_secs(1);
+/// What the tree gets to stop in when the drain deadline has passed.
+const LAST_RESORT: Duration = Duration::from_secs(2);
+
+/// How the service ended; each has its exit code (`CONTRACT`: Exit codes).
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address could not be bound.
+    #[error("listen on {address} for {what}: {source} (hint: is another process there, or is the address not of this machine?)")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What it is for.
+        what: &'static str,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// Something else that is needed to run could not be had, or went away.
+    #[error("{0}")]
+    Broken(String),
+    /// The drain deadline passed.
+    #[error("drain deadline passed: {unfinished} pushes unfinished (hint: they are not stored; raise [runtime] drain_deadline)")]
+    Unfinished {
+        /// Accepted pushes without an outcome.
+        unfinished: u64,
+    },
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+// === impl ServeError ===
+
+impl ServeError {
+    /// Returns the process's exit code.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Bind { .. } | Self::Broken(_) => 70,
+            Self::Unfinished { .. } => 75,
+        }
+    }
+}
+
+// === impl Signals ===
+
+impl Signals {
+    fn listen() -> Result<Self, ServeError> {
+        let listen = |kind| signal(kind).map_err(|error| ServeError::Broken(format!("listen for signals: {error}")));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Runs the service until it is told to stop. Blocks the calling thread.
+///
+/// # Errors
+/// It could not start, could not go on, or could not finish in time.
+pub fn serve(config: Config) -> Result<(), ServeError> {
+    actix::System::new().block_on(run(config))
+}
+
+async fn run(config: Config) -> Result<(), ServeError> {
+    let mut signals = Signals::listen()?;
+    let ingest = bind(config.ingest.listen, "ingest")?;
+    let admin = bind(config.admin.listen, "admin")?;
+    let broken = |error: &dyn std::fmt::Display| ServeError::Broken(error.to_string());
+    let workers = (0..config.runtime.delivery_threads).map(|number| WorkerSpec::new(format!("delivery-{number}")));
+    let runtime = Runtime::start(workers.collect()).map_err(|error| broken(&error))?;
+    let delivery = runtime.names().filter_map(|name| runtime.worker(name)).collect();
+    let deadline = config.runtime.drain_deadline;
+    let addresses = [("ingest", ingest.local_addr()), ("admin", admin.local_addr())];
+    let service = Arc::new(Service::new(Parts::new(config), delivery));
+    let spec = tree::root(&service, Listener::new(ingest), Listener::new(admin));
+    let root = Supervisor::start(spec, None).map_err(|error| broken(&error))?;
+    service.set_root(root.clone());
+    root.ready().await.map_err(|exit| ServeError::Broken(format!("start the tree: {exit}")))?;
+    for (what, address) in addresses {
+        let address = address.map_err(|error| broken(&error))?;
+        log::info!("listening {what}=http://{address}");
+    }
+    let reason = tokio::select! {
+        reason = async { loop { tokio::select! {
+            reason = signals.terminate.recv() => break reason.map(|()| "SIGTERM"),
+            reason = signals.interrupt.recv() => break reason.map(|()| "SIGINT"),
+            _ = signals.hang_up.recv() => log::warn!("SIGHUP: nothing is reloaded (hint: restart the service for a new configuration)"),
+        }}} => reason.unwrap_or("the end of signals"),
+        exit = root.exited() => return Err(ServeError::Broken(format!("the supervision tree ended: {exit}"))),
+        (worker, exit) = runtime.worker_ended() => {
+            return Err(ServeError::Broken(format!("thread {worker} ended: {exit:?}")));
+        }
+    };
+    log::info!("draining reason={reason} deadline={deadline:?} held={}", service.parts.ledger.total().held());
+    let unfinished = drain(&service, &root, &mut signals, deadline).await;
+    runtime.stop(LAST_RESORT).await;
+    if unfinished > 0 {
+        return Err(ServeError::Unfinished { unfinished });
+    }
+    log::info!("stopped; everything that was accepted has its outcome");
+    Ok(())
+}
+
+/// Closes the intake, waits until everything has ended, stops the tree; returns how many pushes have not ended.
+async fn drain(service: &Service, root: &SupervisorHandle, signals: &mut Signals, deadline: Duration) -> u64 {
+    service.is_stopping.store(true, Ordering::Release);
+    service.parts.intake.set_draining(true);
+    let end = Instant::now() + deadline;
+    let ledger = &service.parts.ledger;
+    let mut next_report = Instant::now() + DRAIN_REPORT;
+    let emptied = async {
+        while ledger.total().held() > 0 {
+            tokio::time::sleep(DRAIN_LOOK).await;
+            if Instant::now() >= next_report {
+                log::info!("draining held={} left={:?}", ledger.total().held(), end.saturating_duration_since(Instant::now()));
+                next_report += DRAIN_REPORT;
+            }
+        }
+    };
+    tokio::select! {
+        () = emptied => {}
+        () = tokio::time::sleep_until(end) => log::error!("the drain deadline passed"),
+        reason = signals.stop() => log::warn!("second signal: stopping at once reason={reason}"),
+    }
+    let unfinished = ledger.total().held();
+    let left = end.saturating_duration_since(Instant::now());
+    let exit = root.shutdown(if unfinished == 0 { left.max(LAST_RESORT) } else { LAST_RESORT }).await;
+    log::debug!("the tree has stopped exit={exit}");
+    unfinished
+}
+
+fn bind(address: SocketAddr, what: &'static str) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).map_err(|source| ServeError::Bind { address, what, source })
+}

@@ -1,4 +1,36 @@
-//! To be written.
+//! The Push Collector: the one producer of a machine. It owns the queue and sends a pusher only what the pusher asked for.
+//!
+//! In: batches through [`Intake`] (bounded channel, one bell), `Subscribe`/`Ask`/`Cancel` from pushers, returns through [`Intake`].
+//! Out: `Events` to pushers; sheds and expiries to the ledger.
+//! Invariant after every event, per route: queue empty or no live demand. The queue lives in [`Intake`] and so outlives this actor;
+//! demand does not: a new incarnation connects to the port, and every pusher subscribes again.
+
+mod delayed;
+mod intake;
+mod lanes;
+mod queue;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+pub use intake::Intake;
+use pushweir_actors::{
+    Ask, Asked, Cancel, CancelReason, ConsumerLink, DemandDispatcher, Events, Link, ProducerLink, Stop,
+    Subscribe, SubscriptionId, Turn, Undelivered,
+};
+pub use queue::Load;
+
+use crate::ledger::Place;
+use crate::outcome::Outcome;
+use crate::push::{Push, RouteId};
+use crate::units::Moment;
+
+/// Pushes moved from the intake per turn; between turns mailbox and timers run.
+const TURN_BUDGET: usize = 4096;
+/// How often expired pushes are looked for behind the heads of the lanes.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// What goes when the buffer is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,4 +53,202 @@ pub struct Settings {
     pub keep: Keep,
     /// Batches that may wait between the HTTP threads and the collector.
     pub intake: usize,
+}
+
+/// Makes the actor panic, to prove in a running service that supervision works (`[runtime] fault_injection`).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct InjectPanic;
+
+/// The actor.
+#[derive(Debug)]
+pub struct Collector {
+    intake: Arc<Intake>,
+    link: Link,
+    demand: Vec<DemandDispatcher>,
+    consumers: HashMap<SubscriptionId, (RouteId, ConsumerLink<Push>)>,
+    due_timer: Option<(Moment, SpawnHandle)>,
+}
+
+// === impl Collector ===
+
+impl Collector {
+    /// Returns an incarnation that serves what is in `intake`; `link` tells its supervisor how it fares.
+    pub fn new(intake: Arc<Intake>, routes: usize, link: Link) -> Self {
+        Self {
+            intake,
+            link,
+            demand: std::iter::repeat_with(DemandDispatcher::default).take(routes).collect(),
+            consumers: HashMap::new(),
+            due_timer: None,
+        }
+    }
+
+    fn serve_all(&mut self, ctx: &mut Context<Self>) {
+        for route in (0..self.demand.len()).filter_map(|index| u16::try_from(index).ok()).map(RouteId) {
+            self.serve(route);
+        }
+        self.schedule_due(ctx);
+    }
+
+    /// Gives a route's waiting pushes to those who asked, until one of the two has run out.
+    fn serve(&mut self, route: RouteId) {
+        let mut assigned = Vec::new();
+        while self.demand[route.index()].total_demand() > 0 {
+            let ready = self.intake.with_queue(|queue| queue.ready(route));
+            if ready == 0 {
+                return;
+            }
+            self.demand[route.index()].assign(ready, &mut assigned);
+            for (id, count) in assigned.drain(..) {
+                self.deliver(route, id, count);
+            }
+        }
+    }
+
+    fn deliver(&mut self, route: RouteId, id: SubscriptionId, count: usize) {
+        let now = self.intake.clock().now();
+        let mut expired = Vec::new();
+        let pushes = self.intake.with_queue(|queue| queue.take(route, count, now, &mut expired));
+        let (taken, late) = (pushes.len(), expired.len() as u64);
+        self.intake.ledger().enter(route, |books| {
+            books.end(late, Place::Buffered, Outcome::Expired);
+            books.transfer(taken as u64, Place::Buffered, Place::InFlight);
+        });
+        let home: Arc<dyn Undelivered<Push>> = Arc::<Intake>::clone(&self.intake);
+        let events = Events::with_return(id, pushes, home);
+        if taken < count {
+            // Expired pushes fill no demand.
+            let _known = self.demand[route.index()].ask(id, u32::try_from(count - taken).unwrap_or(u32::MAX));
+        }
+        let gone = match self.consumers.get(&id) {
+            Some(_) if events.is_empty() => false,
+            Some((_, consumer)) => consumer.deliver(events).is_err(),
+            None => true,
+        };
+        if gone {
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: SubscriptionId) {
+        if let Some((route, _)) = self.consumers.remove(&id) {
+            self.demand[route.index()].cancel(id);
+        }
+        self.intake.port().forget(id);
+    }
+
+    fn release_due(&mut self, ctx: &mut Context<Self>) {
+        self.due_timer = None;
+        let now = self.intake.clock().now();
+        for index in 0..self.demand.len() {
+            let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
+            let released = self.intake.with_queue(|queue| queue.release_due(route, now)) as u64;
+            if released > 0 {
+                self.intake
+                    .ledger()
+                    .enter(route, |books| books.transfer(released, Place::WaitingRetry, Place::Buffered));
+            }
+        }
+        self.serve_all(ctx);
+    }
+
+    fn schedule_due(&mut self, ctx: &mut Context<Self>) {
+        let Some(due) = self.intake.with_queue(|queue| queue.next_due()) else { return };
+        match self.due_timer {
+            Some((scheduled, _)) if scheduled <= due => return,
+            Some((_, timer)) => ctx.cancel_future(timer),
+            None => false,
+        };
+        let delay = due.since(self.intake.clock().now());
+        self.due_timer = Some((due, ctx.run_later(delay, Self::release_due)));
+    }
+
+    fn sweep(&mut self, _ctx: &mut Context<Self>) {
+        let now = self.intake.clock().now();
+        let mut expired = Vec::new();
+        for index in 0..self.demand.len() {
+            let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
+            self.intake.with_queue(|queue| queue.sweep(route, now, &mut expired));
+        }
+        self.intake.end_buffered(&expired, Outcome::Expired);
+    }
+}
+
+impl Actor for Collector {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        Self::add_stream(self.intake.bell().turns(), ctx);
+        ctx.run_interval(SWEEP_EVERY, Self::sweep);
+        self.intake.port().connect(ProducerLink::to(&ctx.address()));
+        // The incarnation before may have died between a ring and its turn.
+        self.intake.bell().ring();
+        self.link.started();
+    }
+}
+
+impl StreamHandler<Turn> for Collector {
+    fn handle(&mut self, _turn: Turn, ctx: &mut Self::Context) {
+        self.intake.acknowledge_returns();
+        self.intake.drain_channel(TURN_BUDGET);
+        self.serve_all(ctx);
+        let intake = &self.intake;
+        intake.bell().rest_if(|| intake.is_quiet());
+    }
+}
+
+impl Handler<Subscribe<Push>> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, request: Subscribe<Push>, _ctx: &mut Self::Context) {
+        let Some(demand) = self.demand.get_mut(request.partition as usize) else {
+            let reason = CancelReason::UnknownPartition(request.partition);
+            if request.consumer.cancelled(request.id, reason).is_err() {
+                log::debug!("a subscriber is gone subscription={}", request.id);
+            }
+            return;
+        };
+        if let Some((old, _)) = request.replaces {
+            demand.cancel(old);
+            self.consumers.remove(&old);
+        }
+        if demand.subscribe(request.id) {
+            let route = RouteId(u16::try_from(request.partition).unwrap_or(u16::MAX));
+            self.consumers.insert(request.id, (route, request.consumer));
+        }
+    }
+}
+
+impl Handler<Ask> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask, _ctx: &mut Self::Context) {
+        let Some((route, _)) = self.consumers.get(&ask.id) else {
+            if let Some(consumer) = self.intake.port().forget(ask.id) {
+                let _gone = consumer.cancelled(ask.id, CancelReason::UnknownSubscription);
+            }
+            return;
+        };
+        let route = *route;
+        if self.demand[route.index()].ask(ask.id, ask.count) != Asked::Unknown {
+            self.serve(route);
+        }
+    }
+}
+
+impl Handler<Cancel> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, cancel: Cancel, _ctx: &mut Self::Context) {
+        self.forget(cancel.id);
+    }
+}
+
+impl Handler<InjectPanic> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, _message: InjectPanic, _ctx: &mut Self::Context) {
+        panic!("injected by the operator");
+    }
 }

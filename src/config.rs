@@ -59,3 +59,14 @@ pub enum Transport {
     /// `transport = "xmpp"`, `[route.xmpp]`.
     Xmpp(transport::xmpp::Settings),
 }
+
+// === impl Transport ===
+
+impl Transport {
+    /// Returns its name as in the configuration and the JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Xmpp(_) => "xmpp",
+        }
+    }
+}

@@ -1,6 +1,22 @@
-//! To be written.
+//! Feedback: the only place that turns verdicts into consequences, and the only one that counts how attempts ended.
+//!
+//! Pushers call it, a batch at a time, on their own arbiter; it moves pushes back through [`Returns`] and enters outcomes in the ledger.
 
+mod codes;
+mod retry;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+pub use codes::Codes;
+pub use retry::{Consequence, consequence};
+
+use crate::flow::Returns;
+use crate::ledger::{Ledger, Place};
+use crate::outcome::{Outcome, Verdict};
+use crate::push::{Push, RouteId};
+use crate::units::{Clock, Moment};
 
 /// `[feedback]`.
 #[derive(Debug, Clone)]
@@ -11,4 +27,90 @@ pub struct Settings {
     pub backoff_min: Duration,
     /// The longest delay between retries.
     pub backoff_max: Duration,
+}
+
+/// The shared handle.
+pub struct Feedback {
+    settings: Settings,
+    ledger: Arc<Ledger>,
+    returns: Arc<dyn Returns>,
+    clock: Clock,
+    codes: Codes,
+    maybe_delivered: AtomicU64,
+}
+
+// === impl Feedback ===
+
+impl Feedback {
+    /// Returns a handle that enters outcomes in `ledger` and sends pushes back through `returns`.
+    pub fn new(settings: Settings, ledger: Arc<Ledger>, returns: Arc<dyn Returns>, clock: Clock) -> Self {
+        Self { settings, ledger, returns, clock, codes: Codes::default(), maybe_delivered: AtomicU64::new(0) }
+    }
+
+    /// Settles one batch of answered attempts of a route: `delivered` plain successes, and the others one by one.
+    pub fn settle(&self, route: RouteId, delivered: u64, others: Vec<(Push, Verdict)>) {
+        let now = self.clock.now();
+        let mut ended = [0_u64; Outcome::ALL.len()];
+        ended[Outcome::Delivered as usize] = delivered;
+        let mut put_back = Vec::new();
+        let mut retries: Vec<(Moment, Push)> = Vec::new();
+        for (mut push, verdict) in others {
+            self.note(&push, &verdict);
+            match consequence(&mut push, &verdict, now, &self.settings, fastrand::f64()) {
+                Consequence::End(outcome) => ended[outcome as usize] += 1,
+                Consequence::PutBack => put_back.push(push),
+                Consequence::RetryAt(due) => retries.push((due, push)),
+            }
+        }
+        self.ledger.enter(route, |books| {
+            for outcome in Outcome::ALL {
+                books.end(ended[outcome as usize], Place::InFlight, outcome);
+            }
+        });
+        self.returns.put_back(route, put_back);
+        self.returns.retry_at(route, retries);
+    }
+
+    /// Settles pushes whose connection is gone or whose answer is overdue.
+    pub fn unanswered(&self, route: RouteId, pushes: Vec<Push>) {
+        self.maybe_delivered.fetch_add(pushes.len() as u64, Ordering::Relaxed);
+        self.settle(route, 0, pushes.into_iter().map(|push| (push, Verdict::Unanswered)).collect());
+    }
+
+    /// Puts back pushes that were never sent.
+    pub fn unsent(&self, route: RouteId, pushes: Vec<Push>) {
+        self.returns.put_back(route, pushes);
+    }
+
+    /// Returns how often each provider code was answered.
+    pub fn codes(&self) -> Vec<(String, u64)> {
+        self.codes.read()
+    }
+
+    /// Returns how many attempts ended without an answer; each is a possible duplicate at the provider.
+    pub fn maybe_delivered(&self) -> u64 {
+        self.maybe_delivered.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, push: &Push, verdict: &Verdict) {
+        match verdict {
+            Verdict::Rejected(answer) | Verdict::Unregistered(answer) | Verdict::Retry { answer, .. } => {
+                self.codes.count(&answer.code);
+                log::debug!(
+                    "provider answered id={} code={} detail={:?}",
+                    push.key,
+                    answer.code,
+                    answer.detail
+                );
+            }
+            Verdict::Elsewhere => self.codes.count("CONNECTION_DRAINING"),
+            Verdict::Delivered { .. } | Verdict::Unanswered => {}
+        }
+    }
+}
+
+impl std::fmt::Debug for Feedback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Feedback").field("settings", &self.settings).finish_non_exhaustive()
+    }
 }

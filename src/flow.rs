@@ -4,11 +4,13 @@
 
 mod cells;
 mod command;
+mod port;
 
 use std::time::Duration;
 
-pub use cells::{PusherCell, PusherState, RouteCell};
+pub use cells::{Nudge, PusherCell, PusherState, RouteCell};
 pub use command::{Command, CommandError, RestartMode};
+pub use port::Port;
 
 use crate::outcome::Refusal;
 use crate::push::{Push, RouteId};

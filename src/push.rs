@@ -2,6 +2,8 @@
 //!
 //! The provider's payload is rendered once, at ingest ([`Push::payload`]); after that no stage looks into it.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 mod key;
 mod lane;
 mod request;

@@ -1,6 +1,43 @@
-//! To be written.
+//! A Pusher: one consumer per provider connection, with manual demand.
+//!
+//! In: `Events` from the collector, answers from its session, `Stop` from its supervisor, [`Nudge`] from the operator.
+//! Out: `Ask` (what its window has free, in batches), verdicts to [`Feedback`].
+//! Invariants: never more unanswered than the window; whatever ends it (a crash too) gives its unanswered pushes back, by a drop guard.
+//!
+//! ```text
+//!            connect                 Draining / answers overdue
+//! Connecting ───────► Ready ──────────────────────────► Connecting + a retiring session that is still read
+//!    │ login refused    │ Closed
+//!    ▼                  ▼
+//!  Failed (slow probe)  exit: the supervisor backs off and starts a new incarnation
+//! ```
+//! Demand belongs to a session: each session has a subscription of its own, cancelled when the session takes no more pushes.
 
+mod held;
+mod inflight;
+mod sessions;
+mod window;
+
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
+
+use actix::prelude::*;
+use held::Held;
+use inflight::SessionNumber;
+use pushweir_actors::{Cancelled, ConsumerLink, Events, Exit, Link, Stop};
+use sessions::{FromSession, Live};
+use tokio::sync::Semaphore;
+use window::Window;
+
+use crate::feedback::Feedback;
+use crate::flow::{Nudge, Port, PusherCell, PusherState, RouteCell};
+use crate::push::{Push, PushKey};
+use crate::transport::{ConnectError, Connector, Session};
+use crate::units::{Clock, Moment};
+
+/// How long a connection may take to say good-bye once nothing is unanswered.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The keys of a `[[route]]` that concern its pushers.
 #[derive(Debug, Clone)]
@@ -11,4 +48,350 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Time between logins after the provider refused the credentials.
     pub login_retry: Duration,
+}
+
+/// What all pushers of a route share.
+#[derive(Debug)]
+pub struct Wiring {
+    /// The route.
+    pub route: Arc<RouteCell>,
+    /// Where demand goes.
+    pub port: Arc<Port>,
+    /// Where verdicts go.
+    pub feedback: Arc<Feedback>,
+    /// What opens connections.
+    pub connector: Arc<dyn Connector>,
+    /// The pushers' settings.
+    pub settings: Settings,
+    /// The clock.
+    pub clock: Clock,
+    /// Permits for opening connections at the same time, so that thousands of them do not storm the provider.
+    pub logins: Semaphore,
+}
+
+/// The actor.
+pub struct Pusher {
+    wiring: Arc<Wiring>,
+    cell: Arc<PusherCell>,
+    link: Link,
+    held: Held,
+    window: Window,
+    current: Option<Live>,
+    retiring: Vec<Live>,
+    /// Pushes taken back from the current session for want of an answer.
+    overdue: HashSet<PushKey>,
+    last_session: SessionNumber,
+    is_login_refused: bool,
+    is_stopping: bool,
+}
+
+// === impl Pusher ===
+
+impl Pusher {
+    /// Returns a pusher that will connect once it is started.
+    pub fn new(wiring: Arc<Wiring>, cell: Arc<PusherCell>, link: Link) -> Self {
+        Self {
+            held: Held::new(Arc::clone(&wiring)),
+            wiring,
+            cell,
+            link,
+            window: Window::default(),
+            current: None,
+            retiring: Vec::new(),
+            overdue: HashSet::new(),
+            last_session: SessionNumber::default(),
+            is_login_refused: false,
+            is_stopping: false,
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{}/{}", self.wiring.route.name, self.cell.number)
+    }
+
+    fn now(&self) -> Moment {
+        self.wiring.clock.now()
+    }
+
+    fn connect(&mut self, ctx: &mut Context<Self>) {
+        let wiring = Arc::clone(&self.wiring);
+        let attempt = async move {
+            let _permit = wiring.logins.acquire().await;
+            wiring.connector.connect().await
+        };
+        ctx.spawn(attempt.into_actor(self).map(|result, pusher, ctx| match result {
+            Ok(session) => pusher.connected(session, ctx),
+            Err(error) => pusher.not_connected(&error, ctx),
+        }));
+    }
+
+    fn connected(&mut self, session: Session, ctx: &mut Context<Self>) {
+        self.last_session = SessionNumber(self.last_session.0.wrapping_add(1));
+        self.is_login_refused = false;
+        log::info!(
+            "connected pusher={} peer={} window={}",
+            self.name(),
+            self.wiring.connector.peer(),
+            session.window
+        );
+        self.window = Window::open(session.window);
+        self.overdue.clear();
+        self.cell.set_connected(Some(self.now()));
+        self.current = Some(Live::attach(self.last_session, session, ctx));
+        self.follow_switches(ctx);
+        self.publish();
+    }
+
+    fn not_connected(&mut self, error: &ConnectError, ctx: &mut Context<Self>) {
+        self.cell.set_error(error.to_string());
+        let retry = self.wiring.settings.login_retry;
+        if error.is_login_refused() {
+            log::error!(
+                "the provider refuses our login pusher={} error={error:?} next_try={retry:?}",
+                self.name(),
+                error = error.to_string()
+            );
+            self.is_login_refused = true;
+            ctx.run_later(retry.mul_f64(1.0 + fastrand::f64() / 4.0), Self::connect);
+        } else if self.retiring.is_empty() || self.is_stopping {
+            log::warn!("could not connect pusher={} error={:?}", self.name(), error.to_string());
+            self.link.exit(Exit::Failed(error.to_string()));
+            ctx.stop();
+        } else {
+            // Leaving now would cut off the session that still owes answers.
+            log::warn!(
+                "could not connect the replacement pusher={} error={:?}",
+                self.name(),
+                error.to_string()
+            );
+            ctx.run_later(Duration::from_secs_f64(0.5 + fastrand::f64()), Self::connect);
+        }
+        self.publish();
+    }
+
+    /// Starts or stops asking, as operator, route and connection allow.
+    fn follow_switches(&mut self, ctx: &mut Context<Self>) {
+        let may_ask = self.current.is_some() && !self.is_stopping && !self.is_paused();
+        match self.held.subscription() {
+            None if may_ask => {
+                let consumer = ConsumerLink::to(&ctx.address());
+                self.held.subscribe(consumer);
+                self.ask();
+            }
+            Some(_) if !may_ask => self.unsubscribe(),
+            _ => {}
+        }
+    }
+
+    fn unsubscribe(&mut self) {
+        self.held.unsubscribe();
+        self.window.forget_demand();
+    }
+
+    fn is_paused(&self) -> bool {
+        self.cell.is_paused() || self.wiring.route.paused.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn ask(&mut self) {
+        let Some(subscription) = self.held.subscription() else { return };
+        let count = self.window.ask();
+        if count > 0 {
+            self.wiring.port.ask(subscription, count);
+        }
+    }
+
+    /// Sends a batch that arrived; what the window does not take stays in `events` and goes back by itself.
+    fn send(&mut self, mut events: Events<Push>) {
+        let now = self.now();
+        let arrived = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        let Some(live) = self.current.as_mut() else { return };
+        let taken = self.window.arrive(arrived);
+        for push in events.take_first(taken as usize) {
+            live.outbox.send(&push, push.time_left(now));
+            self.held.table.insert(push, now, live.number);
+        }
+        live.outbox.flush();
+    }
+
+    /// Stops using the current session for pushes, keeps reading it, and opens its replacement.
+    fn retire_current(&mut self, reason: &str, ours: bool, ctx: &mut Context<Self>) {
+        let Some(mut live) = self.current.take() else { return };
+        log::info!(
+            "connection draining pusher={} reason={reason:?} in_flight={}",
+            self.name(),
+            self.held.table.len()
+        );
+        self.unsubscribe();
+        self.cell.set_connected(None);
+        if ours && self.held.table.on_session(live.number) == 0 {
+            live.outbox.finish();
+        }
+        live.is_ours_to_close = ours;
+        let number = live.number;
+        self.retiring.push(live);
+        ctx.run_later(self.wiring.settings.drain_timeout, move |pusher, _ctx| {
+            if let Some(live) = pusher.retiring.iter_mut().find(|live| live.number == number) {
+                live.outbox.finish();
+            }
+        });
+        if !self.is_stopping {
+            self.connect(ctx);
+        }
+    }
+
+    fn take_back_overdue(&mut self, ctx: &mut Context<Self>) {
+        let overdue = self.held.table.take_overdue(self.now(), self.wiring.settings.answer_timeout);
+        if overdue.is_empty() {
+            return;
+        }
+        let current = self.current.as_ref().map(|live| live.number);
+        let mut pushes = Vec::with_capacity(overdue.len());
+        for (session, push) in overdue {
+            if Some(session) == current {
+                self.window.lapse(1);
+                self.overdue.insert(push.key);
+            }
+            pushes.push(push);
+        }
+        log::warn!("answers are overdue pusher={} count={}", self.name(), pushes.len());
+        self.cell.set_error(format!(
+            "{} answers overdue by more than {:?}",
+            pushes.len(),
+            self.wiring.settings.answer_timeout
+        ));
+        self.wiring.feedback.unanswered(self.cell.route, pushes);
+        if self.window.is_choked() {
+            self.retire_current("too many answers are overdue", true, ctx);
+        }
+        self.after_change(ctx);
+    }
+
+    /// Ends the actor in order when it is stopping and nothing is left to wait for.
+    fn after_change(&mut self, ctx: &mut Context<Self>) {
+        for live in &mut self.retiring {
+            if live.is_ours_to_close && self.held.table.on_session(live.number) == 0 {
+                live.outbox.finish();
+            }
+        }
+        if self.is_stopping && self.held.table.is_empty() {
+            if self.current.is_none() && self.retiring.is_empty() {
+                return self.leave(ctx);
+            }
+            for live in self.current.iter_mut().chain(&mut self.retiring) {
+                live.outbox.finish();
+            }
+            ctx.run_later(FAREWELL, |pusher, ctx| pusher.leave(ctx));
+        }
+        self.ask();
+        self.publish();
+    }
+
+    fn leave(&mut self, ctx: &mut Context<Self>) {
+        self.link.exit(Exit::Shutdown);
+        ctx.stop();
+    }
+
+    fn publish(&self) {
+        let state = if self.is_stopping {
+            PusherState::Draining
+        } else if self.is_login_refused {
+            PusherState::Failed
+        } else if self.current.is_none() {
+            if self.retiring.is_empty() { PusherState::Connecting } else { PusherState::Draining }
+        } else if self.is_paused() {
+            PusherState::Paused
+        } else {
+            PusherState::Ready
+        };
+        self.cell.set_state(state);
+        let window = if self.current.is_some() { self.window.size() } else { 0 };
+        self.cell.set_load(window, u32::try_from(self.held.table.len()).unwrap_or(u32::MAX));
+    }
+}
+
+impl Actor for Pusher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.cell.attach(ctx.address().recipient());
+        let look = (self.wiring.settings.answer_timeout / 4)
+            .clamp(Duration::from_millis(100), Duration::from_secs(5));
+        ctx.run_interval(look, Self::take_back_overdue);
+        self.connect(ctx);
+        self.publish();
+        self.link.started();
+    }
+}
+
+impl Drop for Pusher {
+    fn drop(&mut self) {
+        self.cell.set_connected(None);
+        self.cell.set_load(0, 0);
+        self.cell.set_state(PusherState::BackingOff);
+        if std::thread::panicking() {
+            self.cell.set_error("the pusher panicked (hint: see the log)".to_owned());
+        }
+    }
+}
+
+impl Handler<Events<Push>> for Pusher {
+    type Result = ();
+
+    fn handle(&mut self, events: Events<Push>, _ctx: &mut Self::Context) {
+        if self.held.subscription() == Some(events.id()) {
+            self.send(events);
+            self.publish();
+        }
+    }
+}
+
+impl Handler<Cancelled> for Pusher {
+    type Result = ();
+
+    fn handle(&mut self, cancelled: Cancelled, ctx: &mut Self::Context) {
+        if self.held.subscription() == Some(cancelled.id) {
+            log::info!("subscribing again pusher={} reason={:?}", self.name(), cancelled.reason.to_string());
+            self.held.forget_subscription();
+            self.window.forget_demand();
+            self.follow_switches(ctx);
+        }
+    }
+}
+
+impl StreamHandler<FromSession> for Pusher {
+    fn handle(&mut self, batch: FromSession, ctx: &mut Self::Context) {
+        self.hear(batch, ctx);
+    }
+
+    fn finished(&mut self, _ctx: &mut Self::Context) {
+        // A session's stream ends after its `Closed`, which says everything; the actor goes on.
+    }
+}
+
+impl Handler<Nudge> for Pusher {
+    type Result = ();
+
+    fn handle(&mut self, nudge: Nudge, ctx: &mut Self::Context) {
+        match nudge {
+            Nudge::LookAtSwitches => {
+                self.follow_switches(ctx);
+                self.publish();
+            }
+            Nudge::Panic => panic!("injected by the operator"),
+        }
+    }
+}
+
+impl Handler<Stop> for Pusher {
+    type Result = ();
+
+    fn handle(&mut self, stop: Stop, ctx: &mut Self::Context) {
+        if stop.deadline.is_zero() {
+            return self.leave(ctx);
+        }
+        self.is_stopping = true;
+        self.follow_switches(ctx);
+        ctx.run_later(stop.deadline.saturating_sub(FAREWELL / 4), |pusher, ctx| pusher.leave(ctx));
+        self.after_change(ctx);
+    }
 }

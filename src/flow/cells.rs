@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use actix::{Message, Recipient};
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 
@@ -29,6 +30,16 @@ pub enum PusherState {
     Failed,
 }
 
+/// What an operator tells a running pusher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub enum Nudge {
+    /// Its own or its route's pause switch was moved.
+    LookAtSwitches,
+    /// Panic, to prove in a running service that supervision works (`[runtime] fault_injection`).
+    Panic,
+}
+
 /// What is known of one pusher, across its restarts.
 #[derive(Debug)]
 pub struct PusherCell {
@@ -46,6 +57,7 @@ pub struct PusherCell {
     unknown_answers: AtomicU64,
     connected_at: AtomicU64,
     last_error: Mutex<Option<String>>,
+    inbox: Mutex<Option<Recipient<Nudge>>>,
 }
 
 /// What is known of one route.
@@ -57,6 +69,8 @@ pub struct RouteCell {
     pub name: String,
     /// Its transport's name, such as `xmpp`.
     pub transport: &'static str,
+    /// Times from admission to the final answer of delivered pushes.
+    pub delivery: Latencies,
     /// Whether an operator paused it.
     pub paused: AtomicBool,
     /// Whether its supervisor gave up and has not been restarted yet.
@@ -101,6 +115,7 @@ impl PusherCell {
             unknown_answers: AtomicU64::new(0),
             connected_at: AtomicU64::new(0),
             last_error: Mutex::new(None),
+            inbox: Mutex::new(None),
         }
     }
 
@@ -169,6 +184,27 @@ impl PusherCell {
         }
     }
 
+    /// Says where the present incarnation listens.
+    pub fn attach(&self, inbox: Recipient<Nudge>) {
+        *self.inbox.lock() = Some(inbox);
+    }
+
+    /// Tells the present incarnation something; returns whether there is one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an operator's commands are few, and must not wait for room in a mailbox"
+    )]
+    pub fn nudge(&self, nudge: Nudge) -> bool {
+        let inbox = self.inbox.lock();
+        match inbox.as_ref().filter(|inbox| inbox.connected()) {
+            Some(inbox) => {
+                inbox.do_send(nudge);
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Keeps the last thing that went wrong.
     pub fn set_error(&self, text: String) {
         *self.last_error.lock() = Some(text);
@@ -184,11 +220,12 @@ impl PusherCell {
 
 impl RouteCell {
     /// Returns the cell of a route without pushers.
-    pub const fn new(id: RouteId, name: String, transport: &'static str) -> Self {
+    pub fn new(id: RouteId, name: String, transport: &'static str) -> Self {
         Self {
             id,
             name,
             transport,
+            delivery: Latencies::default(),
             paused: AtomicBool::new(false),
             down: AtomicBool::new(false),
             pushers: RwLock::new(Vec::new()),

@@ -1,0 +1,154 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::push::fixture::push;
+
+const ROUTE: RouteId = RouteId(0);
+const BOUND: Load = Load { pushes: 5, bytes: u64::MAX };
+
+fn keys(pushes: &[Push]) -> Vec<u128> {
+    pushes.iter().map(|push| push.key.as_u128()).collect()
+}
+
+fn normal(numbers: std::ops::Range<u128>) -> Vec<Push> {
+    numbers.map(|number| push(number, Lane::Normal)).collect()
+}
+
+#[test]
+fn keep_newest_sheds_the_oldest_of_the_lowest_lane() {
+    let mut queue = Queue::new(1, BOUND, Keep::Newest);
+    let mut shed = Vec::new();
+    queue.store(ROUTE, vec![push(0, Lane::High), push(1, Lane::Low), push(2, Lane::Low)], &mut shed);
+    queue.store(ROUTE, normal(3..9), &mut shed);
+    assert_eq!(keys(&shed), [1, 2, 3, 4]);
+    let mut expired = Vec::new();
+    assert_eq!(keys(&queue.take(ROUTE, 9, Moment::default(), &mut expired)), [0, 5, 6, 7, 8]);
+    assert!(expired.is_empty() && queue.is_consistent());
+}
+
+#[test]
+fn bytes_bound_the_queue_as_well_as_pushes() {
+    let cost = push(0, Lane::Normal).cost();
+    let mut queue = Queue::new(1, Load { pushes: 1000, bytes: cost * 3 }, Keep::Newest);
+    let mut shed = Vec::new();
+    queue.store(ROUTE, normal(0..10), &mut shed);
+    assert_eq!((shed.len(), queue.load()), (7, Load { pushes: 3, bytes: cost * 3 }));
+}
+
+#[test]
+fn the_route_with_the_longest_queue_sheds_first() {
+    let mut queue = Queue::new(2, BOUND, Keep::Newest);
+    let mut shed = Vec::new();
+    queue.store(RouteId(1), normal(100..101), &mut shed);
+    queue.store(ROUTE, normal(0..8), &mut shed);
+    assert_eq!(keys(&shed), [0, 1, 2, 3]);
+    assert_eq!(queue.ready(RouteId(1)), 1);
+}
+
+#[test]
+fn what_comes_back_stands_in_front_and_is_never_shed_for_lack_of_room() {
+    let mut queue = Queue::new(1, BOUND, Keep::Newest);
+    let mut shed = Vec::new();
+    queue.store(ROUTE, normal(10..15), &mut shed);
+    queue.put_back(ROUTE, normal(0..3));
+    assert!(shed.is_empty());
+    let taken = queue.take(ROUTE, 4, Moment::default(), &mut Vec::new());
+    assert_eq!(keys(&taken), [0, 1, 2, 10]);
+}
+
+#[test]
+fn expired_pushes_do_not_use_up_demand() {
+    let mut queue = Queue::new(1, BOUND, Keep::Newest);
+    let mut pushes = normal(0..4);
+    pushes[0].deadline = Moment::from_micros(5);
+    pushes[2].deadline = Moment::from_micros(5);
+    queue.store(ROUTE, pushes, &mut Vec::new());
+    let mut expired = Vec::new();
+    let taken = queue.take(ROUTE, 2, Moment::from_micros(6), &mut expired);
+    assert_eq!((keys(&taken), keys(&expired)), (vec![1, 3], vec![0, 2]));
+}
+
+#[test]
+fn a_retry_waits_outside_the_lanes_and_returns_behind_them() {
+    let mut queue = Queue::new(1, BOUND, Keep::Newest);
+    queue.delay(ROUTE, Moment::from_micros(50), push(7, Lane::Normal));
+    queue.store(ROUTE, normal(0..2), &mut Vec::new());
+    assert_eq!((queue.ready(ROUTE), queue.waiting(ROUTE), queue.load().pushes), (2, 1, 3));
+    assert_eq!(queue.next_due(), Some(Moment::from_micros(50)));
+    assert_eq!(queue.release_due(ROUTE, Moment::from_micros(49)), 0);
+    assert_eq!(queue.release_due(ROUTE, Moment::from_micros(50)), 1);
+    let taken = queue.take(ROUTE, 9, Moment::from_micros(50), &mut Vec::new());
+    assert_eq!(keys(&taken), [0, 1, 7]);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Store(u16, usize, usize),
+    PutBack(u16, usize),
+    Take(u16, usize),
+    Delay(u16, u64),
+    Release(u16),
+    Sweep(u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let route = 0..3_u16;
+    prop_oneof![
+        (route.clone(), 0..12_usize, 0..4_usize)
+            .prop_map(|(route, count, lane)| Step::Store(route, count, lane)),
+        (route.clone(), 0..4_usize).prop_map(|(route, count)| Step::PutBack(route, count)),
+        (route.clone(), 0..12_usize).prop_map(|(route, count)| Step::Take(route, count)),
+        (route.clone(), 0..100_u64).prop_map(|(route, due)| Step::Delay(route, due)),
+        route.clone().prop_map(Step::Release),
+        route.prop_map(Step::Sweep),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_push_is_in_one_place_and_the_bound_holds(steps in prop::collection::vec(step(), 1..60)) {
+        let mut queue = Queue::new(3, Load { pushes: 20, bytes: u64::MAX }, Keep::Newest);
+        let (mut entered, mut left, mut number) = (0, 0, 0);
+        let mut out = Vec::new();
+        for (tick, step) in steps.into_iter().enumerate() {
+            let now = Moment::from_micros(tick as u64);
+            let mut fresh = |count: usize, lane: usize| -> Vec<Push> {
+                entered += count;
+                (0..count).map(|_| {
+                    number += 1;
+                    let mut push = push(number, Lane::ALL[lane]);
+                    push.deadline = Moment::from_micros(tick as u64 + number as u64 % 40);
+                    push
+                }).collect()
+            };
+            match step {
+                Step::Store(route, count, lane) => {
+                    let excess = queue.load().pushes.saturating_sub(20);
+                    queue.store(RouteId(route), fresh(count, lane), &mut out);
+                    prop_assert!(queue.load().pushes <= 20 + excess);
+                }
+                Step::PutBack(route, count) => queue.put_back(RouteId(route), fresh(count, 2)),
+                Step::Take(route, count) => {
+                    let taken = queue.take(RouteId(route), count, now, &mut out);
+                    prop_assert!(taken.len() <= count);
+                    prop_assert!(taken.iter().all(|push| !push.is_expired(now)));
+                    left += taken.len();
+                }
+                Step::Delay(route, due) => {
+                    let push = fresh(1, 1).remove(0);
+                    queue.delay(RouteId(route), Moment::from_micros(due), push);
+                }
+                Step::Release(route) => { queue.release_due(RouteId(route), now); }
+                Step::Sweep(route) => {
+                    queue.sweep(RouteId(route), now, &mut out);
+                    let rest = queue.take(RouteId(route), usize::MAX, now, &mut Vec::new());
+                    left += rest.len();
+                    prop_assert!(queue.ready(RouteId(route)) == 0);
+                }
+            }
+            left += out.drain(..).count();
+            prop_assert!(queue.is_consistent());
+            prop_assert_eq!(entered, left + queue.load().pushes as usize);
+        }
+    }
+}

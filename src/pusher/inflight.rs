@@ -1,0 +1,161 @@
+//! What a pusher has sent and has no answer for. Pure.
+//!
+//! Bounded by the window. Entries know the connection (session) that carries them, since an answer is only expected there.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::time::Duration;
+
+use crate::push::{Push, PushKey};
+use crate::units::Moment;
+
+/// The number of a connection in the life of one pusher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SessionNumber(pub u32);
+
+/// A push without an answer.
+#[derive(Debug)]
+pub struct Entry {
+    /// The push.
+    pub push: Push,
+    /// When it was handed to the connection.
+    pub sent_at: Moment,
+    /// Which connection has it.
+    pub session: SessionNumber,
+    order: u64,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub struct InFlight {
+    entries: HashMap<PushKey, Entry, BuildHasherDefault<KeyHasher>>,
+    next_order: u64,
+}
+
+/// Mixes the counter in a key; keys are minted by us, so nobody can aim at one bucket.
+#[derive(Debug, Default)]
+pub struct KeyHasher(u64);
+
+// === impl KeyHasher ===
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    fn write_u128(&mut self, number: u128) {
+        // Fibonacci hashing spreads the low counter bits over the high bits, which the table uses.
+        self.0 = (number as u64 ^ (number >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+// === impl InFlight ===
+
+impl InFlight {
+    /// Returns how many pushes have no answer.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns whether every push has its answer.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns how many pushes a connection has not answered.
+    pub fn on_session(&self, session: SessionNumber) -> usize {
+        self.entries.values().filter(|entry| entry.session == session).count()
+    }
+
+    /// Returns whether a push with this key has no answer yet.
+    pub fn contains(&self, key: PushKey) -> bool {
+        self.entries.contains_key(&key)
+    }
+
+    /// Notes a push as sent.
+    pub fn insert(&mut self, push: Push, sent_at: Moment, session: SessionNumber) {
+        let order = self.next_order;
+        self.next_order += 1;
+        self.entries.insert(push.key, Entry { push, sent_at, session, order });
+    }
+
+    /// Takes out the push that a connection answered.
+    pub fn settle(&mut self, key: PushKey) -> Option<Entry> {
+        self.entries.remove(&key)
+    }
+
+    /// Takes out what a connection leaves unanswered, in the order of sending.
+    pub fn take_session(&mut self, session: SessionNumber) -> Vec<Push> {
+        self.take_where(|entry| entry.session == session)
+    }
+
+    /// Takes out what has waited for an answer longer than `limit`, in the order of sending.
+    pub fn take_overdue(&mut self, now: Moment, limit: Duration) -> Vec<(SessionNumber, Push)> {
+        let mut overdue: Vec<Entry> = self
+            .entries
+            .extract_if(|_, entry| now.since(entry.sent_at) > limit)
+            .map(|(_, entry)| entry)
+            .collect();
+        overdue.sort_unstable_by_key(|entry| entry.order);
+        overdue.into_iter().map(|entry| (entry.session, entry.push)).collect()
+    }
+
+    /// Takes out everything, in the order of sending.
+    pub fn take_all(&mut self) -> Vec<Push> {
+        self.take_where(|_| true)
+    }
+
+    fn take_where(&mut self, wanted: impl Fn(&Entry) -> bool) -> Vec<Push> {
+        let mut taken: Vec<Entry> =
+            self.entries.extract_if(|_, entry| wanted(entry)).map(|(_, entry)| entry).collect();
+        taken.sort_unstable_by_key(|entry| entry.order);
+        taken.into_iter().map(|entry| entry.push).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::push::Lane;
+    use crate::push::fixture::push;
+
+    fn keys(pushes: &[Push]) -> Vec<u128> {
+        pushes.iter().map(|push| push.key.as_u128()).collect()
+    }
+
+    #[test]
+    fn what_a_connection_leaves_comes_back_in_the_order_of_sending() {
+        let mut table = InFlight::default();
+        for number in [5, 3, 9, 1] {
+            table.insert(push(number, Lane::Normal), Moment::default(), SessionNumber(number as u32 % 2));
+        }
+        table.insert(push(8, Lane::Normal), Moment::default(), SessionNumber(0));
+        assert!(table.settle(PushKey::from_u128(9)).is_some());
+        assert!(table.settle(PushKey::from_u128(9)).is_none());
+        assert_eq!(table.on_session(SessionNumber(1)), 3);
+        assert_eq!(keys(&table.take_session(SessionNumber(1))), [5, 3, 1]);
+        assert_eq!(keys(&table.take_all()), [8]);
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn only_answers_older_than_the_limit_are_overdue() {
+        let mut table = InFlight::default();
+        for number in 0..4_u64 {
+            table.insert(
+                push(u128::from(number), Lane::Normal),
+                Moment::from_micros(number * 10),
+                SessionNumber(0),
+            );
+        }
+        let overdue = table.take_overdue(Moment::from_micros(25), Duration::from_micros(10));
+        assert_eq!(overdue.len(), 2);
+        assert_eq!(table.len(), 2);
+    }
+}

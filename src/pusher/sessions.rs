@@ -1,0 +1,149 @@
+//! What a pusher hears from its sessions: the current one and those that retire.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::StreamExt;
+use pushweir_actors::Exit;
+
+use super::Pusher;
+use super::inflight::SessionNumber;
+use crate::outcome::Verdict;
+use crate::push::{Push, PushKey};
+use crate::transport::{Outbox, Session, SessionEvent};
+use crate::units::Moment;
+
+/// A batch of events of one session.
+#[derive(Debug)]
+pub struct FromSession {
+    number: SessionNumber,
+    events: Vec<SessionEvent>,
+}
+
+/// A session that is being read.
+pub struct Live {
+    /// Its number.
+    pub number: SessionNumber,
+    /// Its sending half.
+    pub outbox: Box<dyn Outbox>,
+    /// Whether it was our idea to end it, so that the provider will not close it.
+    pub is_ours_to_close: bool,
+}
+
+/// What a batch of answers amounts to.
+#[derive(Default)]
+struct Answers {
+    delivered: u64,
+    others: Vec<(Push, Verdict)>,
+    unknown: u64,
+}
+
+// === impl Live ===
+
+impl Live {
+    /// Reads the session's events into the pusher from now on.
+    pub fn attach(number: SessionNumber, session: Session, ctx: &mut Context<Pusher>) -> Self {
+        let Session { outbox, events, .. } = session;
+        Pusher::add_stream(events.map(move |events| FromSession { number, events }), ctx);
+        Self { number, outbox, is_ours_to_close: false }
+    }
+}
+
+// === impl Pusher ===
+
+impl Pusher {
+    /// Follows a batch of session events.
+    pub(super) fn hear(&mut self, batch: FromSession, ctx: &mut Context<Self>) {
+        let FromSession { number, events } = batch;
+        let now = self.now();
+        let mut answers = Answers::default();
+        let mut rest = Vec::new();
+        for event in events {
+            match event {
+                SessionEvent::Answered { key, verdict } => {
+                    self.answered(number, key, verdict, now, &mut answers)
+                }
+                event => rest.push(event),
+            }
+        }
+        self.cell.count_answers(answers.delivered + answers.others.len() as u64, answers.unknown);
+        if answers.delivered > 0 || !answers.others.is_empty() {
+            self.wiring.feedback.settle(self.cell.route, answers.delivered, answers.others);
+        }
+        for event in rest {
+            self.follow(number, event, ctx);
+        }
+        self.after_change(ctx);
+    }
+
+    fn answered(
+        &mut self,
+        number: SessionNumber,
+        key: PushKey,
+        verdict: Verdict,
+        now: Moment,
+        answers: &mut Answers,
+    ) {
+        let is_current = self.current.as_ref().is_some_and(|live| live.number == number);
+        let Some(entry) = self.held.table.settle(key) else {
+            answers.unknown += 1;
+            if is_current && self.overdue.remove(&key) {
+                self.window.settle_overdue();
+            }
+            return;
+        };
+        self.cell.latencies.record(now.since(entry.sent_at));
+        if is_current && entry.session == number {
+            self.window.settle(1);
+        }
+        match verdict {
+            Verdict::Delivered { .. } => {
+                self.wiring.route.delivery.record(now.since(entry.push.accepted_at));
+                answers.delivered += 1;
+            }
+            verdict => answers.others.push((entry.push, verdict)),
+        }
+    }
+
+    fn follow(&mut self, number: SessionNumber, event: SessionEvent, ctx: &mut Context<Self>) {
+        let is_current = self.current.as_ref().is_some_and(|live| live.number == number);
+        match event {
+            SessionEvent::Window(size) if is_current => self.window.resize(size),
+            SessionEvent::Draining { reason } if is_current => self.retire_current(&reason, false, ctx),
+            SessionEvent::Closed { reason, expected } => self.closed(number, &reason, expected, ctx),
+            SessionEvent::Upstream(count) => {
+                log::debug!("upstream messages acknowledged pusher={} count={count}", self.name());
+            }
+            SessionEvent::Window(_) | SessionEvent::Draining { .. } | SessionEvent::Answered { .. } => {}
+        }
+    }
+
+    fn closed(&mut self, number: SessionNumber, reason: &str, expected: bool, ctx: &mut Context<Self>) {
+        let unanswered = self.held.table.take_session(number);
+        let count = unanswered.len();
+        self.wiring.feedback.unanswered(self.cell.route, unanswered);
+        self.retiring.retain(|live| live.number != number);
+        if self.current.as_ref().is_none_or(|live| live.number != number) {
+            log::info!(
+                "retired connection closed pusher={} reason={reason:?} unanswered={count}",
+                self.name()
+            );
+            return;
+        }
+        self.current = None;
+        self.unsubscribe();
+        if self.is_stopping || expected {
+            return;
+        }
+        log::warn!("connection lost pusher={} reason={reason:?} unanswered={count}", self.name());
+        self.cell.set_error(reason.to_owned());
+        self.cell.set_connected(None);
+        if self.retiring.is_empty() {
+            self.link.exit(Exit::Failed(reason.to_owned()));
+            ctx.stop();
+        } else {
+            // Leaving now would cut off the session that still owes answers.
+            ctx.run_later(Duration::from_secs_f64(fastrand::f64()), Self::connect);
+        }
+    }
+}
