@@ -20,4 +20,6 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Users; none means that anybody who can connect is the operator (loopback only).
     pub users: Vec<User>,
+    /// Host names, besides loopback names and `listen`, under which browsers may reach it.
+    pub hosts: Vec<String>,
 }

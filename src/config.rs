@@ -1,8 +1,45 @@
-//! config.toml → typed settings.
+//! config.toml → typed settings: all faults at once.
+//!
+//! Read at start, by `pushweir check` and again at each reload. The compiled-in `config.toml` is the only set of defaults; a file
+//! and then the environment (`PUSHWEIR__SECTION__KEY`) are laid over it. Only [`Config::load`] and [`Loaded::read`] touch the outside.
 
+mod effective;
+mod fault;
+mod layer;
+mod read;
+mod section;
+// === impl Transport ===
+
+impl Transport {
+    /// Returns its name as in the configuration and the JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Xmpp(_) => "xmpp",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+pub use fault::{Fault, Faults};
+
+use self::fault::Collected;
+use self::layer::Layers;
+use self::section::{Outside, Section};
 use crate::{admin, collector, feedback, ingest, pusher, transport};
+
+/// The documented defaults.
+pub const DEFAULTS: &str = include_str!("../config.toml");
+
+/// The file that is read if none is named and it exists.
+const DEFAULT_FILE: &str = "config.toml";
 
 /// The whole configuration, checked.
 #[derive(Debug, Clone)]
@@ -60,13 +97,117 @@ pub enum Transport {
     Xmpp(transport::xmpp::Settings),
 }
 
-// === impl Transport ===
+/// A configuration and what `check` says about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// What is in effect, as TOML with secrets masked and origins as comments.
+    pub effective: String,
+}
 
-impl Transport {
-    /// Returns its name as in the configuration and the JSON.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Xmpp(_) => "xmpp",
+/// A configuration file: its name for messages and its text.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The text.
+    pub text: &'a str,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Reads the defaults, the file (`./config.toml` if none is named and it exists), and the environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn load(path: Option<&Path>) -> Result<Self, Faults> {
+        Loaded::read(path).map(|loaded| loaded.config)
+    }
+
+    /// Reads the defaults and a text, without the environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn parse(source: Source<'_>) -> Result<Self, Faults> {
+        Loaded::assemble(Some(source), Vec::new(), OUTSIDE).map(|loaded| loaded.config)
+    }
+
+    /// Returns what is allowed but will probably not work, as lowercase sentences.
+    pub fn warnings(&self) -> Vec<String> {
+        let missing = |route: &Route| {
+            let Transport::Xmpp(settings) = &route.transport;
+            let path = settings.ca.as_ref().filter(|path| !path.exists())?;
+            let path = path.display();
+            Some(format!(
+                "the CA certificate of route {} does not exist yet path={path} (hint: it is read at each connection)",
+                route.name
+            ))
+        };
+        self.routes.iter().filter_map(missing).collect()
+    }
+}
+
+const OUTSIDE: Outside<'static> =
+    Outside { variable: &|name| std::env::var(name).ok(), read: &|path| std::fs::read_to_string(path) };
+
+// === impl Loaded ===
+
+impl Loaded {
+    /// See [`Config::load`].
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn read(path: Option<&Path>) -> Result<Self, Faults> {
+        let default = PathBuf::from(DEFAULT_FILE);
+        let path = path.or_else(|| default.exists().then_some(default.as_path()));
+        let Some(path) = path else { return Self::assemble(None, std::env::vars_os(), OUTSIDE) };
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let faults = Collected::default();
+            faults.push(Fault {
+                place: name.clone(),
+                key: String::new(),
+                value: None,
+                problem: format!("cannot be read: {error}"),
+                allowed: "a readable TOML file".into(),
+                hint: "check the path given with --config".into(),
+            });
+            faults.into_result().expect_err("a fault was just added")
+        })?;
+        Self::assemble(Some(Source { name: &name, text: &text }), std::env::vars_os(), OUTSIDE)
+    }
+
+    fn assemble(
+        source: Option<Source<'_>>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        outside: Outside<'_>,
+    ) -> Result<Self, Faults> {
+        let faults = Collected::default();
+        let defaults = tree::parse(DEFAULTS, None).expect("a test parses the compiled-in text");
+        let mut layers = Layers::new(defaults, &faults);
+        if let Some(Source { name, text }) = source {
+            match tree::parse(text, Some(&Arc::from(name))) {
+                Ok(file) => layers.file(file),
+                Err(errors) => errors.into_iter().for_each(|error| faults.push(syntax(name, error))),
+            }
         }
+        layers.environment(environment);
+        let root = layers.finish();
+        let config = read::config(&Section::root(&root, &faults, outside));
+        faults.into_result()?;
+        Ok(Self { config, effective: effective::write(&root) })
+    }
+}
+
+fn syntax(name: &str, error: tree::SyntaxFault) -> Fault {
+    Fault {
+        place: format!("{name}:{}", error.line),
+        key: String::new(),
+        value: None,
+        problem: error.message,
+        allowed: "TOML 1.0".into(),
+        hint: "text needs quotes, each key its own line".into(),
     }
 }

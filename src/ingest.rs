@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::units::Secret;
 
+/// The longest time to live, in seconds (FCM's and Web Push's limit).
+pub const MAX_TTL: u32 = 2_419_200;
+
 /// `[ingest]`.
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -25,6 +25,7 @@
 //! | [`ingest`] | the senders' HTTP |
 //! | [`admin`] | the operator's HTTP: state, actions, health, metrics |
 //! | [`config`] | config.toml → typed settings, all faults at once |
+//! | [`cli`] | the command line and exit codes |
 //! | [`app`] | the supervision tree, start and drain |
 //!
 //! The stage protocol and the supervisors are the crate `pushweir-actors` (its manual: `actors/README.md`).
@@ -54,5 +55,7 @@ pub mod ingest;
 pub mod admin;
 
 pub mod config;
+
+pub mod cli;
 
 pub mod app;

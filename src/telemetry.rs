@@ -1,6 +1,7 @@
 //! Figures about the process: latencies and rates, and the log.
 
 mod latency;
+pub mod log;
 mod rate;
 
 pub use latency::Latencies;

@@ -1,7 +1,13 @@
 //! Clock, durations, sizes and secrets: the units every other module speaks in.
 
+mod amount;
 mod clock;
 mod secret;
+mod size;
+mod span;
 
+pub use amount::AmountError;
 pub use clock::{Clock, Moment};
 pub use secret::Secret;
+pub use size::{format_size, parse_size};
+pub use span::{format_duration, parse_duration};

@@ -10,6 +10,8 @@ pub use doorbell::{Doorbell, Turn, Turns};
 pub use protocol::{
     Ask, Cancel, CancelReason, Cancelled, ConsumerLink, Disconnected, Events, ProducerLink, Subscribe,
     SubscriptionId, Undelivered,
+};
+
 // Supervision and runtime.
 pub mod observe;
 pub mod runtime;

@@ -1,0 +1,192 @@
+//! The command line: what `main` runs.
+//!
+//! It reads the configuration, installs the log and hands over to the function that serves. Exit codes are the contract with scripts
+//! and service managers.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Loaded};
+use crate::telemetry::log as logging;
+
+/// How the process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Fine.
+    Fine = 0,
+    /// Wrong usage (`EX_USAGE` of sysexits.h).
+    Usage = 64,
+    /// A start failed (`EX_SOFTWARE`).
+    StartFailed = 70,
+    /// The drain deadline passed with pushes unfinished (`EX_TEMPFAIL`).
+    DrainDeadline = 75,
+    /// The configuration is bad (`EX_CONFIG`).
+    Configuration = 78,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0   fine
+  64  wrong usage
+  70  a start failed
+  75  the drain deadline passed; says how many pushes were unfinished
+  78  bad configuration; all faults are on standard error
+
+Signals (serve):
+  TERM, INT  orderly drain within [runtime] drain_deadline
+  HUP        reload the configuration
+
+Every configuration key is documented in config.toml, and can be set as PUSHWEIR__SECTION__KEY.";
+
+/// A push-notification gateway that carries back-pressure from the provider to the sender.
+#[derive(Debug, Parser)]
+#[command(name = "pushweir", version, after_help = AFTER_HELP, subcommand_required = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs the service until a signal ends it
+    #[command(after_help = AFTER_HELP)]
+    Serve(Source),
+    /// Prints all faults of the configuration, or the configuration that is in effect with secrets masked
+    #[command(after_help = AFTER_HELP)]
+    Check(Source),
+}
+
+#[derive(Debug, Args)]
+struct Source {
+    /// Configuration file; without it ./config.toml if that exists, else the defaults that are compiled in
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+// === impl Exit ===
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Runs the program with its arguments; `serve` runs the service with its configuration and the file that it came from, for reloads.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    serve: impl FnOnce(Config, Option<&Path>) -> Exit,
+) -> Exit {
+    match CommandLine::try_parse_from(arguments) {
+        Ok(CommandLine { task: Task::Serve(source) }) => start(source.config.as_deref(), serve),
+        Ok(CommandLine { task: Task::Check(source) }) => check(source.config.as_deref()),
+        Err(error) => {
+            // A closed pipe is no reason to fail differently.
+            let _ = error.print();
+            match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Fine,
+                _ => Exit::Usage,
+            }
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the log's level is part of the configuration that could not be read"
+)]
+fn start(path: Option<&Path>, serve: impl FnOnce(Config, Option<&Path>) -> Exit) -> Exit {
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(faults) => {
+            eprintln!("{faults}");
+            return Exit::Configuration;
+        }
+    };
+    if let Err(error) = logging::start(&config.log) {
+        eprintln!("the log cannot be installed: {error}");
+        return Exit::StartFailed;
+    }
+    config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
+    serve(config, path)
+}
+
+fn check(path: Option<&Path>) -> Exit {
+    use std::io::Write;
+    let (mut out, mut errors) = (std::io::stdout().lock(), std::io::stderr().lock());
+    // Nothing can be said about a standard stream that is closed.
+    match Loaded::read(path) {
+        Ok(loaded) => {
+            let _ = out.write_all(loaded.effective.as_bytes());
+            loaded.config.warnings().iter().for_each(|warning| drop(writeln!(errors, "warning: {warning}")));
+            Exit::Fine
+        }
+        Err(faults) => {
+            let _ = writeln!(errors, "{faults}");
+            Exit::Configuration
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn run_with(arguments: &[&str]) -> Exit {
+        run(arguments.iter().map(OsString::from), |_, _| Exit::StartFailed)
+    }
+
+    #[test]
+    fn wrong_usage_is_64_and_help_is_fine() {
+        assert_eq!(run_with(&["pushweir"]), Exit::Usage);
+        assert_eq!(run_with(&["pushweir", "server"]), Exit::Usage);
+        assert_eq!(run_with(&["pushweir", "check", "--colour"]), Exit::Usage);
+        assert_eq!(run_with(&["pushweir", "--help"]), Exit::Fine);
+        assert_eq!(run_with(&["pushweir", "check", "--help"]), Exit::Fine);
+        assert_eq!(run_with(&["pushweir", "--version"]), Exit::Fine);
+    }
+
+    #[test]
+    fn check_tells_a_good_configuration_from_a_bad_one() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap().to_owned();
+        assert_eq!(run_with(&["pushweir", "check", "--config", &path]), Exit::Fine);
+        file.write_all(b"[collector]\nbuffer = 0\n").unwrap();
+        assert_eq!(run_with(&["pushweir", "check", "--config", &path]), Exit::Configuration);
+        assert_eq!(run_with(&["pushweir", "serve", "--config", &path]), Exit::Configuration);
+        assert_eq!(run_with(&["pushweir", "check", "--config", "/does/not/exist"]), Exit::Configuration);
+    }
+
+    #[test]
+    fn serve_hands_over_the_configuration_and_returns_its_exit() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        let mut seen = None;
+        let arguments = ["pushweir", "serve", "--config", path].map(OsString::from);
+        let exit = run(arguments, |config, source| {
+            seen = Some((config.routes[0].name.clone(), source.map(Path::to_path_buf)));
+            Exit::DrainDeadline
+        });
+        assert_eq!(exit, Exit::DrainDeadline);
+        assert_eq!(seen, Some(("android".into(), Some(PathBuf::from(path)))));
+    }
+
+    #[test]
+    fn help_documents_every_flag_and_exit_code() {
+        use clap::CommandFactory;
+        let help = CommandLine::command().render_long_help().to_string();
+        for word in ["serve", "check", "64", "70", "75", "78", "HUP"] {
+            assert!(help.contains(word), "{word}");
+        }
+        for task in CommandLine::command().get_subcommands() {
+            assert!(task.get_about().is_some());
+            assert!(task.get_arguments().all(|argument| argument.get_help().is_some()));
+        }
+    }
+}
