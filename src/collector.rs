@@ -17,7 +17,7 @@ use std::time::Duration;
 use actix::prelude::*;
 pub use intake::Intake;
 use pushweir_actors::{
-    Ask, Asked, Cancel, CancelReason, ConsumerLink, DemandDispatcher, Events, Link, ProducerLink, Stop,
+    Ask, Asked, Cancel, CancelReason, ConsumerLink, DemandDispatcher, Events, Exit, Link, ProducerLink, Stop,
     Subscribe, SubscriptionId, Turn, Undelivered,
 };
 pub use queue::Load;
@@ -242,6 +242,15 @@ impl Handler<Cancel> for Collector {
 
     fn handle(&mut self, cancel: Cancel, _ctx: &mut Self::Context) {
         self.forget(cancel.id);
+    }
+}
+
+impl Handler<Stop> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, _stop: Stop, ctx: &mut Self::Context) {
+        self.link.exit(Exit::Shutdown);
+        ctx.stop();
     }
 }
 

@@ -8,17 +8,6 @@ mod fault;
 mod layer;
 mod read;
 mod section;
-// === impl Transport ===
-
-impl Transport {
-    /// Returns its name as in the configuration and the JSON.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Xmpp(_) => "xmpp",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -113,6 +102,17 @@ pub struct Source<'a> {
     pub name: &'a str,
     /// The text.
     pub text: &'a str,
+}
+
+// === impl Transport ===
+
+impl Transport {
+    /// Returns its name as in the configuration and the JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Xmpp(_) => "xmpp",
+        }
+    }
 }
 
 // === impl Config ===

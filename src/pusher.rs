@@ -38,6 +38,8 @@ use crate::units::{Clock, Moment};
 
 /// How long a connection may take to say good-bye once nothing is unanswered.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// The most that a stop without a limit of its own waits for answers.
+const LONGEST_STOP: Duration = Duration::from_secs(3600);
 
 /// The keys of a `[[route]]` that concern its pushers.
 #[derive(Debug, Clone)]
@@ -83,6 +85,7 @@ pub struct Pusher {
     last_session: SessionNumber,
     is_login_refused: bool,
     is_stopping: bool,
+    is_leaving: bool,
 }
 
 // === impl Pusher ===
@@ -102,6 +105,7 @@ impl Pusher {
             last_session: SessionNumber::default(),
             is_login_refused: false,
             is_stopping: false,
+            is_leaving: false,
         }
     }
 
@@ -277,10 +281,13 @@ impl Pusher {
             if self.current.is_none() && self.retiring.is_empty() {
                 return self.leave(ctx);
             }
-            for live in self.current.iter_mut().chain(&mut self.retiring) {
-                live.outbox.finish();
+            if !self.is_leaving {
+                self.is_leaving = true;
+                for live in self.current.iter_mut().chain(&mut self.retiring) {
+                    live.outbox.finish();
+                }
+                ctx.run_later(FAREWELL, |pusher, ctx| pusher.leave(ctx));
             }
-            ctx.run_later(FAREWELL, |pusher, ctx| pusher.leave(ctx));
         }
         self.ask();
         self.publish();
@@ -386,12 +393,17 @@ impl Handler<Stop> for Pusher {
     type Result = ();
 
     fn handle(&mut self, stop: Stop, ctx: &mut Self::Context) {
-        if stop.deadline.is_zero() {
+        if stop.is_forced() {
             return self.leave(ctx);
         }
         self.is_stopping = true;
         self.follow_switches(ctx);
-        ctx.run_later(stop.deadline.saturating_sub(FAREWELL / 4), |pusher, ctx| pusher.leave(ctx));
+        // A little before the supervisor's patience ends, so that the exit is an orderly one.
+        let patience = stop.deadline().min(LONGEST_STOP).mul_f64(0.9);
+        ctx.run_later(patience, |pusher, ctx| pusher.leave(ctx));
         self.after_change(ctx);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,11 +51,6 @@ impl Delayed {
         self.heap.len()
     }
 
-    /// Returns whether none waits.
-    pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
-    }
-
     /// Keeps a push until `due`.
     pub fn insert(&mut self, due: Moment, push: Push) {
         let number = self.next_number;

@@ -27,11 +27,6 @@ impl Lanes {
         self.len
     }
 
-    /// Returns whether none waits.
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Returns how many pushes wait in a lane.
     pub fn waiting(&self, lane: Lane) -> usize {
         self.lanes[lane.index()].len()
@@ -129,7 +124,7 @@ mod tests {
         assert_eq!(round.iter().filter(|lane| **lane == Lane::High).count(), 16);
         assert_eq!(round.iter().filter(|lane| **lane == Lane::Normal).count(), 4);
         assert_eq!(round.iter().filter(|lane| **lane == Lane::Low).count(), 1);
-        assert!(lanes.is_empty());
+        assert_eq!(lanes.len(), 0);
     }
 
     #[test]

@@ -92,11 +92,6 @@ impl Queue {
         self.routes[route.index()].lanes.len()
     }
 
-    /// Returns how many of a route's pushes wait for their next attempt.
-    pub fn waiting(&self, route: RouteId) -> usize {
-        self.routes[route.index()].delayed.len()
-    }
-
     /// Queues arriving pushes; with [`Keep::Newest`] what is then too much goes to `shed`, lowest lane first, oldest first.
     pub fn store(&mut self, route: RouteId, pushes: Vec<Push>, shed: &mut Vec<Push>) {
         for push in pushes {

@@ -73,11 +73,6 @@ impl InFlight {
         self.entries.values().filter(|entry| entry.session == session).count()
     }
 
-    /// Returns whether a push with this key has no answer yet.
-    pub fn contains(&self, key: PushKey) -> bool {
-        self.entries.contains_key(&key)
-    }
-
     /// Notes a push as sent.
     pub fn insert(&mut self, push: Push, sent_at: Moment, session: SessionNumber) {
         let order = self.next_order;

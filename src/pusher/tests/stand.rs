@@ -1,0 +1,229 @@
+//! A stand for the stages: a real collector, real pushers under a real supervisor, and a provider that the test plays.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use parking_lot::Mutex;
+use pushweir_actors::{Backoff, ChildHandle, ChildSpec, Intensity, Link, Supervisor, SupervisorHandle, SupervisorSpec};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::collector::{self, Collector, Intake, Keep};
+use crate::feedback::{self, Feedback};
+use crate::flow::{Door, PusherCell, RouteCell};
+use crate::ledger::{Books, Ledger};
+use crate::outcome::Verdict;
+use crate::push::{Lane, Push, PushKey, PushRequest, RouteId};
+use crate::pusher::{Pusher, Settings, Wiring};
+use crate::transport::{ConnectError, Connector, Outbox, RenderError, Session, SessionEvent};
+use crate::units::Clock;
+
+pub const ROUTE: RouteId = RouteId(0);
+const TURNS: usize = 200;
+
+/// One connection, from the provider's side.
+#[derive(Debug)]
+pub struct Peer {
+    events: mpsc::Sender<Vec<SessionEvent>>,
+    pub received: Vec<PushKey>,
+    pub unanswered: Vec<PushKey>,
+    pub is_finished: bool,
+}
+
+/// The provider: every connection that was ever opened.
+#[derive(Debug, Default)]
+pub struct Provider {
+    pub peers: Mutex<Vec<Peer>>,
+    pub refuses_login: Mutex<bool>,
+    pub attempts: Mutex<u32>,
+}
+
+#[derive(Debug)]
+struct FakeConnector(Arc<Provider>, u32);
+
+struct FakeOutbox(Arc<Provider>, usize);
+
+/// Everything under test.
+pub struct Stand {
+    pub provider: Arc<Provider>,
+    pub intake: Arc<Intake>,
+    pub ledger: Arc<Ledger>,
+    pub route: Arc<RouteCell>,
+    pub tree: SupervisorHandle,
+    pub collector: Arc<Mutex<Option<Addr<Collector>>>>,
+    pub clock: Clock,
+    next: Mutex<u128>,
+}
+
+impl Connector for FakeConnector {
+    fn connect(&self) -> LocalBoxFuture<'static, Result<Session, ConnectError>> {
+        let (provider, window) = (Arc::clone(&self.0), self.1);
+        async move {
+            *provider.attempts.lock() += 1;
+            if *provider.refuses_login.lock() {
+                return Err(ConnectError::LoginRefused { peer: "fake".into(), cause: "not-authorized".into() });
+            }
+            let (events, receiver) = mpsc::channel(64);
+            let mut peers = provider.peers.lock();
+            peers.push(Peer { events, received: Vec::new(), unanswered: Vec::new(), is_finished: false });
+            let outbox = Box::new(FakeOutbox(Arc::clone(&provider), peers.len() - 1));
+            let events = futures_util::stream::unfold(receiver, |mut receiver| async {
+                receiver.recv().await.map(|batch| (batch, receiver))
+            });
+            Ok(Session { window, outbox, events: Box::pin(events) })
+        }
+        .boxed_local()
+    }
+
+    fn render(&self, _request: &PushRequest<'_>, _payload: &mut Vec<u8>) -> Result<(), RenderError> {
+        Ok(())
+    }
+
+    fn peer(&self) -> String {
+        "fake".to_owned()
+    }
+}
+
+impl Outbox for FakeOutbox {
+    fn send(&mut self, push: &Push, _time_left: Duration) {
+        let mut peers = self.0.peers.lock();
+        peers[self.1].received.push(push.key);
+        peers[self.1].unanswered.push(push.key);
+    }
+
+    fn flush(&mut self) {}
+
+    fn finish(&mut self) {
+        self.0.peers.lock()[self.1].is_finished = true;
+    }
+}
+
+impl Provider {
+    /// Tells a connection's pusher something.
+    pub fn tell(&self, peer: usize, events: Vec<SessionEvent>) {
+        let sender = self.peers.lock()[peer].events.clone();
+        sender.try_send(events).expect("the test tells less than the channel holds");
+    }
+
+    /// Acknowledges the first `count` unanswered pushes of a connection.
+    pub fn acknowledge(&self, peer: usize, count: usize) {
+        let keys: Vec<PushKey> = self.peers.lock()[peer].unanswered.drain(..count).collect();
+        let events = keys.into_iter().map(|key| SessionEvent::Answered { key, verdict: Verdict::Delivered { canonical: None } });
+        self.tell(peer, events.collect());
+    }
+
+    pub fn unanswered(&self, peer: usize) -> usize {
+        self.peers.lock()[peer].unanswered.len()
+    }
+
+    pub fn connections(&self) -> usize {
+        self.peers.lock().len()
+    }
+}
+
+impl Stand {
+    /// Starts a collector and `pushers` pushers with this window, on a paused clock.
+    pub async fn start(pushers: u32, window: u32) -> Self {
+        tokio::time::pause();
+        let clock = Clock::start();
+        let ledger = Arc::new(Ledger::new(1));
+        let route = Arc::new(RouteCell::new(ROUTE, "android".to_owned(), "fake"));
+        route.resize(pushers);
+        let settings = collector::Settings { buffer: 1000, buffer_bytes: 1 << 30, keep: Keep::Newest, intake: 64 };
+        let intake = Arc::new(Intake::new(&settings, vec![Arc::clone(&route)], Arc::clone(&ledger), clock));
+        let retries = feedback::Settings {
+            max_attempts: 5,
+            backoff_min: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(8),
+        };
+        let returns = Arc::<Intake>::clone(&intake);
+        let provider = Arc::new(Provider::default());
+        let wiring = Arc::new(Wiring {
+            route: Arc::clone(&route),
+            port: intake.port(),
+            feedback: Arc::new(Feedback::new(retries, Arc::clone(&ledger), returns, clock)),
+            connector: Arc::new(FakeConnector(Arc::clone(&provider), window)),
+            settings: Settings {
+                answer_timeout: Duration::from_secs(30),
+                drain_timeout: Duration::from_secs(120),
+                login_retry: Duration::from_secs(60),
+            },
+            clock,
+            logins: Semaphore::new(8),
+        });
+        let collector = Arc::new(Mutex::new(None));
+        let mut children = vec![collector_child(&intake, &collector)];
+        children.extend(route.pushers().iter().map(|cell| pusher_child(&wiring, cell)));
+        let spec = SupervisorSpec {
+            intensity: Intensity::new(50, Duration::from_secs(10)),
+            backoff: Backoff::try_new(Duration::from_millis(100), Duration::from_secs(1), 0.0, Duration::from_secs(5))
+                .expect("the delays are in order"),
+            children,
+            ..SupervisorSpec::new("root")
+        };
+        let tree = Supervisor::start(spec, None).expect("the spec is sound");
+        let stand = Self { provider, intake, ledger, route, tree, collector, clock, next: Mutex::new(0) };
+        stand.settle().await;
+        stand
+    }
+
+    /// Lets everything run that can run without time passing, and checks the books.
+    pub async fn settle(&self) {
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+        }
+        let books = self.books();
+        assert!(books.is_balanced(), "{books:?}");
+        assert_eq!(books.lost, 0);
+    }
+
+    /// Lets time pass.
+    pub async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+        self.settle().await;
+    }
+
+    /// Admits fresh pushes.
+    pub async fn admit(&self, count: u128) -> usize {
+        let first = {
+            let mut next = self.next.lock();
+            *next += count;
+            *next - count
+        };
+        let now = self.clock.now();
+        let pushes = (first..first + count).map(|number| Push {
+            accepted_at: now,
+            ..crate::push::fixture::push(number, Lane::Normal)
+        });
+        let held = self.intake.admit(ROUTE, pushes.collect());
+        self.settle().await;
+        held
+    }
+
+    pub fn books(&self) -> Books {
+        self.ledger.total()
+    }
+
+    pub fn pusher(&self, number: usize) -> Arc<PusherCell> {
+        Arc::clone(&self.route.pushers()[number])
+    }
+}
+
+fn collector_child(intake: &Arc<Intake>, address: &Arc<Mutex<Option<Addr<Collector>>>>) -> ChildSpec {
+    let (intake, address) = (Arc::clone(intake), Arc::clone(address));
+    ChildSpec::worker("collector", move |link: Link| {
+        let collector = Collector::new(Arc::clone(&intake), 1, link).start();
+        *address.lock() = Some(collector.clone());
+        Ok(ChildHandle::new(collector.recipient()))
+    })
+}
+
+fn pusher_child(wiring: &Arc<Wiring>, cell: &Arc<PusherCell>) -> ChildSpec {
+    let (wiring, cell) = (Arc::clone(wiring), Arc::clone(cell));
+    ChildSpec::worker(format!("android/{}", cell.number), move |link: Link| {
+        let pusher = Pusher::new(Arc::clone(&wiring), Arc::clone(&cell), link).start();
+        Ok(ChildHandle::new(pusher.recipient()))
+    })
+}
