@@ -1,0 +1,1 @@
+//! Delays before restarts, deadlines of starts and stops, and what happens when they pass.
