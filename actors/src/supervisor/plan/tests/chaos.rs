@@ -127,7 +127,7 @@ impl World {
             44..54 => self.command(kind - 44, pick),
             _ => {
                 let within = Duration::from_millis(pick as u64 % 40);
-                self.plan.shutdown(self.now, Exit::Shutdown, (pick % 3 > 0).then_some(within));
+                self.plan.shutdown(self.now, Exit::Shutdown, (pick % 3 != 2).then_some(within));
             }
         }
         self.check();
@@ -158,7 +158,8 @@ impl World {
 
     /// What is counted and what is listed agree with the phases.
     fn check(&self) {
-        let of = |wanted: fn(&Phase) -> bool| self.plan.children.values().filter(|c| wanted(&c.phase)).count();
+        let of =
+            |wanted: fn(&Phase) -> bool| self.plan.children.values().filter(|c| wanted(&c.phase)).count();
         let counts = &self.plan.counts;
         assert_eq!(counts.waiting, of(|p| matches!(p, Phase::Waiting)));
         assert_eq!(counts.starting, of(|p| matches!(p, Phase::Starting { .. })));
