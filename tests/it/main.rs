@@ -1,2 +1,1 @@
 //! End-to-end tests.
-
