@@ -10,6 +10,7 @@
 
 pub mod cli;
 pub mod control;
+pub mod load;
 pub mod tls;
 pub mod units;
 pub mod xmpp;

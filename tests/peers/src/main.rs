@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use pushweir_peers::cli::{Cli, Command, XmppArgs};
+use pushweir_peers::cli::{Cli, Command, LoadArgs, XmppArgs};
+use pushweir_peers::load::body::Shape;
+use pushweir_peers::load::{self, Plan};
 use pushweir_peers::tls::LOCAL_NAMES;
 use pushweir_peers::xmpp::login::Account;
 use pushweir_peers::xmpp::{self, Config};
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Xmpp(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_xmpp(*args))),
+        Command::Load(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_load(*args))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,6 +78,45 @@ async fn run_xmpp(args: XmppArgs) -> anyhow::Result<()> {
         std::fs::write(path, &report).with_context(|| format!("write the report to {}", path.display()))?;
     }
     say(&format!("{report}\n"))
+}
+
+async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
+    let (target, path) = args.target().map_err(anyhow::Error::msg).context("read --to")?;
+    let plan = Plan {
+        target,
+        path,
+        bearer: args.token,
+        profile: args.profile,
+        rate: args.rate,
+        length: args.length,
+        count: args.count,
+        shape: Shape {
+            route: args.route,
+            priority: args.priority.unwrap_or_default(),
+            ttl: args.ttl,
+            payload: args.payload,
+            batch: args.batch,
+            token_prefix: args.device_prefix,
+            devices: args.devices,
+            id_prefix: args.id_prefix,
+        },
+        connections: args.connections,
+        backlog: args.backlog,
+        patience: args.timeout,
+        flat_out: args.max.then_some(usize::from(args.pipeline)),
+    };
+    let live = args.live;
+    let report = load::run(&plan, move |sample| {
+        if live && let Err(error) = say(&format!("{}\n", sample.line())) {
+            log::debug!("live line not printed error={error}");
+        }
+    })
+    .await;
+    if let Some(path) = &args.report {
+        let json = serde_json::to_string_pretty(&report).context("write the report as JSON")?;
+        std::fs::write(path, json).with_context(|| format!("write the report to {}", path.display()))?;
+    }
+    say(&report.summary())
 }
 
 /// Prints to standard output at once, so that scripts reading a pipe see it.

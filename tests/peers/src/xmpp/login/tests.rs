@@ -64,9 +64,12 @@ fn every_identity_form_of_a_working_client_is_accepted() {
 
 #[test]
 fn wrong_credentials_are_not_authorized() {
-    for message in
-        ["\x00123456789012\0kez", "\x00999\0key", "other\x00123456789012\0key", "\x00123456789012@example.org\0key"]
-    {
+    for message in [
+        "\x00123456789012\0kez",
+        "\x00999\0key",
+        "other\x00123456789012\0key",
+        "\x00123456789012@example.org\0key",
+    ] {
         let (mut login, mut out) = (Login { step: Step::Auth, ..Login::new(None) }, Output::default());
         let outcome = login.stanza(&auth(message), Some(&account()), 0, &mut out);
         assert_eq!(outcome, LoginOutcome::Refused, "{message:?}");
