@@ -1,13 +1,26 @@
 //! Demand-driven stages and OTP-style supervision on actix.
 
 // Stages: producers, consumers, and what they are made of.
+mod buffer;
+mod counters;
+mod demand;
 mod dispatcher;
 mod doorbell;
+mod intake;
+mod producer;
 mod protocol;
 
+pub use buffer::{Buffer, Keep, Mark};
+pub use counters::StageCounters;
+pub use demand::{AutomaticDemand, BadDemand, Delivery, DemandRange, Slice};
 pub use dispatcher::demand::{Asked, DemandDispatcher, Policy};
+pub use dispatcher::partition::{PartitionDispatcher, SubscribeError};
 pub use doorbell::{Doorbell, Turn, Turns};
+pub use intake::{Intake, IntakeFull};
+pub use producer::{
+    Discard, Outflow, Producer, ProducerLogic, Push, Pushed, Served, Stop, Supply, SupplySettings,
+};
 pub use protocol::{
-    Ask, Cancel, CancelReason, Cancelled, ConsumerLink, Disconnected, Events, ProducerLink, Subscribe,
-    SubscriptionId, Undelivered,
+    Ask, Cancel, CancelReason, Cancelled, ConsumerLink, Disconnected, Events, Port, ProducerLink, Subscribe,
+    SubscriptionId, Undelivered, Upstream,
 };

@@ -9,7 +9,10 @@
 //! that a dead mailbox swallowed come back through [`Undelivered`].
 
 mod events;
+mod id_map;
 mod link;
+mod port;
+mod upstream;
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +20,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix::Message;
 
 pub use events::{Events, Undelivered};
+pub(crate) use id_map::IdMap;
+pub(crate) use link::notify;
 pub use link::{ConsumerLink, Disconnected, ProducerLink};
+pub use port::Port;
+pub use upstream::Upstream;
 
 /// Identifies one subscription; unique within the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
