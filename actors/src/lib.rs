@@ -1,5 +1,23 @@
 //! Demand-driven stages and OTP-style supervision on actix.
 
+// Supervision and runtime.
+pub mod observe;
+pub mod runtime;
+pub mod supervisor;
+pub mod testing;
+
+mod backoff;
+
+pub use self::{
+    backoff::{Backoff, BackoffError},
+    observe::{ChildCount, ChildInfo, NodeState, TreeNode},
+    runtime::{Runtime, RuntimeError, WorkerExit, WorkerSpec},
+    supervisor::{
+        AutoShutdown, ChildHandle, ChildKind, ChildSpec, Exit, Intensity, Link, Restart, Shutdown, SpecError,
+        StartError, Stop, StopMode, Strategy, Supervisor, SupervisorError, SupervisorHandle, SupervisorSpec,
+    },
+};
+
 // Stages: producers, consumers, and what they are made of.
 mod buffer;
 mod counters;
@@ -18,7 +36,7 @@ pub use dispatcher::partition::{PartitionDispatcher, SubscribeError};
 pub use doorbell::{Doorbell, Turn, Turns};
 pub use intake::{Intake, IntakeFull};
 pub use producer::{
-    Discard, Outflow, Producer, ProducerLogic, Push, Pushed, Served, Stop, Supply, SupplySettings,
+    Discard, Outflow, Producer, ProducerLogic, Push, Pushed, Served, StopStage, Supply, SupplySettings,
 };
 pub use protocol::{
     Ask, Cancel, CancelReason, Cancelled, ConsumerLink, Disconnected, Events, Port, ProducerLink, Subscribe,

@@ -21,7 +21,7 @@ use crate::intake::Intake;
 use crate::protocol::{CancelReason, ConsumerLink, Events, IdMap, Port, ProducerLink, SubscriptionId};
 use returns::Returns;
 
-pub use handlers::{Push, Stop};
+pub use handlers::{Push, StopStage};
 pub use logic::{Discard, ProducerLogic};
 pub use supply::{Outflow, Pushed, Served, Supply, SupplySettings};
 

@@ -18,7 +18,7 @@ pub struct Push<E: Send + 'static>(pub Vec<E>);
 /// To a stage: stop in order, for this reason.
 #[derive(Message, Clone, Debug, PartialEq, Eq)]
 #[rtype(result = "()")]
-pub struct Stop(pub CancelReason);
+pub struct StopStage(pub CancelReason);
 
 // === impl Producer ===
 
@@ -118,10 +118,10 @@ impl<L: ProducerLogic> Handler<Fetch> for Producer<L> {
     }
 }
 
-impl<L: ProducerLogic> Handler<Stop> for Producer<L> {
+impl<L: ProducerLogic> Handler<StopStage> for Producer<L> {
     type Result = ();
 
-    fn handle(&mut self, Stop(reason): Stop, ctx: &mut Context<Self>) {
+    fn handle(&mut self, StopStage(reason): StopStage, ctx: &mut Context<Self>) {
         self.stop(reason, ctx);
     }
 }

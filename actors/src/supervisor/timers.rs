@@ -1,0 +1,48 @@
+//! All timers of one supervisor behind one sleep, because an actor polls each of its futures whenever it is woken.
+
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::plan::Key;
+
+/// Timers that have not run out, the next one first.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    due: BTreeMap<(Instant, u64), (Option<Key>, u64)>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    next: u64,
+}
+
+// === impl Timers ===
+
+impl Timers {
+    /// Adds a timer; one that is too far away for the clock never runs out.
+    pub(crate) fn arm(&mut self, key: Option<Key>, token: u64, after: Duration) {
+        if let Some(at) = Instant::now().checked_add(after) {
+            self.due.insert((at, self.next), (key, token));
+            self.next += 1;
+        }
+    }
+
+    /// Takes a timer that has run out.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<(Option<Key>, u64)> {
+        let entry = self.due.first_entry()?;
+        (entry.key().0 <= now).then(|| entry.remove())
+    }
+
+    /// Ready when a timer has run out; wakes the task when the next one does.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((&(at, _), _)) = self.due.first_key_value() else { return Poll::Pending };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if sleep.deadline() != at || sleep.is_elapsed() {
+            sleep.as_mut().reset(at);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
