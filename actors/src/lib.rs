@@ -20,6 +20,7 @@ pub use self::{
 
 // Stages: producers, consumers, and what they are made of.
 mod buffer;
+mod consumer;
 mod counters;
 mod demand;
 mod dispatcher;
@@ -29,6 +30,10 @@ mod producer;
 mod protocol;
 
 pub use buffer::{Buffer, Keep, Mark};
+pub use consumer::{
+    CancelMode, Consumer, ConsumerLogic, DemandMode, Flow, Resubscribe, SubscribeTo, Subscription,
+    Unsubscribe,
+};
 pub use counters::StageCounters;
 pub use demand::{AutomaticDemand, BadDemand, Delivery, DemandRange, Slice};
 pub use dispatcher::demand::{Asked, DemandDispatcher, Policy};

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::counters::StageCounters;
 use crate::intake::Intake;
 use crate::protocol::{CancelReason, ConsumerLink, Events, IdMap, Port, ProducerLink, SubscriptionId};
+use crate::supervisor::Link;
 use returns::Returns;
 
 pub use handlers::{Push, StopStage};
@@ -55,6 +56,7 @@ pub struct Producer<L: ProducerLogic> {
     returns: Option<Arc<Returns<L::Event>>>,
     port: Option<Port<L::Event>>,
     intake: Option<Intake<L::Event>>,
+    link: Option<Link>,
     warning: Warning,
     exit: CancelReason,
 }
@@ -80,6 +82,7 @@ impl<L: ProducerLogic> Producer<L> {
             returns: None,
             port: None,
             intake: None,
+            link: None,
             warning: Warning::default(),
             exit: CancelReason::Shutdown,
         }
@@ -94,6 +97,12 @@ impl<L: ProducerLogic> Producer<L> {
     /// Takes events from `intake`, the bounded way in for other threads.
     pub fn with_intake(mut self, intake: Intake<L::Event>) -> Self {
         self.intake = Some(intake);
+        self
+    }
+
+    /// Reports its end, and why, through `link` to the supervisor that started it.
+    pub fn supervised_by(mut self, link: Link) -> Self {
+        self.link = Some(link);
         self
     }
 
@@ -237,6 +246,9 @@ impl<L: ProducerLogic> Actor for Producer<L> {
         if let Some(port) = &self.port {
             port.publish(ProducerLink::to(&address));
         }
+        if let Some(link) = &self.link {
+            link.started();
+        }
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
@@ -250,6 +262,9 @@ impl<L: ProducerLogic> Actor for Producer<L> {
         let buffered = self.supply.take_all();
         self.counters.set_buffered(0);
         self.logic.terminate(&self.exit, buffered);
+        if let Some(link) = &mut self.link {
+            link.exit((&self.exit).into());
+        }
     }
 }
 

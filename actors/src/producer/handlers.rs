@@ -9,6 +9,7 @@ use crate::dispatcher::demand::Asked;
 use crate::dispatcher::partition::SubscribeError;
 use crate::doorbell::Turn;
 use crate::protocol::{Ask, Cancel, CancelReason, Subscribe};
+use crate::supervisor::Stop;
 
 /// To a producer: take these events. Answered with what became of them.
 #[derive(Message, Debug)]
@@ -123,6 +124,15 @@ impl<L: ProducerLogic> Handler<StopStage> for Producer<L> {
 
     fn handle(&mut self, StopStage(reason): StopStage, ctx: &mut Context<Self>) {
         self.stop(reason, ctx);
+    }
+}
+
+impl<L: ProducerLogic> Handler<Stop> for Producer<L> {
+    type Result = ();
+
+    /// A producer ends between two messages, so there is nothing to wait for, whatever the time it is given.
+    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) {
+        self.stop(CancelReason::Shutdown, ctx);
     }
 }
 
