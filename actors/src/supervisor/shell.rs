@@ -11,7 +11,7 @@ use std::{
     task::{Context as TaskContext, Poll, ready},
 };
 
-use actix::{Actor, ActorContext, ArbiterHandle, AsyncContext, Context, Handler, fut::ActorFuture};
+use actix::{Actor, ActorContext, Addr, ArbiterHandle, AsyncContext, Context, Handler, fut::ActorFuture};
 use log::{error, info, warn};
 use tokio::{sync::watch, time::Instant};
 
@@ -80,11 +80,7 @@ impl Supervisor {
     /// # Panics
     /// There is no actix system on this thread.
     pub fn start(spec: SupervisorSpec, link: Option<Link>) -> Result<SupervisorHandle, SpecError> {
-        let Seed { supervisor, status, strategy } = Self::seed(spec, link)?;
-        let (node, children) = (supervisor.node.clone(), supervisor.children.clone());
-        let handle = SupervisorHandle { addr: Actor::start(supervisor), node, children, status };
-        handle.node.grow(strategy, handle.children.clone(), handle.clone());
-        Ok(handle)
+        Ok(Self::seed(spec, link)?.grow(Actor::start))
     }
 
     /// Like [`start`](Self::start), on the thread of the arbiter.
@@ -96,12 +92,8 @@ impl Supervisor {
         spec: SupervisorSpec,
         link: Option<Link>,
     ) -> Result<SupervisorHandle, SpecError> {
-        let Seed { supervisor, status, strategy } = Self::seed(spec, link)?;
-        let (node, children) = (supervisor.node.clone(), supervisor.children.clone());
-        let addr = Self::start_in_arbiter(arbiter, move |_| supervisor);
-        let handle = SupervisorHandle { addr, node, children, status };
-        handle.node.grow(strategy, handle.children.clone(), handle.clone());
-        Ok(handle)
+        let start = |supervisor| Self::start_in_arbiter(arbiter, move |_| supervisor);
+        Ok(Self::seed(spec, link)?.grow(start))
     }
 
     fn seed(spec: SupervisorSpec, link: Option<Link>) -> Result<Seed, SpecError> {
@@ -167,6 +159,7 @@ impl Supervisor {
             Effect::Forget { key } => {
                 self.children.remove(key);
                 self.entries.remove(&key);
+                self.timers.disarm(Some(key));
             }
             Effect::Changed { key } => self.show(key),
             Effect::Note { key, note } => self.note(key, note),
@@ -316,6 +309,19 @@ impl Drop for Supervisor {
         for (_, (_, handle)) in up {
             handle.stop(Stop { mode: StopMode::Force });
         }
+    }
+}
+
+// === impl Seed ===
+
+impl Seed {
+    /// Starts the actor and makes its node a branch of the tree.
+    fn grow(self, start: impl FnOnce(Supervisor) -> Addr<Supervisor>) -> SupervisorHandle {
+        let Self { supervisor, status, strategy } = self;
+        let (node, children) = (supervisor.node.clone(), supervisor.children.clone());
+        let handle = SupervisorHandle { addr: start(supervisor), node, children, status };
+        Node::grow(strategy, &handle);
+        handle
     }
 }
 
