@@ -80,6 +80,7 @@ mod handle;
 mod intensity;
 mod link;
 mod node;
+mod notes;
 mod panics;
 mod plan;
 mod shell;

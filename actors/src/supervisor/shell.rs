@@ -12,7 +12,6 @@ use std::{
 };
 
 use actix::{Actor, ActorContext, Addr, ArbiterHandle, AsyncContext, Context, Handler, fut::ActorFuture};
-use log::{error, info, warn};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -22,6 +21,7 @@ use super::{
     handle::{Command, Order, Reply, Status, SupervisorHandle},
     link::{Inbox, Link},
     node::{Children, Node},
+    notes::Notes,
     panics,
     plan::{Effect, Event, Key, Note, Plan, Run, Ticket, Up},
     spec::{ChildKind, ChildPolicy, SpecError},
@@ -43,6 +43,7 @@ pub struct Supervisor {
     entries: HashMap<Key, Entry>,
     inbox: Arc<Inbox>,
     timers: Timers,
+    notes: Notes,
     tickets: HashMap<Ticket, Reply>,
     next_ticket: u64,
     link: Option<Link>,
@@ -111,6 +112,7 @@ impl Supervisor {
             entries: HashMap::new(),
             inbox: Arc::new(Inbox::new()),
             timers: Timers::default(),
+            notes: Notes::default(),
             tickets: HashMap::new(),
             next_ticket: 0,
             link,
@@ -210,26 +212,9 @@ impl Supervisor {
         }
     }
 
-    fn note(&self, key: Key, note: Note) {
-        let Some(child) = self.plan.id(key) else { return };
-        let supervisor = &self.name;
-        match note {
-            Note::Restarting { exit, after } => {
-                warn!(
-                    "child ended, restarting supervisor={supervisor} child={child} exit={exit:?} after={after:?}"
-                );
-            }
-            Note::Ended { exit } => info!("child ended supervisor={supervisor} child={child} exit={exit:?}"),
-            Note::StartFailed { reason } => {
-                warn!("child did not start supervisor={supervisor} child={child} reason={reason:?}");
-            }
-            Note::StopFailed { exit } => {
-                warn!("child did not stop in order supervisor={supervisor} child={child} exit={exit:?}");
-            }
-            Note::Abandoned => error!("child does not end, abandoned supervisor={supervisor} child={child}"),
-            Note::GaveUp { exit } => {
-                error!("too many restarts, giving up supervisor={supervisor} child={child} exit={exit:?}");
-            }
+    fn note(&mut self, key: Key, note: Note) {
+        if let Some(child) = self.plan.id(key) {
+            self.notes.write(Instant::now().into_std(), (&self.name, child), note);
         }
     }
 
