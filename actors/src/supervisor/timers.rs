@@ -57,3 +57,30 @@ impl Timers {
         sleep.as_mut().poll(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_key_has_one_timer_the_latest() {
+        let mut timers = Timers::default();
+        for token in 0..1000 {
+            timers.arm(Some(Key(1)), token, SECOND);
+        }
+        timers.arm(Some(Key(2)), 0, SECOND);
+        timers.disarm(Some(Key(2)));
+        assert_eq!(timers.pop(Instant::now() + SECOND), Some((Some(Key(1)), 999)));
+        assert_eq!(timers.pop(Instant::now() + SECOND), None);
+        assert!(timers.armed.is_empty());
+    }
+
+    #[test]
+    fn a_timer_too_far_away_for_the_clock_never_runs_out() {
+        let mut timers = Timers::default();
+        timers.arm(None, 0, Duration::MAX);
+        assert!(timers.due.is_empty());
+    }
+}
