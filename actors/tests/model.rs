@@ -1,8 +1,8 @@
 //! One producer's books and any number of consumers at random, against a plain model.
 //!
-//! The model knows only what must hold: a consumer never gets more than it asked for, events come first in first out,
-//! every event is delivered, shed, buffered or in somebody's hands, no event waits while somebody alive has asked, and
-//! with enough demand everything drains.
+//! The model is one line of waiting events and what must hold: a consumer never gets more than it asked for, events leave
+//! first in first out, what came back stands in front, the policy says what is shed, every event is settled, shed,
+//! buffered or in somebody's hands, no event waits while somebody alive has asked, and with enough demand all drain.
 
 use std::collections::BTreeMap;
 
@@ -52,15 +52,16 @@ struct World {
     settled: Vec<u64>,
     shed: Vec<u64>,
     next: u64,
-    /// The newest event ever handed out; events that came back may be older.
-    newest: Option<u64>,
-    returned: Vec<u64>,
+    keep: Keep,
+    /// The events that wait, in the order in which they must leave.
+    line: Vec<u64>,
 }
 
 impl World {
     fn new(settings: SupplySettings) -> Self {
-        let (live, settled, shed, returned) = Default::default();
-        Self { supply: Supply::new(settings), live, settled, shed, next: 0, newest: None, returned }
+        let keep = settings.keep;
+        let (live, settled, shed, line) = Default::default();
+        Self { supply: Supply::new(settings), live, settled, shed, next: 0, keep, line }
     }
 
     fn pick(&self, who: Index) -> Option<SubscriptionId> {
@@ -104,10 +105,18 @@ impl World {
         consumer
     }
 
-    fn crash(&mut self, id: SubscriptionId, out: &mut Outflow<u64>) {
+    fn crash(&mut self, id: SubscriptionId) {
+        // How many of the events that came back are still at the front of the line.
+        let mut ahead = 0;
         for batch in self.cancel(id).in_flight {
-            self.returned.extend(&batch);
-            self.supply.restore(0, id, batch, out);
+            self.line.splice(ahead..ahead, batch.iter().copied());
+            ahead += batch.len();
+            let waiting = self.line.len();
+            let mut out = Outflow::default();
+            self.supply.restore(0, id, batch, &mut out);
+            let shed = if self.keep == Keep::Oldest { out.shed.len() } else { 0 };
+            self.receive(out);
+            ahead = ahead.saturating_sub(waiting - shed - self.line.len()).min(self.line.len());
         }
     }
 
@@ -117,6 +126,7 @@ impl World {
             Op::Subscribe => self.subscribe(),
             Op::Push(count) => {
                 let events: Vec<_> = (self.next..).take(count).collect();
+                self.line.extend(&events);
                 self.next += count as u64;
                 let shed_before = out.shed.len();
                 let pushed = self.supply.push(0, events, &mut out);
@@ -143,12 +153,12 @@ impl World {
             }
             Op::Crash(who) => {
                 if let Some(id) = self.pick(who) {
-                    self.crash(id, &mut out);
+                    self.crash(id);
                 }
             }
             Op::Resubscribe(who) => {
                 if let Some(id) = self.pick(who) {
-                    self.crash(id, &mut out);
+                    self.crash(id);
                     self.subscribe();
                 }
             }
@@ -159,25 +169,18 @@ impl World {
     fn receive(&mut self, out: Outflow<u64>) {
         for (id, batch) in out.batches {
             assert!(!batch.is_empty(), "no empty deliveries");
-            for &event in &batch {
-                let came_back = self.returned.iter().position(|&returned| returned == event);
-                match came_back {
-                    Some(at) => drop(self.returned.swap_remove(at)),
-                    None => {
-                        assert!(
-                            self.newest.is_none_or(|newest| event > newest),
-                            "event {event} was overtaken"
-                        );
-                        self.newest = Some(event);
-                    }
-                }
-            }
+            let front: Vec<_> = self.line.drain(..batch.len()).collect();
+            assert_eq!(batch, front, "first in, first out");
             let consumer = self.live.get_mut(&id).expect("only live consumers get events");
             consumer.got += batch.len();
             assert!(consumer.got <= consumer.asked, "more than was asked for");
             consumer.in_flight.push(batch);
         }
-        self.returned.retain(|event| !out.shed.contains(event));
+        let cut = match self.keep {
+            Keep::Newest => self.line.drain(..out.shed.len()).collect(),
+            Keep::Oldest => self.line.split_off(self.line.len() - out.shed.len()),
+        };
+        assert_eq!(out.shed, cut, "the policy says who goes");
         self.shed.extend(out.shed);
     }
 
@@ -185,6 +188,7 @@ impl World {
         assert!(self.supply.is_consistent());
         let wanted: usize = self.live.values().map(|consumer| consumer.asked - consumer.got).sum();
         assert_eq!(self.supply.demand(), wanted as u64);
+        assert_eq!(self.supply.buffered(), self.line.len());
         assert!(wanted == 0 || self.supply.buffered() == 0, "an event waits while somebody has asked");
         let in_flight: usize =
             self.live.values().flat_map(|consumer| &consumer.in_flight).map(Vec::len).sum();
@@ -195,9 +199,7 @@ impl World {
     /// Gives one consumer all the demand there can be, settles everything, and expects each event exactly once.
     fn drain(mut self) {
         for id in self.live.keys().copied().collect::<Vec<_>>() {
-            let mut out = Outflow::default();
-            self.crash(id, &mut out);
-            self.receive(out);
+            self.crash(id);
         }
         self.subscribe();
         let mut out = Outflow::default();
