@@ -11,7 +11,7 @@ use pushweir_actors::{
 };
 
 use crate::pure::Event;
-use crate::{Run, report};
+use crate::{Run, Watch, report};
 
 const WINDOW: u32 = 100;
 const ASK_AT: u32 = WINDOW / 4;
@@ -160,12 +160,12 @@ fn run(consumers: usize, echoed: bool) -> Run {
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
-        let start = std::time::Instant::now();
+        let watch = Watch::start();
         while counters.events_out() < events {
             // As an ingest does: full batches while there is room.
             while counters.buffered() < 20_000 && intake.offer(vec![[1; 6]; BATCH]).is_ok() {}
             tokio::task::yield_now().await;
         }
-        Run { events: counters.events_out(), took: start.elapsed() }
+        watch.stop(counters.events_out())
     })
 }

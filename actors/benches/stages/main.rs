@@ -1,7 +1,8 @@
 //! How fast the stages are, next to GenStage on the same kind of machine (`reference/genstage.md` part 3).
 //!
-//! `cargo bench -p pushweir-actors` prints one line per measurement: the median and the best of five runs, and the
-//! baseline where there is one. Everything runs on one arbiter; nothing else should run on the machine.
+//! `cargo bench -p pushweir-actors --bench stages` prints one line per measurement, the median of five runs: events per
+//! second of the thread's own CPU time, the same by the wall clock, CPU time per event, and the baseline where there is
+//! one. Everything runs on one thread, so CPU time is what the stages cost even if the machine is busy with something else.
 
 mod discord;
 mod pull;
@@ -9,19 +10,24 @@ mod pure;
 
 use std::time::{Duration, Instant};
 
-/// The numbers of one measurement, in events per second.
-struct Rates(Vec<f64>);
-
 /// What was done and how long it took.
 struct Run {
     events: u64,
-    took: Duration,
+    wall: Duration,
+    /// Time the thread was on a CPU; `None` where the system does not tell.
+    cpu: Option<Duration>,
+}
+
+/// A running measurement.
+struct Watch {
+    start: Instant,
+    cpu: Option<Duration>,
 }
 
 const RUNS: usize = 5;
 
 fn main() {
-    println!("{:<58} {:>12} {:>12} {:>10}   baseline", "", "median M/s", "best M/s", "ns/event");
+    println!("{:<58} {:>9} {:>9} {:>7}   baseline", "", "M/s CPU", "M/s wall", "ns");
     pure::measure();
     pull::measure();
     discord::measure();
@@ -30,32 +36,49 @@ fn main() {
 /// Measures `run` five times after a warm-up and prints the result.
 fn report(name: &str, baseline: &str, mut run: impl FnMut() -> Run) {
     run();
-    let rates = Rates((0..RUNS).map(|_| run().rate()).collect());
-    let (median, best) = rates.median_and_best();
-    let nanos = 1e9 / median;
-    println!("{name:<58} {:>12.2} {:>12.2} {nanos:>10.1}   {baseline}", median / 1e6, best / 1e6);
+    let runs: Vec<Run> = (0..RUNS).map(|_| run()).collect();
+    let wall = median(runs.iter().map(|run| run.nanos_per_event(run.wall)));
+    let cpu = median(runs.iter().map(|run| run.nanos_per_event(run.cpu.unwrap_or(run.wall))));
+    println!("{name:<58} {:>9.2} {:>9.2} {cpu:>7.1}   {baseline}", 1e3 / cpu, 1e3 / wall);
+}
+
+fn median(numbers: impl Iterator<Item = f64>) -> f64 {
+    let mut numbers: Vec<f64> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
 }
 
 /// Times `work` over `events` events.
 fn timed(events: u64, work: impl FnOnce()) -> Run {
-    let start = Instant::now();
+    let watch = Watch::start();
     work();
-    Run { events, took: start.elapsed() }
+    watch.stop(events)
+}
+
+/// Reads the thread's time on a CPU from Linux.
+fn thread_cpu() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+}
+
+// === impl Watch ===
+
+impl Watch {
+    fn start() -> Self {
+        Self { start: Instant::now(), cpu: thread_cpu() }
+    }
+
+    fn stop(self, events: u64) -> Run {
+        let wall = self.start.elapsed();
+        let cpu = self.cpu.and_then(|before| Some(thread_cpu()? - before));
+        Run { events, wall, cpu }
+    }
 }
 
 // === impl Run ===
 
 impl Run {
-    fn rate(&self) -> f64 {
-        self.events as f64 / self.took.as_secs_f64()
-    }
-}
-
-// === impl Rates ===
-
-impl Rates {
-    fn median_and_best(mut self) -> (f64, f64) {
-        self.0.sort_by(f64::total_cmp);
-        (self.0[self.0.len() / 2], self.0[self.0.len() - 1])
+    fn nanos_per_event(&self, time: Duration) -> f64 {
+        time.as_secs_f64() * 1e9 / self.events as f64
     }
 }

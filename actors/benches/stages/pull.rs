@@ -9,7 +9,7 @@ use pushweir_actors::{
 };
 
 use crate::pure::Event;
-use crate::{Run, report};
+use crate::{Run, Watch, report};
 
 pub fn measure() {
     let cases = [(1, 100, "11.0"), (16, 100, "14.0"), (256, 100, "4.7"), (16, 1000, "")];
@@ -48,7 +48,7 @@ fn run(consumers: usize, window: u32) -> Run {
         let counters: Arc<StageCounters> = producer.counters();
         let link = ProducerLink::to(&producer.start());
         let range = DemandRange::new(window).expect("the window is not 0");
-        let start = std::time::Instant::now();
+        let watch = Watch::start();
         for _ in 0..consumers {
             let subscription = Subscription::to(link.clone()).demand(range);
             Consumer::new(Sum(0)).subscribed_to(subscription).start();
@@ -56,6 +56,6 @@ fn run(consumers: usize, window: u32) -> Run {
         while counters.events_out() < EVENTS {
             tokio::task::yield_now().await;
         }
-        Run { events: counters.events_out(), took: start.elapsed() }
+        watch.stop(counters.events_out())
     })
 }

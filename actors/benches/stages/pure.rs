@@ -8,7 +8,7 @@ use pushweir_actors::{
     Supply, SupplySettings,
 };
 
-use crate::{Run, report, timed};
+use crate::{Run, Watch, report, timed};
 
 /// 48 bytes, as a push by reference is.
 pub type Event = [u64; 6];
@@ -102,13 +102,13 @@ fn shed_stage(capacity: usize, batch: usize) -> Run {
         // One message at a time from one task, as many as the mailbox takes, until it is full.
         producer.send(Push(vec![EVENT; capacity])).await.expect("it lives");
         let messages = 500_000 / batch.min(10);
-        let start = std::time::Instant::now();
+        let watch = Watch::start();
         for _ in 0..messages {
             while producer.try_send(Push(vec![EVENT; batch])).is_err() {
                 tokio::task::yield_now().await;
             }
         }
         producer.send(Push(Vec::new())).await.expect("it lives");
-        Run { events: (messages * batch) as u64, took: start.elapsed() }
+        watch.stop((messages * batch) as u64)
     })
 }
