@@ -26,8 +26,10 @@ pub struct Line {
     pub commands: mpsc::Receiver<Command>,
     /// The knobs, as they change.
     pub knobs: watch::Receiver<Arc<Knobs>>,
-    /// Whether there were too many connections already.
+    /// Whether there were too many connections already. The hub does not know such a connection.
     pub surplus: bool,
+    /// Keeps the command queue of a surplus connection open.
+    _held: Option<mpsc::Sender<Command>>,
 }
 
 /// The switchboard; see the module's documentation.
@@ -60,12 +62,15 @@ impl Hub {
         let most = knobs.borrow().max_connections;
         let mut lines = self.lines.lock();
         let surplus = most > 0 && lines.len() >= most;
-        lines.insert(connection, sender);
+        let mut held = Some(sender);
+        if !surplus {
+            lines.extend(held.take().map(|sender| (connection, sender)));
+        }
         drop(lines);
         let mut ledger = self.books.ledger.lock();
         ledger.opened(connection);
         ledger.refused += u64::from(surplus);
-        Line { connection, commands, knobs, surplus }
+        Line { connection, commands, knobs, surplus, _held: held }
     }
 
     /// Forgets a closed connection and offers its upstream messages to the others.

@@ -153,7 +153,7 @@ impl Core {
     fn scripted<'a>(&self, script: Script<'a>, key: MessageKey) -> Option<Plan<'a>> {
         match script {
             Script::Nack { once: true, .. } | Script::Lost { once: true }
-                if !self.key_is_new_for_script(key) =>
+                if !self.setup.books.once.lock().insert(key) =>
             {
                 None
             }
