@@ -31,6 +31,10 @@ pub enum Command {
     /// Prints `listening on ADDR` and `control on ADDR` once it is up, and its report as JSON on SIGTERM or SIGINT.
     /// Counts given to --drain-after, --close-after and --stall-after are pushes per connection.
     Xmpp(Box<XmppArgs>),
+    /// Pushes straight into the XMPP double as fast as its windows allow, without a gateway.
+    ///
+    /// What it reaches is the ceiling for a gateway on the same machine. Prints the outcome as JSON.
+    Pump(PumpArgs),
     /// An open-loop load generator for the gateway's ingest door.
     ///
     /// Send times are fixed in advance and latency is counted from them. A request that cannot be sent because too many
@@ -72,6 +76,32 @@ pub struct XmppArgs {
     /// The behaviour.
     #[command(flatten)]
     pub knobs: Knobs,
+}
+
+/// Flags of the pump.
+#[derive(Debug, Args)]
+pub struct PumpArgs {
+    /// The double.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5236")]
+    pub to: SocketAddr,
+    /// The sender id to log in with.
+    #[arg(long, value_name = "S", default_value = "1234567890")]
+    pub sender_id: String,
+    /// Its server key.
+    #[arg(long, value_name = "K", default_value = "demo-server-key")]
+    pub server_key: String,
+    /// Directory with the double's ca.pem.
+    #[arg(long, value_name = "DIR", default_value = "target/peers")]
+    pub tls_dir: PathBuf,
+    /// Connections.
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+    /// Un-acked pushes per connection.
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..))]
+    pub window: u16,
+    /// How long to push.
+    #[arg(long = "for", value_name = "D", default_value = "5s", value_parser = units::duration)]
+    pub length: Duration,
 }
 
 /// Flags of the load generator.
