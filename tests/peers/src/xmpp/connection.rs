@@ -3,14 +3,15 @@
 //! It reads until the socket would block, lets the session work on all of it, and writes the result at once; reading goes on
 //! while a write is blocked, so that neither side can lock the other up.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BufMut;
 use log::debug;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
@@ -153,19 +154,16 @@ fn read_available(
     cx: &mut Context<'_>,
 ) -> io::Result<()> {
     while progress.read < most {
-        let start = input.len();
         let room = (most - progress.read).min(16 * 1024);
-        input.resize(start + room, 0);
-        let mut buffer = ReadBuf::new(&mut input[start..]);
-        let polled = Pin::new(&mut *stream).poll_read(cx, &mut buffer);
-        let count = buffer.filled().len();
-        input.truncate(start + count);
+        input.reserve(room);
+        let mut limited = (&mut *input).limit(room);
+        let polled = pin!(stream.read_buf(&mut limited)).poll(cx);
         match polled {
-            Poll::Ready(Ok(())) if count == 0 => {
+            Poll::Ready(Ok(0)) => {
                 progress.closed = true;
                 return Ok(());
             }
-            Poll::Ready(Ok(())) => progress.read += count,
+            Poll::Ready(Ok(count)) => progress.read += count,
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 progress.closed = true;
                 return Ok(());
