@@ -96,10 +96,9 @@ async fn run_pump(args: PumpArgs) -> anyhow::Result<()> {
 }
 
 async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
-    let (target, path) = args.target().map_err(anyhow::Error::msg).context("read --to")?;
     let plan = Plan {
-        target,
-        path,
+        target: args.to.host,
+        path: args.to.path,
         bearer: args.token,
         profile: args.profile,
         rate: args.rate,

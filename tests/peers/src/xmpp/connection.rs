@@ -23,6 +23,9 @@ use crate::xmpp::session::Session;
 /// The most bytes taken before the session works on them.
 const BATCH: usize = 128 * 1024;
 
+/// How long the last output of a connection may wait for a client that does not read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// How long a closing connection waits for the client to close too, so that the last answers are not lost to a reset.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -45,6 +48,7 @@ impl Pace {
     /// Returns how many bytes may be read now under a limit in bytes per second.
     fn allow(&mut self, limit: u64, now: Instant) -> usize {
         if limit == 0 {
+            *self = Self { allowance: 0.0, since: now };
             return BATCH;
         }
         let earned = (now - self.since).as_secs_f64() * limit as f64;
@@ -74,16 +78,19 @@ async fn drive(
     line: &mut Line,
 ) -> io::Result<CloseStyle> {
     let mut pace = Pace { allowance: 0.0, since: Instant::now() };
+    let mut give_up = None;
     loop {
-        if session.output().is_empty()
-            && let Some(style) = session.ending()
-        {
-            return Ok(style);
+        if let Some(style) = session.ending() {
+            let now = Instant::now();
+            if session.output().is_empty() || *give_up.get_or_insert(now + LAST_WORDS) <= now {
+                return Ok(style);
+            }
         }
         let limit = line.knobs.borrow().slow_read;
         let most = if session.wants_input() { pace.allow(limit, Instant::now()) } else { 0 };
         let starved = (limit > 0 && most == 0).then(|| Instant::now() + Duration::from_millis(20));
-        let deadline = [session.next_deadline().map(Instant::from_std), starved].into_iter().flatten().min();
+        let deadline =
+            [session.next_deadline().map(Instant::from_std), starved, give_up].into_iter().flatten().min();
         tokio::select! {
             biased;
             command = line.commands.recv() => match command {
