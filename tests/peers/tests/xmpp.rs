@@ -160,6 +160,23 @@ async fn a_reset_connection_leaves_its_push_unanswered() {
 }
 
 #[tokio::test]
+async fn each_way_to_close_looks_like_itself_to_the_client() {
+    let double = Double::start(&[]).await;
+    for (style, pieces) in [("fin", 1), ("half-stanza", 1), ("graceful", 2), ("stream-error", 3)] {
+        let mut client = double.client().await;
+        double.call(&format!("POST /close?style={style}")).await;
+        let mut seen = vec![client.next().await.unwrap()];
+        while seen.last() != Some(&Piece::Eof) {
+            seen.push(client.next().await.unwrap());
+        }
+        assert_eq!((seen.len(), seen.contains(&Piece::End)), (pieces, pieces > 1), "{style}: {seen:?}");
+    }
+    let mut client = double.client().await;
+    double.call("POST /close?style=garbage").await;
+    assert_eq!(client.next().await.unwrap_err().to_string(), "the stream is not XML");
+}
+
+#[tokio::test]
 async fn knobs_change_under_an_open_connection() {
     let double = Double::start(&[]).await;
     let mut client = double.client().await;

@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::xmpp::hub::Line;
 use crate::xmpp::knobs::CloseStyle;
-use crate::xmpp::session::Session;
+use crate::xmpp::session::{Command, Session};
 
 /// The most bytes taken before the session works on them.
 const BATCH: usize = 128 * 1024;
@@ -35,6 +35,15 @@ struct Progress {
     read: usize,
     closed: bool,
     wrote: bool,
+}
+
+/// Why the task woke.
+#[derive(Debug)]
+enum Wake {
+    Command(Option<Command>),
+    Knobs,
+    Socket(Progress),
+    Clock,
 }
 
 /// Spreads reading over time for `--slow-read`.
@@ -91,32 +100,44 @@ async fn drive(
         let starved = (limit > 0 && most == 0).then(|| Instant::now() + Duration::from_millis(20));
         let deadline =
             [session.next_deadline().map(Instant::from_std), starved, give_up].into_iter().flatten().min();
-        tokio::select! {
+        let event = tokio::select! {
             biased;
-            command = line.commands.recv() => match command {
-                Some(command) => session.command(command, Instant::now().into_std()),
-                None => return Ok(CloseStyle::Graceful),
-            },
-            changed = line.knobs.changed() => {
-                if changed.is_ok() {
-                    let knobs = line.knobs.borrow_and_update().clone();
-                    session.set_knobs(knobs, Instant::now().into_std());
-                }
-            }
-            progress = poll_fn(|cx| poll_socket(stream, session, most, cx)) => {
-                let progress = progress?;
-                pace.allowance -= progress.read as f64;
-                if progress.read > 0 {
-                    session.received(Instant::now().into_std());
-                }
-                if progress.closed {
-                    return Ok(CloseStyle::Graceful);
-                }
-            }
-            () = wait_until(deadline) => session.tick(Instant::now().into_std()),
+            command = line.commands.recv() => Wake::Command(command),
+            _ = line.knobs.changed() => Wake::Knobs,
+            progress = poll_fn(|cx| poll_socket(stream, session, most, cx)) => Wake::Socket(progress?),
+            () = wait_until(deadline) => Wake::Clock,
+        };
+        if let Wake::Socket(progress) = &event {
+            pace.allowance -= progress.read as f64;
+        }
+        if let Some(style) = handle(event, session, line) {
+            return Ok(style);
         }
         session.report();
     }
+}
+
+/// Passes on what woke the task; returns how to close when the connection is over.
+fn handle(event: Wake, session: &mut Session, line: &mut Line) -> Option<CloseStyle> {
+    let now = Instant::now().into_std();
+    match event {
+        Wake::Command(Some(command)) => session.command(command, now),
+        Wake::Command(None) => return Some(CloseStyle::Graceful),
+        Wake::Knobs => {
+            let knobs = line.knobs.borrow_and_update().clone();
+            session.set_knobs(knobs, now);
+        }
+        Wake::Socket(progress) => {
+            if progress.read > 0 {
+                session.received(now);
+            }
+            if progress.closed {
+                return Some(CloseStyle::Graceful);
+            }
+        }
+        Wake::Clock => session.tick(now),
+    }
+    None
 }
 
 async fn wait_until(deadline: Option<Instant>) {
@@ -208,5 +229,31 @@ async fn end(mut stream: TlsStream<TcpStream>, style: CloseStyle) {
         timeout(LINGER, async { while matches!(tcp.read(&mut rest).await, Ok(count) if count > 0) {} }).await;
     if drained.is_err() {
         debug!("the client kept its half of the connection open");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_reading_earns_its_bytes_over_time_and_saves_at_most_a_second_s_worth() {
+        let start = Instant::now();
+        let mut pace = Pace { allowance: 0.0, since: start };
+        assert_eq!(pace.allow(1000, start), 0);
+        assert_eq!(pace.allow(1000, start + Duration::from_millis(500)), 500);
+        assert_eq!(pace.allow(1000, start + Duration::from_secs(60)), 1000);
+        pace.allowance -= 1000.0;
+        assert_eq!(pace.allow(1000, start + Duration::from_secs(60)), 0);
+    }
+
+    #[test]
+    fn unlimited_reading_leaves_no_debt_behind() {
+        let start = Instant::now();
+        let mut pace = Pace { allowance: 0.0, since: start };
+        assert_eq!(pace.allow(0, start), BATCH);
+        pace.allowance -= BATCH as f64;
+        assert_eq!(pace.allow(0, start), BATCH);
+        assert_eq!(pace.allow(1000, start + Duration::from_millis(100)), 100);
     }
 }
