@@ -214,6 +214,17 @@ fn tokens_choose_their_answers() {
 }
 
 #[test]
+fn a_device_gets_no_more_than_its_rate() {
+    let mut rig = Rig::new(&[("device_rate", "2")]);
+    let text: String = ["a", "b", "c"].map(|id| rig.push(id, "d")).concat();
+    assert_eq!(acks(&text), ["a", "b"]);
+    assert!(text.contains("DEVICE_MESSAGE_RATE_EXCEEDED"));
+    assert_eq!(acks(&rig.push("e", "other")), ["e"]);
+    rig.after(60_000);
+    assert_eq!(acks(&rig.push("f", "d")), ["f"]);
+}
+
+#[test]
 fn a_lost_ack_frees_its_place_in_the_window() {
     let mut rig = Rig::new(&[("lose_acks", "1"), ("window", "1")]);
     assert_eq!(rig.push("a", "d") + &rig.push("b", "d"), "");
