@@ -3,11 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    super::{exit::Exit, spec::Shutdown, stop::StopMode},
-    After, Effect, Key, Mode, Phase, Plan, Run,
+    super::{
+        error::SupervisorError,
+        exit::Exit,
+        spec::{ChildKind, Shutdown, Strategy},
+        stop::StopMode,
+    },
+    After, Effect, Key, Mode, Note, Phase, Plan, Run,
     record::Attempt,
 };
-use crate::supervisor::{error::SupervisorError, spec::Strategy};
 
 impl Plan {
     /// Does everything that may be done now.
@@ -48,7 +52,8 @@ impl Plan {
         }
         let counts = &self.counts;
         if self.rules.strategy.is_ordered() {
-            return self.doomed.is_empty() && counts.waiting + counts.starting + counts.stopping == 0;
+            // A doomed child implies one that is stopping.
+            return counts.waiting + counts.starting + counts.stopping == 0;
         }
         let limit = if matches!(self.mode, Mode::Booting(_)) { 1 } else { self.rules.max_starting };
         counts.starting < limit
@@ -98,8 +103,8 @@ impl Plan {
     /// A supervisor needs the grace of its children before it can end itself.
     fn grace(&mut self, key: Key) -> Duration {
         match self.child(key).policy.kind {
-            crate::supervisor::spec::ChildKind::Worker => self.rules.grace,
-            crate::supervisor::spec::ChildKind::Supervisor => self.rules.grace.saturating_mul(4),
+            ChildKind::Worker => self.rules.grace,
+            ChildKind::Supervisor => self.rules.grace.saturating_mul(4),
         }
     }
 
@@ -124,12 +129,10 @@ impl Plan {
                 self.doom_all();
             }
         }
-        if let (Some(within), Some(_)) = (within, limit) {
-            if within.is_zero() {
-                self.deadline_passed(now);
-            } else {
-                self.effects.push_back(Effect::Timer { key: None, token: 0, after: within });
-            }
+        match self.time_left(now) {
+            Duration::MAX => {}
+            Duration::ZERO => self.deadline_passed(now),
+            after => self.effects.push_back(Effect::Timer { key: None, token: 0, after }),
         }
     }
 
@@ -137,7 +140,6 @@ impl Plan {
         let keys: Vec<Key> = self.children.keys().copied().collect();
         for key in keys {
             let child = self.child(key);
-            let id = child.policy.id.to_string();
             child.after = After::Idle;
             match child.phase {
                 Phase::Queued { .. } | Phase::Waiting => self.set_phase(key, Phase::Idle),
@@ -146,7 +148,11 @@ impl Plan {
                 }
                 Phase::Idle | Phase::Stopping { .. } => {}
             }
-            self.answer(key, Err(SupervisorError::ShuttingDown(id)));
+            // Looked at first, because most of perhaps very many children have nobody waiting.
+            if self.child(key).ticket.is_some() {
+                let id = self.child(key).policy.id.to_string();
+                self.answer(key, Err(SupervisorError::ShuttingDown(id)));
+            }
         }
     }
 
@@ -167,6 +173,7 @@ impl Plan {
             })
             .collect();
         for (key, run) in slow {
+            self.note(key, Note::Overran);
             self.force_stop(key, run);
         }
     }
