@@ -10,6 +10,7 @@
 
 mod events;
 mod id_map;
+mod line;
 mod link;
 mod port;
 mod upstream;
@@ -23,6 +24,7 @@ use crate::supervisor::Exit;
 
 pub use events::{Events, Undelivered};
 pub(crate) use id_map::IdMap;
+pub(crate) use line::{Counted, MailboxGauge};
 pub(crate) use link::notify;
 pub use link::{ConsumerLink, Disconnected, ProducerLink};
 pub use port::Port;
