@@ -1,4 +1,4 @@
-//! Demand-driven stages and OTP-style supervision on actix.
+#![doc = include_str!("../README.md")]
 
 // Supervision and runtime.
 pub mod observe;

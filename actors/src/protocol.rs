@@ -52,7 +52,7 @@ pub struct Subscribe<E: Send + 'static> {
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 #[rtype(result = "()")]
 pub struct Ask {
-    /// The subscription with the room; an unknown one is answered with [`CancelReason::UnknownSubscription`].
+    /// The subscription with the room; an unknown one is ignored, as the [`Cancelled`] that ended it was the answer.
     pub id: SubscriptionId,
     /// Events that may be sent in addition to those asked for before.
     pub count: u32,

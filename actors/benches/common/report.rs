@@ -11,6 +11,10 @@ pub struct Report {
     bench: &'static str,
     /// Fewer and shorter runs, to see that everything works.
     pub quick: bool,
+    /// Only what has this in its name.
+    only: Option<String>,
+    /// What the next rows are about.
+    pub group: String,
     load_before: String,
     pub rows: Vec<Value>,
 }
@@ -18,16 +22,23 @@ pub struct Report {
 // === impl Report ===
 
 impl Report {
-    /// Reads `--quick` from the command line.
+    /// Reads `--quick` and `--only <part of a name>` from the command line.
     pub fn new(bench: &'static str) -> Self {
+        let only = std::env::args().skip_while(|argument| argument != "--only").nth(1);
         let quick = std::env::args().any(|argument| argument == "--quick");
         let load_before = load_average();
         println!("{bench}: {} runs each, load average {load_before}", if quick { 3 } else { 5 });
-        Self { bench, quick, load_before, rows: Vec::new() }
+        Self { bench, quick, only, group: String::new(), load_before, rows: Vec::new() }
     }
 
     pub fn runs(&self) -> usize {
         if self.quick { 3 } else { 5 }
+    }
+
+    /// Returns whether this row is to be measured.
+    pub fn wants(&self, name: &str) -> bool {
+        let full = format!("{}: {name}", self.group);
+        self.only.as_ref().is_none_or(|only| full.contains(only))
     }
 
     /// Notes the values that several runs gave for one figure.
@@ -36,13 +47,13 @@ impl Report {
         let Spread { median, min, max } = spread;
         println!("{name:<62} {median:>10.2} {unit:<12} ({min:.2}-{max:.2})   {baseline}");
         self.rows.push(json!({
-            "name": name, "unit": unit, "value": spread.json(), "baseline": baseline, "load": load_average(),
+            "group": self.group, "name": name, "unit": unit, "value": spread.json(), "baseline": baseline, "load": load_average(),
         }));
     }
 
     /// Writes `target/bench/actors-<bench>.json` in the workspace.
     pub fn finish(self) {
-        let Self { bench, quick, load_before, rows } = self;
+        let Self { bench, quick, load_before, rows, .. } = self;
         let load_after = load_average();
         println!("\nload average before {load_before}, after {load_after}");
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");

@@ -18,9 +18,13 @@ use crate::report::{Report, quantile};
 const PAUSE: Duration = Duration::from_millis(2);
 
 pub fn measure(report: &mut Report) {
+    "latency".clone_into(&mut report.group);
     println!();
     let samples = usize::try_from(report.scale(2_000)).expect("a few");
     for (other_thread, who) in [(false, "same thread"), (true, "another thread")] {
+        if !report.wants(who) {
+            continue;
+        }
         let runs: Vec<Vec<Duration>> = (0..report.runs()).map(|_| run(samples, other_thread)).collect();
         for (share, name, baseline) in [(0.5, "p50", "GenStage 12.3"), (0.99, "p99", "GenStage 35.7")] {
             let micros: Vec<f64> = runs.iter().map(|run| quantile(run, share).as_secs_f64() * 1e6).collect();

@@ -29,7 +29,8 @@ impl Report {
         if self.quick { full / 10 } else { full }
     }
 
-    pub fn heading(&self, text: &str) {
+    pub fn heading(&mut self, text: &str) {
+        self.group = text.to_owned();
         println!(
             "\n{text:<60} {:>8} {:>17} {:>9} {:>8}   baseline",
             "M/s wall", "(min-max)", "M/s CPU", "ns CPU"
@@ -38,6 +39,9 @@ impl Report {
 
     /// Measures `run` several times after a warm-up. Returns the median of events per second by the wall clock.
     pub fn rate(&mut self, name: &str, baseline: &str, mut run: impl FnMut() -> Run) -> f64 {
+        if !self.wants(name) {
+            return f64::NAN;
+        }
         run();
         let runs: Vec<Run> = (0..self.runs()).map(|_| run()).collect();
         let wall = Spread::of(runs.iter().map(|run| run.events as f64 / run.wall.as_secs_f64() / 1e6));
@@ -47,7 +51,7 @@ impl Report {
         let (median, by_cpu) = (wall.median, 1e3 / cpu.median);
         println!("{name:<60} {median:>8.2} {range:>17} {by_cpu:>9.2} {:>8.1}   {baseline}", cpu.median);
         self.rows.push(json!({
-            "name": name, "baseline": baseline, "load": load_average(),
+            "group": self.group, "name": name, "baseline": baseline, "load": load_average(),
             "million_per_second_wall": wall.json(), "nanoseconds_cpu_per_event": cpu.json(),
         }));
         median * 1e6
