@@ -1,2 +1,126 @@
-//! Provider doubles and load.
-fn main() {}
+//! The `pushweir-peers` binary: parses the command line, runs one program, and ends with a documented exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use pushweir_peers::cli::{Cli, Command, LoadArgs, XmppArgs};
+use pushweir_peers::load::body::Shape;
+use pushweir_peers::load::{self, Plan};
+use pushweir_peers::tls::LOCAL_NAMES;
+use pushweir_peers::xmpp::login::Account;
+use pushweir_peers::xmpp::{self, Config};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Exit code for wrong usage.
+const USAGE: u8 = 64;
+
+/// Exit code for a start that failed.
+const FAILED: u8 = 70;
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            if error.print().is_err() {
+                return ExitCode::from(FAILED);
+            }
+            return ExitCode::from(code);
+        }
+    };
+    let outcome = match cli.command {
+        Command::Xmpp(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_xmpp(*args))),
+        Command::Load(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_load(*args))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("failed to {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn runtime(threads: u16) -> anyhow::Result<Runtime> {
+    let mut builder = if threads == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.worker_threads(usize::from(threads)).enable_all().build().context("start the runtime")
+}
+
+async fn run_xmpp(args: XmppArgs) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let names =
+        if args.cert_name.is_empty() { LOCAL_NAMES.map(str::to_owned).to_vec() } else { args.cert_name };
+    let config = Config {
+        listen: args.listen,
+        control: args.control,
+        account: Account { sender_id: args.sender_id, server_key: args.server_key },
+        tls_dir: args.tls_dir,
+        names,
+        seed: args.seed,
+        knobs: args.knobs,
+    };
+    let double = xmpp::serve(config).await?;
+    let mut lines = format!("listening on {}\n", double.address);
+    if let Some(control) = double.control {
+        lines.push_str(&format!("control on {control}\n"));
+    }
+    say(&lines)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    let report = double.report().json();
+    if let Some(path) = &args.report {
+        std::fs::write(path, &report).with_context(|| format!("write the report to {}", path.display()))?;
+    }
+    say(&format!("{report}\n"))
+}
+
+async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
+    let (target, path) = args.target().map_err(anyhow::Error::msg).context("read --to")?;
+    let plan = Plan {
+        target,
+        path,
+        bearer: args.token,
+        profile: args.profile,
+        rate: args.rate,
+        length: args.length,
+        count: args.count,
+        shape: Shape {
+            route: args.route,
+            priority: args.priority.unwrap_or_default(),
+            ttl: args.ttl,
+            payload: args.payload,
+            batch: args.batch,
+            token_prefix: args.device_prefix,
+            devices: args.devices,
+            id_prefix: args.id_prefix,
+        },
+        connections: args.connections,
+        backlog: args.backlog,
+        patience: args.timeout,
+        flat_out: args.max.then_some(usize::from(args.pipeline)),
+    };
+    let live = args.live;
+    let report = load::run(&plan, move |sample| {
+        if live && let Err(error) = say(&format!("{}\n", sample.line())) {
+            log::debug!("live line not printed error={error}");
+        }
+    })
+    .await;
+    if let Some(path) = &args.report {
+        let json = serde_json::to_string_pretty(&report).context("write the report as JSON")?;
+        std::fs::write(path, json).with_context(|| format!("write the report to {}", path.display()))?;
+    }
+    say(&report.summary())
+}
+
+/// Prints to standard output at once, so that scripts reading a pipe see it.
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("print")
+}

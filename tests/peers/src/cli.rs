@@ -1,0 +1,203 @@
+//! The command line of `pushweir-peers`.
+//!
+//! Only `main` uses it. The knobs' own flags are defined where the knobs are.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::load::profile::Profile;
+use crate::units;
+use crate::xmpp::admin::CALLS;
+use crate::xmpp::knobs::Knobs;
+use crate::xmpp::script::TOKEN_TABLE;
+
+/// Provider doubles and a load generator for testing pushweir.
+#[derive(Debug, Parser)]
+#[command(name = "pushweir-peers", version, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to run.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The programs in the binary.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A double of FCM's XMPP server (CCS): TLS from the first byte, one account, strict about the protocol.
+    ///
+    /// Prints `listening on ADDR` and `control on ADDR` once it is up, and its report as JSON on SIGTERM or SIGINT.
+    /// Counts given to --drain-after, --close-after and --stall-after are pushes per connection.
+    Xmpp(Box<XmppArgs>),
+    /// An open-loop load generator for the gateway's ingest door.
+    ///
+    /// Send times are fixed in advance and latency is counted from them. A request that cannot be sent because too many
+    /// wait already is skipped and counted; 429 and 503 are counted and never retried. Prints a summary.
+    Load(Box<LoadArgs>),
+}
+
+/// Flags of the XMPP double.
+#[derive(Debug, Args)]
+#[command(after_help = format!("Control calls: {CALLS}\n\n{TOKEN_TABLE}"))]
+pub struct XmppArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5236")]
+    pub listen: SocketAddr,
+    /// The sender id that may log in.
+    #[arg(long, value_name = "S", default_value = "1234567890")]
+    pub sender_id: String,
+    /// Its server key.
+    #[arg(long, value_name = "K", default_value = "demo-server-key")]
+    pub server_key: String,
+    /// Directory for the certificate authority; ca.pem there is what clients must trust. It is reused if present.
+    #[arg(long, value_name = "DIR", default_value = "target/peers")]
+    pub tls_dir: PathBuf,
+    /// Make the certificate for this name instead of localhost, 127.0.0.1 and ::1 (may be given several times).
+    #[arg(long, value_name = "NAME")]
+    pub cert_name: Vec<String>,
+    /// Write the report to this file at the end.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Where to answer control calls; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub control: Option<SocketAddr>,
+    /// Threads to serve connections with.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: u16,
+    /// Seed for everything random.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub seed: u64,
+    /// The behaviour.
+    #[command(flatten)]
+    pub knobs: Knobs,
+}
+
+/// Flags of the load generator.
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// The gateway, such as http://127.0.0.1:8650; without a path, /v1/pushes is used.
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+    /// The route to push to.
+    #[arg(long, value_name = "NAME")]
+    pub route: String,
+    /// The shape of the load: steady; burst (four times --rate in the first second of every ten); incident (--rate for
+    /// 5/9 of the time, then 0.3 of it: Discord's overload); day (midnight to midnight, --rate at the evening's peak).
+    #[arg(long, value_enum, default_value = "steady")]
+    pub profile: Profile,
+    /// Pushes per second at the profile's peak (burst: outside its bursts).
+    #[arg(long, value_name = "N", default_value = "16667", value_parser = rate)]
+    pub rate: f64,
+    /// How long to offer load.
+    #[arg(long = "for", value_name = "D", default_value = "90s", value_parser = units::duration)]
+    pub length: Duration,
+    /// Stop after this many pushes.
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+    /// Pushes per request; one push is sent without a list around it.
+    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: u32,
+    /// Connections to the gateway, each with one request at a time.
+    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+    /// Requests that may wait for a connection before further ones are skipped.
+    #[arg(long, value_name = "N", default_value = "10000")]
+    pub backlog: usize,
+    /// How long a response may take.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
+    pub timeout: Duration,
+    /// Closed loop instead, for benchmarks: each connection keeps --pipeline requests under way, as fast as the gateway
+    /// answers. --profile and --rate are ignored, and latency says nothing about an open system.
+    #[arg(long)]
+    pub max: bool,
+    /// Requests under way per connection with --max.
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
+    pub pipeline: u16,
+    /// Bearer token for the gateway.
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// About how many bytes one push's JSON has.
+    #[arg(long, value_name = "BYTES", default_value = "300")]
+    pub payload: usize,
+    /// Time to live in seconds (the gateway's default when absent).
+    #[arg(long, value_name = "SECONDS")]
+    pub ttl: Option<u32>,
+    /// Priority of the pushes (the gateway's default when absent).
+    #[arg(long, value_parser = ["critical", "high", "normal", "low"])]
+    pub priority: Option<String>,
+    /// What device tokens start with; see the XMPP double's table of tokens.
+    #[arg(long, value_name = "TEXT", default_value = "device-")]
+    pub device_prefix: String,
+    /// Number of different devices.
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..))]
+    pub devices: u64,
+    /// Give every push an id: this text and its number (the gateway makes ids when absent).
+    #[arg(long, value_name = "TEXT")]
+    pub id_prefix: Option<String>,
+    /// Print a line each second.
+    #[arg(long)]
+    pub live: bool,
+    /// Write the report to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Threads to send with.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: u16,
+}
+
+/// A rate above zero.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(rate),
+        _ => Err("a rate is a number above 0 (hint: write 16667)".to_owned()),
+    }
+}
+
+impl LoadArgs {
+    /// Returns host with port, and path, of the gateway's address.
+    ///
+    /// # Errors
+    /// When it is not an `http` address.
+    pub fn target(&self) -> Result<(String, String), String> {
+        let rest = self.to.strip_prefix("http://").ok_or_else(|| {
+            format!("{:?} is not an http address (hint: write http://127.0.0.1:8650)", self.to)
+        })?;
+        let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+        if host.is_empty() {
+            return Err(format!("{:?} names no host (hint: write http://127.0.0.1:8650)", self.to));
+        }
+        let bare = host.rsplit_once(']').map_or(host, |(_, after)| after);
+        let host = if bare.contains(':') { host.to_owned() } else { format!("{host}:80") };
+        Ok((host, if path == "/" { "/v1/pushes".to_owned() } else { path.to_owned() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn target(to: &str) -> Result<(String, String), String> {
+        let cli = Cli::try_parse_from(["pushweir-peers", "load", "--to", to, "--route", "android"]).unwrap();
+        let Command::Load(args) = cli.command else { panic!("not load") };
+        args.target()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_gateway_s_address_may_leave_port_and_path_out() {
+        let pair = |host: &str, path: &str| Ok((host.to_owned(), path.to_owned()));
+        assert_eq!(target("http://127.0.0.1:8650"), pair("127.0.0.1:8650", "/v1/pushes"));
+        assert_eq!(target("http://gateway/"), pair("gateway:80", "/v1/pushes"));
+        assert_eq!(target("http://[::1]:1/x"), pair("[::1]:1", "/x"));
+        assert!(target("https://a").is_err());
+        assert!(target("http://").is_err());
+    }
+}

@@ -1,0 +1,163 @@
+//! Writes the requests the generator sends.
+//!
+//! Pure text. The workers ask for one request after another; everything that does not change is made once.
+
+use std::io::Write;
+
+use serde_json::json;
+
+/// What the pushes look like.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    /// The route's name.
+    pub route: String,
+    /// The lane; the gateway's default when empty.
+    pub priority: String,
+    /// Time to live in seconds; the gateway's default when absent.
+    pub ttl: Option<u32>,
+    /// About how many bytes one push's JSON has.
+    pub payload: usize,
+    /// Pushes per request.
+    pub batch: u32,
+    /// What device tokens start with.
+    pub token_prefix: String,
+    /// How many different devices there are.
+    pub devices: u64,
+    /// What push ids start with; the gateway makes ids when absent.
+    pub id_prefix: Option<String>,
+}
+
+/// Makes request after request.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    shape: Shape,
+    /// The request line and the headers up to the length.
+    head: Vec<u8>,
+    /// A push from its route on.
+    tail: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Writer {
+    /// Returns a writer of requests to `host` and `path`, with a bearer token if there is one.
+    #[must_use]
+    pub fn new(shape: Shape, host: &str, path: &str, bearer: Option<&str>) -> Self {
+        let mut head = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n");
+        if let Some(token) = bearer {
+            head.push_str(&format!("authorization: Bearer {token}\r\n"));
+        }
+        head.push_str("content-length: ");
+        let tail = tail(&shape);
+        Self { shape, head: head.into_bytes(), tail, body: Vec::new() }
+    }
+
+    /// Appends the request whose first push has number `first`, with `count` pushes.
+    pub fn request_into(&mut self, out: &mut Vec<u8>, first: u64, count: u32) {
+        let mut body = std::mem::take(&mut self.body);
+        body.clear();
+        let single = count == 1 && self.shape.batch == 1;
+        if !single {
+            body.extend_from_slice(b"{\"pushes\":[");
+        }
+        for number in first..first + u64::from(count) {
+            if number > first {
+                body.push(b',');
+            }
+            self.push_into(&mut body, number);
+        }
+        if !single {
+            body.extend_from_slice(b"]}");
+        }
+        out.extend_from_slice(&self.head);
+        write!(out, "{}\r\n\r\n", body.len()).expect("writing to a Vec cannot fail");
+        out.extend_from_slice(&body);
+        self.body = body;
+    }
+
+    fn push_into(&self, body: &mut Vec<u8>, number: u64) {
+        let device = number % self.shape.devices.max(1);
+        let written = match &self.shape.id_prefix {
+            Some(prefix) => write!(
+                body,
+                "{{\"id\":\"{prefix}{number}\",\"to\":{{\"token\":\"{}{device}\"}},",
+                self.shape.token_prefix
+            ),
+            None => write!(body, "{{\"to\":{{\"token\":\"{}{device}\"}},", self.shape.token_prefix),
+        };
+        written.expect("writing to a Vec cannot fail");
+        body.extend_from_slice(&self.tail);
+    }
+}
+
+/// Returns everything of a push after its target, padded to the payload's size.
+fn tail(shape: &Shape) -> Vec<u8> {
+    let make = |padding: usize| {
+        let mut rest = json!({
+            "route": shape.route,
+            "notification": {"title": "Ana & Bo in #general", "body": "x".repeat(padding)},
+            "data": {"channel": "41771983423143937", "kind": "mention"},
+        });
+        if !shape.priority.is_empty() {
+            rest["priority"] = json!(shape.priority);
+        }
+        if let Some(ttl) = shape.ttl {
+            rest["ttl"] = json!(ttl);
+        }
+        rest.to_string()
+    };
+    let fixed = make(0).len() + shape.token_prefix.len() + r#"{"to":{"token":"123456"},"#.len();
+    let text = make(shape.payload.saturating_sub(fixed).max(1));
+    text.as_bytes()[1..].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn shape() -> Shape {
+        Shape {
+            route: "android".to_owned(),
+            priority: "high".to_owned(),
+            ttl: Some(60),
+            payload: 300,
+            batch: 3,
+            token_prefix: "device-".to_owned(),
+            devices: 4,
+            id_prefix: Some("run-".to_owned()),
+        }
+    }
+
+    fn request(shape: Shape, first: u64, count: u32) -> (String, Value) {
+        let mut out = Vec::new();
+        Writer::new(shape, "localhost:1", "/v1/pushes", Some("t")).request_into(&mut out, first, count);
+        let text = String::from_utf8(out).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let length = head.rsplit_once("content-length: ").unwrap().1;
+        assert_eq!(length, body.len().to_string());
+        (head.to_owned(), serde_json::from_str(body).unwrap())
+    }
+
+    #[test]
+    fn a_batch_numbers_its_pushes_and_cycles_through_the_devices() {
+        let (head, body) = request(shape(), 6, 3);
+        assert!(head.starts_with("POST /v1/pushes HTTP/1.1\r\n") && head.contains("authorization: Bearer t"));
+        let pushes = body["pushes"].as_array().unwrap();
+        let tokens: Vec<&str> = pushes.iter().map(|push| push["to"]["token"].as_str().unwrap()).collect();
+        assert_eq!(tokens, ["device-2", "device-3", "device-0"]);
+        assert_eq!(
+            (&pushes[2]["id"], &pushes[2]["ttl"], &pushes[2]["route"]),
+            (&json!("run-8"), &json!(60), &json!("android"))
+        );
+    }
+
+    #[test]
+    fn a_batch_of_one_is_a_bare_push_of_about_the_asked_size() {
+        let plain = Shape { batch: 1, id_prefix: None, priority: String::new(), ttl: None, ..shape() };
+        let (_, body) = request(plain, 0, 1);
+        assert!(body.get("id").is_none() && body.get("priority").is_none() && body.get("ttl").is_none());
+        let size = body.to_string().len();
+        assert!((290..=310).contains(&size), "{size}");
+    }
+}

@@ -1,0 +1,32 @@
+//! A double of Google's Cloud Connection Server (FCM over XMPP), strict and scriptable.
+//!
+//! [`serve`] starts one; `pushweir-peers xmpp` is the command around it. The protocol's facts are in `reference/fcm.md`
+//! part 1. Outside in:
+//!
+//! - [`listener`] accepts, [`connection`] moves bytes, [`hub`] and [`admin`] steer from outside;
+//! - [`session`] decides, with [`login`], [`downstream`], [`payload`], [`script`], [`flight`] and [`upstream`];
+//! - [`framer`], [`element`], [`escape`], [`answer`] and [`output`] know the bytes;
+//! - [`knobs`] say how to behave, [`books`], [`ledger`] and [`report`] what happened.
+
+pub mod admin;
+pub mod answer;
+pub mod books;
+pub mod connection;
+pub mod downstream;
+pub mod element;
+pub mod escape;
+pub mod flight;
+pub mod framer;
+pub mod hub;
+pub mod knobs;
+pub mod ledger;
+pub mod listener;
+pub mod login;
+pub mod output;
+pub mod payload;
+pub mod report;
+pub mod script;
+pub mod session;
+pub mod upstream;
+
+pub use listener::{Config, Handle, ServeError, serve};

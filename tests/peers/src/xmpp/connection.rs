@@ -1,0 +1,207 @@
+//! The shell around a session: one task per connection that owns the TLS stream, the timer and the command line.
+//!
+//! It reads until the socket would block, lets the session work on all of it, and writes the result at once; reading goes on
+//! while a write is blocked, so that neither side can lock the other up.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use log::debug;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::server::TlsStream;
+
+use crate::xmpp::hub::Line;
+use crate::xmpp::knobs::CloseStyle;
+use crate::xmpp::session::Session;
+
+/// The most bytes taken before the session works on them.
+const BATCH: usize = 128 * 1024;
+
+/// How long a closing connection waits for the client to close too, so that the last answers are not lost to a reset.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What became possible on the socket.
+#[derive(Debug, Default)]
+struct Progress {
+    read: usize,
+    closed: bool,
+    wrote: bool,
+}
+
+/// Spreads reading over time for `--slow-read`.
+#[derive(Debug)]
+struct Pace {
+    allowance: f64,
+    since: Instant,
+}
+
+impl Pace {
+    /// Returns how many bytes may be read now under a limit in bytes per second.
+    fn allow(&mut self, limit: u64, now: Instant) -> usize {
+        if limit == 0 {
+            return BATCH;
+        }
+        let earned = (now - self.since).as_secs_f64() * limit as f64;
+        self.allowance = (self.allowance + earned).min(limit as f64);
+        self.since = now;
+        if self.allowance < 1.0 { 0 } else { (self.allowance as usize).min(BATCH) }
+    }
+}
+
+/// Runs a connection to its end.
+pub async fn run(mut stream: TlsStream<TcpStream>, mut session: Session, line: &mut Line) {
+    let style = match drive(&mut stream, &mut session, line).await {
+        Ok(style) => style,
+        Err(error) => {
+            debug!("connection ended connection={} error={error}", line.connection);
+            CloseStyle::Rst
+        }
+    };
+    session.close();
+    end(stream, style).await;
+}
+
+/// Works until the session ends or the client goes; returns how to close.
+async fn drive(
+    stream: &mut TlsStream<TcpStream>,
+    session: &mut Session,
+    line: &mut Line,
+) -> io::Result<CloseStyle> {
+    let mut pace = Pace { allowance: 0.0, since: Instant::now() };
+    loop {
+        if session.output().is_empty()
+            && let Some(style) = session.ending()
+        {
+            return Ok(style);
+        }
+        let limit = line.knobs.borrow().slow_read;
+        let most = if session.wants_input() { pace.allow(limit, Instant::now()) } else { 0 };
+        let starved = (limit > 0 && most == 0).then(|| Instant::now() + Duration::from_millis(20));
+        let deadline = [session.next_deadline().map(Instant::from_std), starved].into_iter().flatten().min();
+        tokio::select! {
+            biased;
+            command = line.commands.recv() => match command {
+                Some(command) => session.command(command, Instant::now().into_std()),
+                None => return Ok(CloseStyle::Graceful),
+            },
+            changed = line.knobs.changed() => {
+                if changed.is_ok() {
+                    let knobs = line.knobs.borrow_and_update().clone();
+                    session.set_knobs(knobs, Instant::now().into_std());
+                }
+            }
+            progress = poll_fn(|cx| poll_socket(stream, session, most, cx)) => {
+                let progress = progress?;
+                pace.allowance -= progress.read as f64;
+                if progress.read > 0 {
+                    session.received(Instant::now().into_std());
+                }
+                if progress.closed {
+                    return Ok(CloseStyle::Graceful);
+                }
+            }
+            () = wait_until(deadline) => session.tick(Instant::now().into_std()),
+        }
+        session.report();
+    }
+}
+
+async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes what it can, then reads up to `most` bytes; pending only when neither moved.
+fn poll_socket(
+    stream: &mut TlsStream<TcpStream>,
+    session: &mut Session,
+    most: usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Progress>> {
+    let mut progress = Progress::default();
+    while !session.output().is_empty() {
+        match Pin::new(&mut *stream).poll_write(cx, session.output().chunk()) {
+            Poll::Ready(Ok(count)) => {
+                session.output().advance(count);
+                progress.wrote = true;
+            }
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => break,
+        }
+    }
+    if let Poll::Ready(Err(error)) = Pin::new(&mut *stream).poll_flush(cx) {
+        return Poll::Ready(Err(error));
+    }
+    read_available(stream, session.input(), (most, &mut progress), cx)?;
+    if progress.read > 0 || progress.closed || progress.wrote {
+        return Poll::Ready(Ok(progress));
+    }
+    Poll::Pending
+}
+
+fn read_available(
+    stream: &mut TlsStream<TcpStream>,
+    input: &mut Vec<u8>,
+    (most, progress): (usize, &mut Progress),
+    cx: &mut Context<'_>,
+) -> io::Result<()> {
+    while progress.read < most {
+        let start = input.len();
+        let room = (most - progress.read).min(16 * 1024);
+        input.resize(start + room, 0);
+        let mut buffer = ReadBuf::new(&mut input[start..]);
+        let polled = Pin::new(&mut *stream).poll_read(cx, &mut buffer);
+        let count = buffer.filled().len();
+        input.truncate(start + count);
+        match polled {
+            Poll::Ready(Ok(())) if count == 0 => {
+                progress.closed = true;
+                return Ok(());
+            }
+            Poll::Ready(Ok(())) => progress.read += count,
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                progress.closed = true;
+                return Ok(());
+            }
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// Closes the socket in the given style.
+async fn end(mut stream: TlsStream<TcpStream>, style: CloseStyle) {
+    match style {
+        CloseStyle::Rst => {
+            if let Err(error) = stream.get_ref().0.set_zero_linger() {
+                debug!("reset failed error={error}");
+            }
+            return;
+        }
+        CloseStyle::Graceful | CloseStyle::StreamError => {
+            if stream.shutdown().await.is_err() {
+                return;
+            }
+        }
+        CloseStyle::Fin | CloseStyle::HalfStanza | CloseStyle::Garbage => {
+            if stream.get_mut().0.shutdown().await.is_err() {
+                return;
+            }
+        }
+    }
+    let (tcp, _) = stream.get_mut();
+    let mut rest = [0; 4096];
+    let drained =
+        timeout(LINGER, async { while matches!(tcp.read(&mut rest).await, Ok(count) if count > 0) {} }).await;
+    if drained.is_err() {
+        debug!("the client kept its half of the connection open");
+    }
+}

@@ -1,0 +1,86 @@
+//! The bytes a session wants to send, with the places where one write must end.
+//!
+//! Filled by the session, emptied by the connection's shell. Answers of one read go out in one write; a border keeps two
+//! texts apart where the real server was seen to write twice (`reference/fcm.md` 1.3).
+
+use std::collections::VecDeque;
+
+/// Pending output of one connection.
+#[derive(Debug, Default)]
+pub struct Output {
+    bytes: Vec<u8>,
+    sent: usize,
+    borders: VecDeque<usize>,
+}
+
+impl Output {
+    /// Returns the buffer to append to.
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Appends text.
+    pub fn text(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+
+    /// Ends the current write here.
+    pub fn border(&mut self) {
+        self.borders.push_back(self.bytes.len());
+    }
+
+    /// Returns how many bytes are not sent.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+
+    /// Returns whether everything is sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns what the next write should hold.
+    #[must_use]
+    pub fn chunk(&self) -> &[u8] {
+        let end = self.borders.iter().find(|end| **end > self.sent).copied().unwrap_or(self.bytes.len());
+        &self.bytes[self.sent..end]
+    }
+
+    /// Notes that the first `count` bytes were written.
+    pub fn advance(&mut self, count: usize) {
+        self.sent += count;
+        if self.sent == self.bytes.len() {
+            self.clear();
+        }
+    }
+
+    /// Drops everything that is not sent.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.sent = 0;
+        self.borders.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_border_ends_a_write_and_partial_writes_go_on_where_they_stopped() {
+        let mut output = Output::default();
+        output.text("abc");
+        output.border();
+        output.text("de");
+        assert_eq!(output.chunk(), b"abc");
+        output.advance(2);
+        assert_eq!(output.chunk(), b"c");
+        output.advance(1);
+        assert_eq!(output.chunk(), b"de");
+        output.advance(2);
+        assert!(output.is_empty());
+        assert_eq!(output.chunk(), b"");
+    }
+}
