@@ -1,1 +1,6 @@
-//! End-to-end tests.
+//! End-to-end tests: the programs as they are shipped, real sockets, one file per promise.
+//!
+//! Every test that sends pushes ends with a balanced ledger, nothing lost, and the same counts at the gateway and at the provider.
+
+mod layers;
+mod support;
