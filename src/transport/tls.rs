@@ -1,1 +1,145 @@
 //! Client TLS by native-tls: the one place that builds connectors.
+//!
+//! Transports call [`connect`]. Invariants: TLS 1.2 or newer; the certificate must name the host that was connected to, which is also the
+//! SNI; with an own CA nothing else is trusted.
+
+use std::path::{Path, PathBuf};
+
+use native_tls::{Certificate, Protocol};
+use tokio::net::TcpStream;
+use tokio_native_tls::{TlsConnector, TlsStream};
+
+/// Why a connection could not be secured: the cause and a hint, as one text.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TlsError {
+    /// The CA file cannot be used.
+    #[error(
+        "read ca {path}: {cause} (hint: ca must name a readable PEM file with the peer's CA certificate)"
+    )]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The library could not be set up.
+    #[error("set up TLS: {0}")]
+    SetUp(String),
+    /// The handshake failed.
+    #[error("{cause} (hint: {hint})")]
+    Handshake {
+        /// The library's words.
+        cause: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+/// Secures `tcp` towards `host`, trusting the certificates in the file `ca`, or the system's if there is none.
+///
+/// The file is read at each call, so that a new CA needs no restart, and on a thread of its own, as file I/O must not hold up an arbiter.
+///
+/// # Errors
+/// [`TlsError`], which tells a wrong certificate, a wrong name and an unknown CA apart.
+pub async fn connect(
+    tcp: TcpStream,
+    host: &str,
+    ca: Option<PathBuf>,
+) -> Result<TlsStream<TcpStream>, TlsError> {
+    let trusts_file = ca.is_some();
+    let connector = tokio::task::spawn_blocking(move || connector(ca.as_deref()))
+        .await
+        .map_err(|error| TlsError::SetUp(error.to_string()))??;
+    connector.connect(host, tcp).await.map_err(|error| {
+        let cause = error.to_string();
+        let hint = hint(&cause, host, trusts_file);
+        TlsError::Handshake { cause, hint }
+    })
+}
+
+fn connector(ca: Option<&Path>) -> Result<TlsConnector, TlsError> {
+    let mut builder = native_tls::TlsConnector::builder();
+    builder.min_protocol_version(Some(Protocol::Tlsv12));
+    if let Some(path) = ca {
+        builder.disable_built_in_roots(true);
+        for certificate in read_certificates(path)? {
+            builder.add_root_certificate(certificate);
+        }
+    }
+    builder.build().map(TlsConnector::from).map_err(|error| TlsError::SetUp(error.to_string()))
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<Certificate>, TlsError> {
+    let fault = |cause: String| TlsError::Ca { path: path.to_owned(), cause };
+    let pem = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
+    let certificates = Certificate::stack_from_pem(&pem).map_err(|error| fault(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(fault("it holds no certificate".to_owned()));
+    }
+    Ok(certificates)
+}
+
+/// Says what to do about the library's words; they come from OpenSSL's `X509_V_ERR_…` and alert texts.
+fn hint(cause: &str, host: &str, trusts_file: bool) -> String {
+    let text = cause.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["hostname mismatch", "ip address mismatch"]) {
+        return format!("wrong name: the peer's certificate is not for {host}; set host to a name it has");
+    }
+    if says(&["local issuer", "self-signed", "self signed", "unable to verify"]) {
+        let place =
+            if trusts_file { "the file that ca names" } else { "the system's store; set ca to its PEM file" };
+        return format!("unknown CA: the peer's certificate is not signed by one in {place}");
+    }
+    // A CA of the same name with another key, as after making the peer's CA anew.
+    if says(&["certificate signature failure"]) {
+        return "unknown CA: the peer's certificate was signed with another key than the trusted CA's; is the ca file an old one?"
+            .to_owned();
+    }
+    if says(&["has expired", "not yet valid"]) {
+        return "wrong time: the peer's certificate is not valid now; check its dates and this machine's clock".to_owned();
+    }
+    if says(&["certificate verify failed"]) {
+        return "wrong certificate: the peer's certificate was not accepted".to_owned();
+    }
+    if says(&["unrecognized name"]) {
+        return format!("the peer knows no host {host}; set host to a name it serves");
+    }
+    if says(&["wrong version number", "packet length too long", "http request"]) {
+        return "the peer does not speak TLS on this port; this protocol has no STARTTLS".to_owned();
+    }
+    if says(&["protocol version", "unsupported protocol"]) {
+        return "the peer speaks no TLS of version 1.2 or newer".to_owned();
+    }
+    "is this the provider's TLS port?".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_file_must_exist_and_hold_a_certificate() {
+        let missing = connector(Some(Path::new("/nowhere/ca.pem"))).unwrap_err().to_string();
+        assert!(missing.contains("/nowhere/ca.pem") && missing.contains("No such file"), "{missing}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let empty = connector(Some(file.path())).unwrap_err().to_string();
+        assert!(empty.contains("no certificate") && empty.contains("hint"), "{empty}");
+        std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+            .unwrap();
+        assert!(matches!(connector(Some(file.path())), Err(TlsError::Ca { .. })));
+    }
+
+    #[test]
+    fn hints_tell_name_from_issuer_from_time() {
+        let failed = |why: &str| format!("error:0A000086:SSL routines::certificate verify failed ({why})");
+        assert!(hint(&failed("hostname mismatch"), "h", true).starts_with("wrong name"));
+        assert!(hint(&failed("IP address mismatch"), "h", true).starts_with("wrong name"));
+        assert!(hint(&failed("unable to get local issuer certificate"), "h", true).contains("ca names"));
+        assert!(hint(&failed("self-signed certificate"), "h", false).contains("system's store"));
+        assert!(hint(&failed("certificate signature failure"), "h", true).starts_with("unknown CA"));
+        assert!(hint(&failed("certificate has expired"), "h", true).starts_with("wrong time"));
+        assert!(hint(&failed("invalid CA certificate"), "h", true).starts_with("wrong certificate"));
+        assert!(hint("error:…:wrong version number", "h", true).contains("does not speak TLS"));
+    }
+}

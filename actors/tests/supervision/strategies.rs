@@ -1,10 +1,5 @@
 //! Which siblings a failed child takes with it, and in which order.
 
-use pushweir_actors::{
-    Exit, Restart, Strategy,
-    testing::{End, Probes},
-};
-
 use super::*;
 
 fn three(probes: &Probes) -> SupervisorSpec {

@@ -48,7 +48,8 @@ impl Plan {
         }
         let counts = &self.counts;
         if self.rules.strategy.is_ordered() {
-            return self.doomed.is_empty() && counts.waiting + counts.starting + counts.stopping == 0;
+            // A doomed child implies one that is stopping.
+            return counts.waiting + counts.starting + counts.stopping == 0;
         }
         let limit = if matches!(self.mode, Mode::Booting(_)) { 1 } else { self.rules.max_starting };
         counts.starting < limit

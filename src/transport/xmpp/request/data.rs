@@ -1,0 +1,178 @@
+//! The `data` object: strings to strings, checked and measured while it is copied.
+//!
+//! Called by the renderer, and again for what `provider` fields made of it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{check_size, invalid};
+use crate::transport::RenderError;
+use crate::transport::xmpp::text;
+
+/// How many keys are remembered without an allocation.
+const INLINE_KEYS: usize = 16;
+
+/// Appends `raw` as an object of strings; returns `size` plus the bytes of its keys and values.
+///
+/// # Errors
+/// It is no object, a key is reserved or repeated, or the size exceeds `limit`.
+pub fn write(out: &mut Vec<u8>, raw: &RawValue, size: usize, limit: usize) -> Result<usize, RenderError> {
+    let mut fault = None;
+    let copy = Copy { out, fault: &mut fault, size, limit, keys: Keys::default() };
+    let written = serde_json::Deserializer::from_str(raw.get()).deserialize_map(copy);
+    match (written, fault) {
+        (_, Some(fault)) => Err(fault),
+        (Ok(size), None) => Ok(size),
+        (Err(_), None) => Err(invalid("data", "must be a JSON object")),
+    }
+}
+
+/// Returns how many bytes a JSON value has as a string, without making it.
+pub fn measure(raw: &str) -> usize {
+    let Some(inner) = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) else { return raw.len() };
+    let mut size = 0;
+    let mut rest = inner;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        let (bytes, taken) = escape_size(&rest[at..]);
+        size += at + bytes;
+        rest = rest.get(at + taken..).unwrap_or_default();
+    }
+    size + rest.len()
+}
+
+/// Returns how many bytes of UTF-8 the escape at the start stands for, and its own length.
+fn escape_size(text: &str) -> (usize, usize) {
+    let unit = |at: usize| text.get(at..at + 4).and_then(|hex| u16::from_str_radix(hex, 16).ok());
+    if !text.starts_with("\\u") {
+        return (1, 2);
+    }
+    match unit(2) {
+        Some(0..0x80) => (1, 6),
+        Some(0x80..0x800) => (2, 6),
+        // A pair of surrogates; a lone one was refused when the body was parsed, or is refused by the provider.
+        Some(0xd800..0xdc00) if text.get(6..8) == Some("\\u") => (4, 12),
+        _ => (3, 6),
+    }
+}
+
+/// Copies an object while it is parsed.
+struct Copy<'o> {
+    out: &'o mut Vec<u8>,
+    fault: &'o mut Option<RenderError>,
+    size: usize,
+    limit: usize,
+    keys: Keys,
+}
+
+/// Where in the output the keys are.
+#[derive(Default)]
+struct Keys {
+    inline: [(usize, usize); INLINE_KEYS],
+    count: usize,
+    more: Vec<(usize, usize)>,
+}
+
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+// === impl Copy ===
+
+impl Copy<'_> {
+    fn write_key(&mut self, key: &str, first: bool) -> Result<(), RenderError> {
+        check_key(key)?;
+        self.out.push(if first { b'{' } else { b',' });
+        let start = self.out.len();
+        text::json_string(self.out, key);
+        if !self.keys.insert(self.out, (start, self.out.len())) {
+            return Err(invalid("data", format!("has the key {key:?} twice")));
+        }
+        self.out.push(b':');
+        self.size += key.len();
+        Ok(())
+    }
+
+    fn write_value(&mut self, raw: &str) -> Result<(), RenderError> {
+        if raw.starts_with('"') {
+            check_surrogates(raw)?;
+            self.out.extend_from_slice(raw.as_bytes());
+        } else {
+            text::json_string(self.out, raw);
+        }
+        self.size += measure(raw);
+        // Checked at each member, so that a huge object costs no more than a large one.
+        check_size(self.size, self.limit)
+    }
+}
+
+impl<'de> Visitor<'de> for Copy<'_> {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<usize, A::Error> {
+        let mut first = true;
+        while let Some(Key(key)) = entries.next_key::<Key<'de>>()? {
+            let raw: &RawValue = entries.next_value()?;
+            let written = self.write_key(&key, first).and_then(|()| self.write_value(raw.get()));
+            if let Err(fault) = written {
+                *self.fault = Some(fault);
+                return Err(A::Error::custom("refused"));
+            }
+            first = false;
+        }
+        self.out.extend_from_slice(if first { b"{}" } else { b"}" });
+        Ok(self.size)
+    }
+}
+
+// === impl Keys ===
+
+impl Keys {
+    /// Notes a key; returns whether it is new. Equal keys are equal bytes, because they were all written by the same rules.
+    fn insert(&mut self, out: &[u8], key: (usize, usize)) -> bool {
+        let text = &out[key.0..key.1];
+        let mut known = self.inline[..self.count].iter().chain(&self.more);
+        if known.any(|(start, end)| &out[*start..*end] == text) {
+            return false;
+        }
+        match self.inline.get_mut(self.count) {
+            Some(slot) => {
+                *slot = key;
+                self.count += 1;
+            }
+            None => self.more.push(key),
+        }
+        true
+    }
+}
+
+/// Refuses a string that spells half a character, which is JSON by its grammar and text to nobody.
+fn check_surrogates(raw: &str) -> Result<(), RenderError> {
+    let suspicious = memchr::memmem::find(raw.as_bytes(), b"\\ud")
+        .or_else(|| memchr::memmem::find(raw.as_bytes(), b"\\uD"));
+    if suspicious.is_some() && serde_json::from_str::<String>(raw).is_err() {
+        return Err(invalid("data", "has a string with half a surrogate pair"));
+    }
+    Ok(())
+}
+
+fn check_key(key: &str) -> Result<(), RenderError> {
+    let field = match key {
+        "from" => "data.from",
+        "message_type" => "data.message_type",
+        _ if key.starts_with("google") || key.starts_with("gcm") => "data",
+        _ => return Ok(()),
+    };
+    Err(invalid(
+        field,
+        format!(
+            "the key {key:?} is reserved by the provider (hint: from, message_type and what begins with google or gcm)"
+        ),
+    ))
+}

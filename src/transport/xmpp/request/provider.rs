@@ -1,0 +1,102 @@
+//! The `provider` object: raw fields of the provider's own, merged last.
+//!
+//! Called by the renderer for the few pushes that have any; here allocation does not matter.
+
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
+
+use super::{check_size, data, invalid};
+use crate::transport::RenderError;
+
+/// What the gateway decides; each with its path for the error.
+const RESERVED: [(&str, &str); 6] = [
+    ("message_id", "provider.message_id"),
+    ("message_type", "provider.message_type"),
+    ("time_to_live", "provider.time_to_live"),
+    ("to", "provider.to"),
+    ("condition", "provider.condition"),
+    ("registration_ids", "provider.registration_ids"),
+];
+
+/// Merges `raw` into the members that stand in `out` from `start` on, and checks the result like the rest.
+///
+/// # Errors
+/// It is no object, names a reserved field, or makes something the provider refuses.
+pub fn merge(out: &mut Vec<u8>, start: usize, raw: &RawValue, limit: usize) -> Result<(), RenderError> {
+    let Ok(patch) = serde_json::from_str::<Map<String, Value>>(raw.get()) else {
+        return Err(invalid("provider", "must be a JSON object"));
+    };
+    for (name, path) in RESERVED {
+        if patch.contains_key(name) {
+            return Err(invalid(path, "is decided by the gateway (hint: use the push's own to and ttl)"));
+        }
+    }
+    let mut members = parse(&out[start..])?;
+    apply(&mut members, patch);
+    out.truncate(start);
+    write(out, &members, limit)
+}
+
+fn parse(members: &[u8]) -> Result<Map<String, Value>, RenderError> {
+    let text = [b"{", members, b"}"].concat();
+    // The one thing that can be wrong in what was just written is a value of `data`, copied as it came.
+    serde_json::from_slice(&text).map_err(|error| invalid("data", format!("is not valid JSON: {error}")))
+}
+
+/// A JSON merge patch (RFC 7396): objects member by member, `null` removes, anything else replaces.
+fn apply(target: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, value) in patch {
+        match (value, target.get_mut(&name)) {
+            (Value::Null, _) => {
+                target.remove(&name);
+            }
+            (Value::Object(patch), Some(Value::Object(inner))) => apply(inner, patch),
+            (Value::Object(patch), _) => {
+                let mut inner = Map::new();
+                apply(&mut inner, patch);
+                target.insert(name, Value::Object(inner));
+            }
+            (value, _) => {
+                target.insert(name, value);
+            }
+        }
+    }
+}
+
+fn write(out: &mut Vec<u8>, members: &Map<String, Value>, limit: usize) -> Result<(), RenderError> {
+    let mut size = notification_size(members.get("notification"))?;
+    check_size(size, limit)?;
+    check_priority(members.get("priority"))?;
+    for (at, (name, value)) in members.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        super::text::json_string(out, name);
+        out.push(b':');
+        let raw = to_raw_value(value).expect("a JSON value is always JSON");
+        if name == "data" {
+            size = data::write(out, &raw, size, limit)?;
+        } else {
+            out.extend_from_slice(raw.get().as_bytes());
+        }
+    }
+    Ok(())
+}
+
+fn notification_size(notification: Option<&Value>) -> Result<usize, RenderError> {
+    match notification {
+        None => Ok(0),
+        Some(Value::Object(fields)) => {
+            Ok(fields.iter().map(|(name, value)| name.len() + data::measure(&value.to_string())).sum())
+        }
+        Some(_) => Err(invalid("provider.notification", "must be a JSON object")),
+    }
+}
+
+fn check_priority(priority: Option<&Value>) -> Result<(), RenderError> {
+    match priority {
+        None => Ok(()),
+        Some(Value::String(text)) if text == "high" || text == "normal" => Ok(()),
+        Some(_) => Err(invalid("provider.priority", "must be \"high\" or \"normal\"")),
+    }
+}

@@ -1,0 +1,380 @@
+//! The I/O of an open session: one stream without tasks or channels, polled by the pusher.
+//!
+//! The outbox encodes straight into the buffer that the stream writes from; both halves live on one arbiter. A poll reads until nothing is
+//! left, hands all of it to the dialog, and writes pushes and replies together. Invariants: reading never waits for writing; an idle
+//! connection keeps no buffer; one poll reads at most [`READ_BUDGET`]; nothing comes after `Closed`.
+
+mod buffer;
+
+use std::cell::RefCell;
+use std::io;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures_util::Stream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use self::buffer::{Outgoing, with_scratch};
+use super::dialog::Dialog;
+use super::document::Document;
+use super::encode;
+use super::frame::Framer;
+use super::keepalive::{Check, Keepalive};
+use crate::push::Push;
+use crate::transport::{Outbox, SessionEvent};
+
+/// The most bytes one poll reads before it gives the arbiter back.
+pub const READ_BUDGET: usize = 256 * 1024;
+
+/// The most bytes that may wait to be written when the peer makes us reply; a window of pushes stays far below.
+pub const MAX_OUTGOING: usize = 4 * 1024 * 1024;
+
+/// How long the peer may take to close after our closing tag.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// What the handshake leaves to the session.
+#[derive(Debug)]
+pub struct Opening {
+    /// The reader of the stream, between two stanzas.
+    pub document: Document,
+    /// Bytes that were read behind the handshake.
+    pub read: Vec<u8>,
+    /// Bytes to send first.
+    pub write: Vec<u8>,
+}
+
+/// What outbox and stream share.
+#[derive(Debug, Default)]
+struct Desk {
+    outgoing: Outgoing,
+    waker: Option<Waker>,
+    finish: bool,
+    closed: bool,
+}
+
+/// The sending half.
+#[derive(Debug)]
+pub struct LinkOutbox {
+    desk: Rc<RefCell<Desk>>,
+}
+
+/// The receiving half, which does all I/O.
+#[derive(Debug)]
+pub struct LinkEvents<Io> {
+    io: Io,
+    desk: Rc<RefCell<Desk>>,
+    framer: Framer,
+    dialog: Dialog,
+    /// Bytes of an incomplete stanza.
+    held: Vec<u8>,
+    /// Whether `held` came with the handshake and was not looked at yet.
+    early: bool,
+    keepalive: Keepalive,
+    pings: u64,
+    timer: Pin<Box<Sleep>>,
+    phase: Phase,
+}
+
+/// Where the session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// In use.
+    Open,
+    /// Our closing tag is queued; the limit is for writing it.
+    Finishing,
+    /// Our closing tag is written; the limit is for the peer's.
+    Waiting,
+    /// `Closed` was told.
+    Closed,
+}
+
+/// What reading came to.
+enum Reading {
+    /// Nothing is left to read.
+    Drained,
+    /// The budget is used up.
+    More,
+    /// The connection is over.
+    Over(String),
+}
+
+/// Returns the halves of a session on an open connection.
+pub fn open<Io>(
+    io: Io,
+    opening: Opening,
+    ping_after: Duration,
+    ping_timeout: Duration,
+) -> (LinkOutbox, LinkEvents<Io>)
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut desk = Desk::default();
+    desk.outgoing.tail().extend_from_slice(&opening.write);
+    let desk = Rc::new(RefCell::new(desk));
+    let now = Instant::now();
+    let events = LinkEvents {
+        io,
+        desk: Rc::clone(&desk),
+        framer: Framer::new(opening.document),
+        dialog: Dialog::default(),
+        early: !opening.read.is_empty(),
+        held: opening.read,
+        keepalive: Keepalive::new(ping_after, ping_timeout, now),
+        pings: 0,
+        timer: Box::pin(tokio::time::sleep_until(now + ping_after)),
+        phase: Phase::Open,
+    };
+    (LinkOutbox { desk }, events)
+}
+
+// === impl LinkOutbox ===
+
+impl Outbox for LinkOutbox {
+    fn send(&mut self, push: &Push, time_left: Duration) {
+        let mut desk = self.desk.borrow_mut();
+        // The pusher learns of the end by `Closed`; until it has read that, what it sends is lost like all that is unanswered.
+        if !desk.closed && !desk.finish {
+            encode::push(desk.outgoing.tail(), push.key, time_left, &push.payload);
+        }
+    }
+
+    fn flush(&mut self) {
+        let waker = self.desk.borrow_mut().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn finish(&mut self) {
+        self.desk.borrow_mut().finish = true;
+        self.flush();
+    }
+}
+
+// === impl LinkEvents ===
+
+impl<Io> Stream for LinkEvents<Io>
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
+    type Item = Vec<SessionEvent>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let link = self.get_mut();
+        if link.phase == Phase::Closed {
+            return Poll::Ready(None);
+        }
+        link.desk.borrow_mut().waker = Some(cx.waker().clone());
+        let mut events = Vec::new();
+        let over = link.turn(cx, &mut events);
+        let upstream = link.dialog.take_upstream();
+        if upstream > 0 {
+            events.push(SessionEvent::Upstream(upstream));
+        }
+        if let Some(reason) = over {
+            events.push(link.close(cx, reason));
+        }
+        if events.is_empty() { Poll::Pending } else { Poll::Ready(Some(events)) }
+    }
+}
+
+impl<Io> LinkEvents<Io>
+where
+    Io: AsyncRead + AsyncWrite + Unpin,
+{
+    /// Reads, looks at the clock, writes; returns why the connection is over, if it is.
+    fn turn(&mut self, cx: &mut Context<'_>, events: &mut Vec<SessionEvent>) -> Option<String> {
+        let more = match with_scratch(|scratch| self.read(cx, scratch, events)) {
+            Reading::Over(reason) => return Some(reason),
+            Reading::More => true,
+            Reading::Drained => false,
+        };
+        self.start_finishing();
+        if let Some(reason) = self.watch_time(cx) {
+            return Some(reason);
+        }
+        match self.write(cx) {
+            Ok(true) if self.phase == Phase::Finishing => {
+                self.phase = Phase::Waiting;
+                if let Some(reason) = self.set_timer(cx, Instant::now() + CLOSE_WAIT) {
+                    return Some(reason);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => return Some(format!("writing failed: {error}")),
+        }
+        if more && events.is_empty() {
+            // The budget went into something without events; the rest is for the next turn.
+            cx.waker().wake_by_ref();
+        }
+        None
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], events: &mut Vec<SessionEvent>) -> Reading {
+        let mut filled = self.held.len();
+        scratch[..filled].copy_from_slice(&self.held);
+        let mut budget = READ_BUDGET;
+        let mut fresh = std::mem::take(&mut self.early);
+        let outcome = loop {
+            if fresh {
+                match self.take_frames(&scratch[..filled], events) {
+                    Ok(taken) => {
+                        scratch.copy_within(taken..filled, 0);
+                        filled -= taken;
+                    }
+                    Err(reason) => break Reading::Over(reason),
+                }
+            }
+            if budget == 0 {
+                break Reading::More;
+            }
+            let mut room = ReadBuf::new(&mut scratch[filled..]);
+            match Pin::new(&mut self.io).poll_read(cx, &mut room) {
+                Poll::Pending => break Reading::Drained,
+                Poll::Ready(Err(error)) => {
+                    break Reading::Over(self.describe_cut(filled, &error.to_string()));
+                }
+                Poll::Ready(Ok(())) => {
+                    let count = room.filled().len();
+                    if count == 0 {
+                        break Reading::Over(self.describe_cut(filled, "the peer closed it"));
+                    }
+                    filled += count;
+                    budget = budget.saturating_sub(count);
+                    fresh = true;
+                }
+            }
+        };
+        if budget < READ_BUDGET {
+            self.keepalive.on_heard(Instant::now());
+        }
+        self.held = scratch[..filled].to_vec();
+        outcome
+    }
+
+    /// Hands what was read to the dialog; returns how much of it is done with, or why the connection is over.
+    fn take_frames(&mut self, bytes: &[u8], events: &mut Vec<SessionEvent>) -> Result<usize, String> {
+        let Self { desk, framer, dialog, .. } = self;
+        let outgoing = &mut desk.borrow_mut().outgoing;
+        let mut over = None;
+        let taken = framer.feed(bytes, |frame| {
+            if let ControlFlow::Break(reason) = dialog.on_frame(frame, events, outgoing.tail()) {
+                over = Some(reason);
+                return ControlFlow::Break(());
+            }
+            if outgoing.len() > MAX_OUTGOING {
+                over = Some(format!(
+                    "the peer makes us reply but reads nothing: over {MAX_OUTGOING} bytes wait"
+                ));
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        match (taken, over) {
+            (_, Some(reason)) => Err(reason),
+            (Err(error), None) => Err(error.to_string()),
+            (Ok(taken), None) => Ok(taken),
+        }
+    }
+
+    fn describe_cut(&self, held: usize, why: &str) -> String {
+        let place = if held == 0 && self.framer.is_between() {
+            "between stanzas"
+        } else {
+            "in the middle of a stanza"
+        };
+        format!("the connection ended {place}: {why}")
+    }
+
+    fn start_finishing(&mut self) {
+        let mut desk = self.desk.borrow_mut();
+        if desk.finish && self.phase == Phase::Open {
+            desk.outgoing.tail().extend_from_slice(encode::STREAM_END);
+            self.phase = Phase::Finishing;
+            drop(desk);
+            let limit = self.keepalive.ping_timeout().max(CLOSE_WAIT);
+            self.timer.as_mut().reset(Instant::now() + limit);
+        }
+    }
+
+    /// Carries out what is due; returns why the connection is over, if time ran out.
+    fn watch_time(&mut self, cx: &mut Context<'_>) -> Option<String> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            match self.phase {
+                Phase::Finishing => return Some("the peer did not take our last bytes in time".to_owned()),
+                Phase::Waiting | Phase::Closed => return Some("the peer did not close in time".to_owned()),
+                Phase::Open => {}
+            }
+            self.desk.borrow_mut().outgoing.relax();
+            let next = match self.keepalive.check(Instant::now()) {
+                Check::Wait(next) => next,
+                Check::Ping(next) => {
+                    self.pings += 1;
+                    let outgoing = &mut self.desk.borrow_mut().outgoing;
+                    encode::ping(outgoing.tail(), self.pings);
+                    next
+                }
+                Check::Dead => return Some("the peer is silent: no answer to a ping in time".to_owned()),
+            };
+            self.timer.as_mut().reset(next);
+        }
+        None
+    }
+
+    fn set_timer(&mut self, cx: &mut Context<'_>, at: Instant) -> Option<String> {
+        self.timer.as_mut().reset(at);
+        self.watch_time(cx)
+    }
+
+    /// Writes as much as the connection takes; returns whether nothing is left.
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let Self { io, desk, .. } = self;
+        let outgoing = &mut desk.borrow_mut().outgoing;
+        let mut wrote = false;
+        while let Some(bytes) = outgoing.next() {
+            match Pin::new(&mut *io).poll_write(cx, bytes) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => outgoing.advance(count),
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+            wrote = true;
+        }
+        if !wrote {
+            return Ok(true);
+        }
+        match Pin::new(io).poll_flush(cx) {
+            Poll::Ready(flushed) => flushed.map(|()| true),
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    /// Says good-bye as far as that is possible at once, and tells the end.
+    fn close(&mut self, cx: &mut Context<'_>, reason: String) -> SessionEvent {
+        let expected = self.phase != Phase::Open || self.desk.borrow().finish;
+        if self.phase == Phase::Open {
+            self.desk.borrow_mut().outgoing.tail().extend_from_slice(encode::STREAM_END);
+        }
+        // Errors do not matter any more: the connection is dropped whatever they are.
+        if matches!(self.write(cx), Ok(true)) {
+            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+        }
+        self.phase = Phase::Closed;
+        self.held = Vec::new();
+        let mut desk = self.desk.borrow_mut();
+        desk.closed = true;
+        desk.outgoing = Outgoing::default();
+        log::debug!(
+            "session closed reason=\"{reason}\" expected={expected} ignored={:?}",
+            self.dialog.tally()
+        );
+        SessionEvent::Closed { reason, expected }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! JSON strings and XML text, written and read in place.
+//!
+//! The request renderer and the stanza encoder write with it, the framer reads with it. Nothing here allocates beyond the given buffer.
+
+use memchr::{memchr, memchr_iter, memchr3, memchr3_iter};
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Appends `text` as a JSON string with its quotes.
+pub fn json_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    json_inner(out, text);
+    out.push(b'"');
+}
+
+/// Appends `text` as the inside of a JSON string.
+pub fn json_inner(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let short = match byte {
+            b'"' | b'\\' => *byte,
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0..=0x1f => 0,
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[from..at]);
+        from = at + 1;
+        if short == 0 {
+            out.extend_from_slice(&[
+                b'\\',
+                b'u',
+                b'0',
+                b'0',
+                HEX[usize::from(byte >> 4)],
+                HEX[usize::from(byte & 15)],
+            ]);
+        } else {
+            out.extend_from_slice(&[b'\\', short]);
+        }
+    }
+    out.extend_from_slice(&bytes[from..]);
+}
+
+/// Appends a number.
+pub fn number(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        // The remainder of a division by ten is one digit.
+        digits[at] = b'0' + u8::try_from(value % 10).unwrap_or_default();
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Makes the JSON from `start` on fit for XML text, in place.
+///
+/// `&`, `<` and `>` become references. U+FFFE and U+FFFF, which XML 1.0 forbids and JSON allows, become JSON escapes; they can only
+/// stand inside JSON strings.
+pub fn escape_json(out: &mut Vec<u8>, start: usize) {
+    let growth = growth(&out[start..]);
+    if growth == 0 {
+        return;
+    }
+    let mut read = out.len();
+    let mut write = read + growth;
+    out.resize(write, 0);
+    while read < write {
+        let (taken, text): (usize, &[u8]) = match out[read - 1] {
+            b'&' => (1, b"&amp;"),
+            b'<' => (1, b"&lt;"),
+            b'>' => (1, b"&gt;"),
+            0xbe if ends_in_noncharacter(&out[start..read]) => (3, b"\\ufffe"),
+            0xbf if ends_in_noncharacter(&out[start..read]) => (3, b"\\uffff"),
+            byte => {
+                read -= 1;
+                write -= 1;
+                out[write] = byte;
+                continue;
+            }
+        };
+        read -= taken;
+        write -= text.len();
+        out[write..write + text.len()].copy_from_slice(text);
+    }
+}
+
+/// Returns by how many bytes [`escape_json`] lengthens this.
+fn growth(bytes: &[u8]) -> usize {
+    let mut growth = 0;
+    if memchr3(b'&', b'<', b'>', bytes).is_some() {
+        growth += memchr3_iter(b'&', b'<', b'>', bytes)
+            .map(|at| if bytes[at] == b'&' { 4 } else { 3 })
+            .sum::<usize>();
+    }
+    growth
+        + 3 * memchr_iter(0xef, bytes)
+            .filter(|at| ends_in_noncharacter(bytes.get(..at + 3).unwrap_or_default()))
+            .count()
+}
+
+fn ends_in_noncharacter(bytes: &[u8]) -> bool {
+    bytes.ends_with(&[0xef, 0xbf, 0xbe]) || bytes.ends_with(&[0xef, 0xbf, 0xbf])
+}
+
+/// Appends XML text to `out` with the five predefined references replaced.
+///
+/// Returns false, with `out` in any state, when there is another reference: the full parser knows those.
+pub fn unescape(out: &mut String, mut text: &str) -> bool {
+    const REFERENCES: [(&str, char); 5] =
+        [("&quot;", '"'), ("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&apos;", '\'')];
+    while let Some(at) = memchr(b'&', text.as_bytes()) {
+        out.push_str(&text[..at]);
+        let found = REFERENCES
+            .iter()
+            .find_map(|(name, plain)| text[at..].strip_prefix(name).map(|rest| (plain, rest)));
+        let Some((plain, rest)) = found else { return false };
+        out.push(*plain);
+        text = rest;
+    }
+    out.push_str(text);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn escaped(text: &str) -> String {
+        let mut out = b"&kept".to_vec();
+        out.extend_from_slice(text.as_bytes());
+        escape_json(&mut out, 5);
+        String::from_utf8(out).unwrap().strip_prefix("&kept").unwrap().to_owned()
+    }
+
+    #[test]
+    fn only_what_xml_forbids_is_escaped() {
+        assert_eq!(escaped("a<b>&c\"'"), "a&lt;b&gt;&amp;c\"'");
+        assert_eq!(escaped("\u{fffe}x\u{ffff}<"), "\\ufffex\\uffff&lt;");
+        assert_eq!(escaped("\u{fffd}\u{ff01}\u{7f}"), "\u{fffd}\u{ff01}\u{7f}");
+        assert_eq!(escaped(""), "");
+    }
+
+    #[test]
+    fn unknown_references_are_left_to_the_parser() {
+        let mut out = String::new();
+        assert!(unescape(&mut out, "&quot;&amp;lt;&apos;"));
+        assert_eq!(out, "\"&lt;'");
+        for text in ["&#34;", "&", "&quot", "&nbsp;"] {
+            assert!(!unescape(&mut String::new(), text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_string_survives_json_and_xml(text: String) {
+            let mut out = Vec::new();
+            json_string(&mut out, &text);
+            escape_json(&mut out, 0);
+            let xml = String::from_utf8(out).unwrap();
+            let element: minidom::Element = format!("<a xmlns='x'>{xml}</a>").parse().unwrap();
+            prop_assert_eq!(serde_json::from_str::<String>(&element.text()).unwrap(), text);
+        }
+
+        #[test]
+        fn numbers_are_written_as_the_library_does(value: u64) {
+            let mut out = Vec::new();
+            number(&mut out, value);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
+        }
+    }
+}
