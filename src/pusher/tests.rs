@@ -96,11 +96,16 @@ async fn overdue_answers_give_the_pushes_back_but_not_their_slots() {
     assert_eq!(received, 20, "sent again on the same connection, in slots that were free");
     assert_eq!(stand.provider.connections(), 1);
     let late = stand.provider.peers.lock()[0].received[0];
-    stand.provider.tell(0, vec![SessionEvent::Answered { key: late, verdict: Verdict::Delivered { canonical: None } }]);
+    stand
+        .provider
+        .tell(0, vec![SessionEvent::Answered { key: late, verdict: Verdict::Delivered { canonical: None } }]);
     stand.settle().await;
     assert_eq!(stand.books().delivered, 1, "an answer counts for the push that waits for it now");
     stand.pass(Duration::from_secs(120)).await;
-    assert!(stand.provider.connections() > 1, "a connection with a quarter of its answers overdue is replaced");
+    assert!(
+        stand.provider.connections() > 1,
+        "a connection with a quarter of its answers overdue is replaced"
+    );
 }
 
 #[actix::test]
@@ -125,7 +130,10 @@ async fn answers_to_unknown_pushes_are_counted_and_free_nothing() {
     let stand = Stand::start(1, 10).await;
     stand.admit(20).await;
     for _ in 0..5 {
-        stand.provider.tell(0, vec![SessionEvent::Answered { key: key(999), verdict: Verdict::Delivered { canonical: None } }]);
+        stand.provider.tell(
+            0,
+            vec![SessionEvent::Answered { key: key(999), verdict: Verdict::Delivered { canonical: None } }],
+        );
     }
     stand.settle().await;
     assert_eq!(stand.pusher(0).unknown_answers(), 5);
@@ -197,8 +205,9 @@ async fn a_graceful_restart_waits_for_the_last_answers_and_duplicates_nothing() 
     let stand = Stand::start(1, 10).await;
     stand.admit(12).await;
     let tree = stand.tree.clone();
-    let restart =
-        actix::spawn(async move { tree.restart_child("android/0", StopMode::Graceful(Duration::from_secs(10))).await });
+    let restart = actix::spawn(async move {
+        tree.restart_child("android/0", StopMode::Graceful(Duration::from_secs(10))).await
+    });
     stand.settle().await;
     assert_eq!(stand.pusher(0).state(), PusherState::Draining);
     stand.provider.acknowledge(0, 10);

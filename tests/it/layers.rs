@@ -28,7 +28,9 @@ fn sources(directories: &[&str]) -> Vec<PathBuf> {
     let mut waiting: Vec<PathBuf> = directories.iter().map(|directory| root().join(directory)).collect();
     let mut found = Vec::new();
     while let Some(directory) = waiting.pop() {
-        for entry in fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display())) {
+        for entry in
+            fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+        {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 waiting.push(path);
@@ -55,9 +57,8 @@ fn table(map: &str) -> Vec<String> {
 /// The code of a file without comments and texts, so that neither a link in a doc nor a message counts as a use.
 fn code(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let lines: Vec<String> = lines
-        .map(|line| line.split('"').step_by(2).collect::<Vec<_>>().join("\"\""))
-        .collect();
+    let lines: Vec<String> =
+        lines.map(|line| line.split('"').step_by(2).collect::<Vec<_>>().join("\"\"")).collect();
     lines.join("\n")
 }
 
@@ -136,7 +137,8 @@ fn a_module_names_only_modules_before_it_in_the_table_of_lib_rs() {
             if position(&name).is_some_and(|other| other > own) {
                 breaches.push(format!("{} names {name}, which comes after {module}", shown(&path)));
             }
-            if let Some((_, _, why)) = FORBIDDEN.iter().find(|(who, what, _)| *who == module && *what == name) {
+            if let Some((_, _, why)) = FORBIDDEN.iter().find(|(who, what, _)| *who == module && *what == name)
+            {
                 breaches.push(format!("{} names {name}: {why}", shown(&path)));
             }
         }
@@ -187,6 +189,7 @@ fn uses_are_found_in_every_way_of_writing_them() {
     let text = "//! crate::doc\nuse crate::{a, b::{c, d},\n e};\nfn f() { crate::g::h(\"crate::text\"); super::super::i::j(); }\n";
     let found: Vec<String> = uses(&root().join("src/x/y.rs"), text).into_iter().collect();
     assert_eq!(found, ["a", "b", "e", "g", "i"]);
-    let found: Vec<String> = uses(&root().join("src/x.rs"), "use super::z; use not_crate::w;").into_iter().collect();
+    let found: Vec<String> =
+        uses(&root().join("src/x.rs"), "use super::z; use not_crate::w;").into_iter().collect();
     assert_eq!(found, ["z"]);
 }

@@ -2,5 +2,11 @@
 //!
 //! Every test that sends pushes ends with a balanced ledger, nothing lost, and the same counts at the gateway and at the provider.
 
+mod admin;
+mod command_line;
+mod delivery;
+mod faults;
+mod input;
 mod layers;
+mod overload;
 mod support;

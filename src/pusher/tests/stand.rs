@@ -7,7 +7,9 @@ use actix::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use parking_lot::Mutex;
-use pushweir_actors::{Backoff, ChildHandle, ChildSpec, Intensity, Link, Supervisor, SupervisorHandle, SupervisorSpec};
+use pushweir_actors::{
+    Backoff, ChildHandle, ChildSpec, Intensity, Link, Supervisor, SupervisorHandle, SupervisorSpec,
+};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::collector::{self, Collector, Intake, Keep};
@@ -63,7 +65,10 @@ impl Connector for FakeConnector {
         async move {
             *provider.attempts.lock() += 1;
             if *provider.refuses_login.lock() {
-                return Err(ConnectError::LoginRefused { peer: "fake".into(), cause: "not-authorized".into() });
+                return Err(ConnectError::LoginRefused {
+                    peer: "fake".into(),
+                    cause: "not-authorized".into(),
+                });
             }
             let (events, receiver) = mpsc::channel(64);
             let mut peers = provider.peers.lock();
@@ -110,7 +115,9 @@ impl Provider {
     /// Acknowledges the first `count` unanswered pushes of a connection.
     pub fn acknowledge(&self, peer: usize, count: usize) {
         let keys: Vec<PushKey> = self.peers.lock()[peer].unanswered.drain(..count).collect();
-        let events = keys.into_iter().map(|key| SessionEvent::Answered { key, verdict: Verdict::Delivered { canonical: None } });
+        let events = keys
+            .into_iter()
+            .map(|key| SessionEvent::Answered { key, verdict: Verdict::Delivered { canonical: None } });
         self.tell(peer, events.collect());
     }
 
@@ -131,7 +138,8 @@ impl Stand {
         let ledger = Arc::new(Ledger::new(1));
         let route = Arc::new(RouteCell::new(ROUTE, "android".to_owned(), "fake"));
         route.resize(pushers);
-        let settings = collector::Settings { buffer: 1000, buffer_bytes: 1 << 30, keep: Keep::Newest, intake: 64 };
+        let settings =
+            collector::Settings { buffer: 1000, buffer_bytes: 1 << 30, keep: Keep::Newest, intake: 64 };
         let intake = Arc::new(Intake::new(&settings, vec![Arc::clone(&route)], Arc::clone(&ledger), clock));
         let retries = feedback::Settings {
             max_attempts: 5,
@@ -158,8 +166,13 @@ impl Stand {
         children.extend(route.pushers().iter().map(|cell| pusher_child(&wiring, cell)));
         let spec = SupervisorSpec {
             intensity: Intensity::new(50, Duration::from_secs(10)),
-            backoff: Backoff::try_new(Duration::from_millis(100), Duration::from_secs(1), 0.0, Duration::from_secs(5))
-                .expect("the delays are in order"),
+            backoff: Backoff::try_new(
+                Duration::from_millis(100),
+                Duration::from_secs(1),
+                0.0,
+                Duration::from_secs(5),
+            )
+            .expect("the delays are in order"),
             children,
             ..SupervisorSpec::new("root")
         };
@@ -193,10 +206,8 @@ impl Stand {
             *next - count
         };
         let now = self.clock.now();
-        let pushes = (first..first + count).map(|number| Push {
-            accepted_at: now,
-            ..crate::push::fixture::push(number, Lane::Normal)
-        });
+        let pushes = (first..first + count)
+            .map(|number| Push { accepted_at: now, ..crate::push::fixture::push(number, Lane::Normal) });
         let held = self.intake.admit(ROUTE, pushes.collect());
         self.settle().await;
         held

@@ -11,9 +11,17 @@ pub fn assert_agreed(gateway: &Gateway, peer: &Peer) -> Snapshot {
     let state = gateway.settled();
     assert_eq!(state.ledger("lost"), 0, "{:#}", state.0);
     let report = peer.report();
-    assert_eq!(state.ledger("delivered"), count(&report, "unique"), "delivered and acked: {:#}\n{report:#}", state.0);
+    assert_eq!(
+        state.ledger("delivered"),
+        count(&report, "unique"),
+        "delivered and acked: {:#}\n{report:#}",
+        state.0
+    );
     let repeats = gateway.metric("pushweir_maybe_delivered_total");
-    assert!(count(&report, "delivered_duplicates") as f64 <= repeats, "more duplicates than {repeats}: {report:#}");
+    assert!(
+        count(&report, "delivered_duplicates") as f64 <= repeats,
+        "more duplicates than {repeats}: {report:#}"
+    );
     peer.assert_no_violations();
     state
 }

@@ -23,7 +23,10 @@ impl Config {
 
     /// One route, `android`, to this peer, with short delays.
     pub fn to(peer: &Peer) -> Self {
-        Self::new().and_route("android", peer).set("feedback.backoff_min", "\"50ms\"").set("feedback.max_attempts", 20)
+        Self::new()
+            .and_route("android", peer)
+            .set("feedback.backoff_min", "\"50ms\"")
+            .set("feedback.max_attempts", 20)
     }
 
     /// Adds a route to a peer; [`Self::route`] changes its keys.

@@ -147,7 +147,11 @@ impl Gateway {
         let text = self.get("/metrics").expect(200).body;
         let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
         let value = line.unwrap_or_else(|| panic!("no {sample} in:\n{text}"));
-        value.split(' ').next().and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{sample} = {value:?}"))
+        value
+            .split(' ')
+            .next()
+            .and_then(|value| value.parse().ok())
+            .unwrap_or_else(|| panic!("{sample} = {value:?}"))
     }
 
     /// Sends a signal by its name.

@@ -74,7 +74,13 @@ impl Client {
     ///
     /// # Errors
     /// The connection broke.
-    pub fn call(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Reply> {
+    pub fn call(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Reply> {
         let mut bytes = head(method, path, headers, body.len());
         bytes.extend_from_slice(body);
         self.reader.get_mut().write_all(&bytes)?;

@@ -116,7 +116,9 @@ fn send(
         let body = make();
         let offered = body["pushes"].as_array().map_or(1, |pushes| pushes.len() as u64);
         let headers = [("content-type", "application/json")];
-        let Ok(reply) = client.call("POST", "/v1/pushes", &headers, body.to_string().as_bytes()) else { return true };
+        let Ok(reply) = client.call("POST", "/v1/pushes", &headers, body.to_string().as_bytes()) else {
+            return true;
+        };
         told.add(offered, &reply);
         accepted.store(told.accepted, Ordering::Relaxed);
         if reply.header("connection") == Some("close") {

@@ -24,7 +24,11 @@ pub struct Peer {
 fn program() -> PathBuf {
     let service = Path::new(env!("CARGO_BIN_EXE_pushweir"));
     let program = service.with_file_name("pushweir-peers");
-    assert!(program.exists(), "{} is missing (hint: run `cargo build --workspace --bins`)", program.display());
+    assert!(
+        program.exists(),
+        "{} is missing (hint: run `cargo build --workspace --bins`)",
+        program.display()
+    );
     program
 }
 
@@ -82,7 +86,9 @@ impl Peer {
     pub fn open_connections(&self) -> Vec<u64> {
         let report = self.report();
         let each = report["connections"]["each"].as_array().expect("it is a list").iter();
-        each.filter(|connection| connection["open"] == true).map(|connection| count(connection, "id")).collect()
+        each.filter(|connection| connection["open"] == true)
+            .map(|connection| count(connection, "id"))
+            .collect()
     }
 
     /// Waits until a figure of the report is at least `least`.

@@ -4,7 +4,16 @@ use serde_json::Value;
 
 /// The places and outcomes of an accepted push.
 const PARTS: [&str; 10] = [
-    "delivered", "rejected", "unregistered", "expired", "exhausted", "shed", "lost", "buffered", "waiting_retry", "in_flight",
+    "delivered",
+    "rejected",
+    "unregistered",
+    "expired",
+    "exhausted",
+    "shed",
+    "lost",
+    "buffered",
+    "waiting_retry",
+    "in_flight",
 ];
 
 /// The answer of `GET /admin/api/state`.
@@ -34,13 +43,19 @@ impl Snapshot {
     #[track_caller]
     pub fn route(&self, name: &str) -> &Value {
         let routes = self.0["routes"].as_array().expect("routes is a list");
-        routes.iter().find(|route| route["name"] == name).unwrap_or_else(|| panic!("no route {name} in {:#}", self.0))
+        routes
+            .iter()
+            .find(|route| route["name"] == name)
+            .unwrap_or_else(|| panic!("no route {name} in {:#}", self.0))
     }
 
     /// Returns a pusher by its id, such as `android/0`.
     #[track_caller]
     pub fn pusher(&self, id: &str) -> &Value {
-        self.pushers().iter().find(|pusher| pusher["id"] == id).unwrap_or_else(|| panic!("no pusher {id} in {:#}", self.0))
+        self.pushers()
+            .iter()
+            .find(|pusher| pusher["id"] == id)
+            .unwrap_or_else(|| panic!("no pusher {id} in {:#}", self.0))
     }
 
     /// Returns all pushers.
@@ -61,7 +76,12 @@ impl Snapshot {
         routes.iter().for_each(|route| assert_account(&route["ledger"]));
         for word in PARTS.iter().chain(&["accepted"]) {
             let sum: u64 = routes.iter().map(|route| figure(&route["ledger"], word)).sum();
-            assert_eq!(figure(&self.0["ledger"], word), sum, "{word}: the whole and the sum of the routes in {:#}", self.0);
+            assert_eq!(
+                figure(&self.0["ledger"], word),
+                sum,
+                "{word}: the whole and the sum of the routes in {:#}",
+                self.0
+            );
         }
     }
 }
