@@ -5,3 +5,4 @@
 //! demand of a subscription that went away is gone with it.
 
 pub mod demand;
+pub mod partition;

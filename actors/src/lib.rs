@@ -1,17 +1,5 @@
 //! Demand-driven stages and OTP-style supervision on actix.
 
-// Stages: producers, consumers, and what they are made of.
-mod dispatcher;
-mod doorbell;
-mod protocol;
-
-pub use dispatcher::demand::{Asked, DemandDispatcher, Policy};
-pub use doorbell::{Doorbell, Turn, Turns};
-pub use protocol::{
-    Ask, Cancel, CancelReason, Cancelled, ConsumerLink, Disconnected, Events, ProducerLink, Subscribe,
-    SubscriptionId, Undelivered,
-};
-
 // Supervision and runtime.
 pub mod observe;
 pub mod runtime;
@@ -28,4 +16,34 @@ pub use self::{
         AutoShutdown, ChildHandle, ChildKind, ChildSpec, Exit, Intensity, Link, Restart, Shutdown, SpecError,
         StartError, Stop, StopMode, Strategy, Supervisor, SupervisorError, SupervisorHandle, SupervisorSpec,
     },
+};
+
+// Stages: producers, consumers, and what they are made of.
+mod buffer;
+mod consumer;
+mod counters;
+mod demand;
+mod dispatcher;
+mod doorbell;
+mod intake;
+mod producer;
+mod protocol;
+
+pub use buffer::{Buffer, Keep, Mark};
+pub use consumer::{
+    CancelMode, Consumer, ConsumerLogic, DemandMode, Flow, Resubscribe, SubscribeTo, Subscription,
+    Unsubscribe,
+};
+pub use counters::StageCounters;
+pub use demand::{AutomaticDemand, BadDemand, Delivery, DemandRange, Slice};
+pub use dispatcher::demand::{Asked, DemandDispatcher, Policy};
+pub use dispatcher::partition::{PartitionDispatcher, SubscribeError};
+pub use doorbell::{Doorbell, Turn, Turns};
+pub use intake::{Intake, IntakeFull};
+pub use producer::{
+    Discard, Outflow, Producer, ProducerLogic, Push, Pushed, Served, StopStage, Supply, SupplySettings,
+};
+pub use protocol::{
+    Ask, Cancel, CancelReason, Cancelled, ConsumerLink, Disconnected, Events, Port, ProducerLink, Subscribe,
+    SubscriptionId, Undelivered, Upstream,
 };

@@ -9,15 +9,24 @@
 //! that a dead mailbox swallowed come back through [`Undelivered`].
 
 mod events;
+mod id_map;
 mod link;
+mod port;
+mod upstream;
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::Message;
 
+use crate::supervisor::Exit;
+
 pub use events::{Events, Undelivered};
+pub(crate) use id_map::IdMap;
+pub(crate) use link::notify;
 pub use link::{ConsumerLink, Disconnected, ProducerLink};
+pub use port::Port;
+pub use upstream::Upstream;
 
 /// Identifies one subscription; unique within the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -127,6 +136,17 @@ impl CancelReason {
     /// Returns whether this is an end in order, after which a transient consumer stays (`reference/genstage.md` 1.8).
     pub fn is_orderly(&self) -> bool {
         matches!(self, Self::Normal | Self::Shutdown)
+    }
+}
+
+/// How a stage that stopped for this reason reports its end to its supervisor.
+impl From<&CancelReason> for Exit {
+    fn from(reason: &CancelReason) -> Self {
+        match reason {
+            CancelReason::Normal => Self::Normal,
+            CancelReason::Shutdown => Self::Shutdown,
+            failure => Self::Failed(failure.to_string()),
+        }
     }
 }
 

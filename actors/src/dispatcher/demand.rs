@@ -8,10 +8,10 @@
 
 mod buckets;
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
 
 use crate::SubscriptionId;
+use crate::protocol::IdMap;
 use buckets::{Buckets, Slot};
 
 /// How a batch is shared out among subscriptions with demand.
@@ -54,7 +54,7 @@ pub enum Asked {
 /// ```
 #[derive(Debug, Default)]
 pub struct DemandDispatcher {
-    slots: HashMap<SubscriptionId, Slot, BuildHasherDefault<IdHasher>>,
+    slots: IdMap<Slot>,
     buckets: Buckets,
     total: u64,
     policy: Policy,
@@ -70,10 +70,6 @@ struct Share {
     open: u32,
     given: u32,
 }
-
-/// Ids are our own ascending numbers: nobody can choose colliding ones, so a multiplication spreads them well enough.
-#[derive(Debug, Default)]
-struct IdHasher(u64);
 
 // === impl DemandDispatcher ===
 
@@ -258,25 +254,6 @@ impl DemandDispatcher {
             }
         }
         available - left
-    }
-}
-
-// === impl IdHasher ===
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(self.0 ^ u64::from(byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        // The high bits of the product are the well mixed ones, and the table uses both ends.
-        self.0 = number.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26);
     }
 }
 

@@ -5,6 +5,7 @@
 //! the events that were delivered, and neither side may block the other. A closed mailbox is an answer, never silence.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message, Recipient};
@@ -17,9 +18,15 @@ use super::{Ask, Cancel, CancelReason, Cancelled, Events, Subscribe, Subscriptio
 pub struct Disconnected;
 
 /// A producer's end of a subscription: where the consumer's events go.
+///
+/// A link that came in a [`Subscribe`] is a promise: if it is dropped without a [`cancelled`](Self::cancelled), because
+/// its producer died, or died before it read the message, the consumer is told [`CancelReason::ProducerDown`]. A clone
+/// promises nothing.
 pub struct ConsumerLink<E: Send + 'static> {
     events: Recipient<Events<E>>,
     cancelled: Recipient<Cancelled>,
+    promised: Option<SubscriptionId>,
+    kept: AtomicBool,
 }
 
 /// A consumer's end of a subscription: where its demand goes.
@@ -46,12 +53,21 @@ where
     Ok(())
 }
 
+/// Sends a stage a message from itself, which nobody else's demand bounds but which it needs at most once at a time.
+pub(crate) fn notify<M>(stage: &Recipient<M>, message: M)
+where
+    M: Message<Result = ()> + Send + 'static,
+{
+    // A stage that is gone has nothing left to do.
+    let _ = send(stage, message);
+}
+
 // === impl ConsumerLink ===
 
 impl<E: Send + 'static> ConsumerLink<E> {
     /// Creates a link to whoever listens to the two.
     pub fn new(events: Recipient<Events<E>>, cancelled: Recipient<Cancelled>) -> Self {
-        Self { events, cancelled }
+        Self { events, cancelled, promised: None, kept: AtomicBool::new(false) }
     }
 
     /// Creates a link to a consuming actor.
@@ -76,6 +92,9 @@ impl<E: Send + 'static> ConsumerLink<E> {
     /// # Errors
     /// Returns [`Disconnected`] if the consumer is gone.
     pub fn cancelled(&self, id: SubscriptionId, reason: CancelReason) -> Result<(), Disconnected> {
+        if self.promised == Some(id) {
+            self.kept.store(true, Ordering::Relaxed);
+        }
         send(&self.cancelled, Cancelled { id, reason }).map_err(|_| Disconnected)
     }
 
@@ -87,7 +106,18 @@ impl<E: Send + 'static> ConsumerLink<E> {
 
 impl<E: Send + 'static> Clone for ConsumerLink<E> {
     fn clone(&self) -> Self {
-        Self { events: self.events.clone(), cancelled: self.cancelled.clone() }
+        Self::new(self.events.clone(), self.cancelled.clone())
+    }
+}
+
+impl<E: Send + 'static> Drop for ConsumerLink<E> {
+    fn drop(&mut self) {
+        if let Some(id) = self.promised
+            && !*self.kept.get_mut()
+        {
+            // A consumer that is gone as well needs no telling.
+            let _ = send(&self.cancelled, Cancelled { id, reason: CancelReason::ProducerDown });
+        }
     }
 }
 
@@ -118,8 +148,12 @@ impl<E: Send + 'static> ProducerLink<E> {
     ///
     /// # Errors
     /// Returns [`Disconnected`] if the producer is gone.
-    pub fn subscribe(&self, subscribe: Subscribe<E>) -> Result<(), Disconnected> {
-        send(&self.subscribe, subscribe).map_err(|_| Disconnected)
+    pub fn subscribe(&self, mut subscribe: Subscribe<E>) -> Result<(), Disconnected> {
+        subscribe.consumer.promised = Some(subscribe.id);
+        send(&self.subscribe, subscribe).map_err(|mut refused| {
+            refused.consumer.promised = None;
+            Disconnected
+        })
     }
 
     /// Asks for `count` more events; asking for none sends nothing.
@@ -128,7 +162,7 @@ impl<E: Send + 'static> ProducerLink<E> {
     /// Returns [`Disconnected`] if the producer is gone.
     pub fn ask(&self, id: SubscriptionId, count: u32) -> Result<(), Disconnected> {
         if count == 0 {
-            return if self.is_connected() { Ok(()) } else { Err(Disconnected) };
+            return self.is_connected().then_some(()).ok_or(Disconnected);
         }
         send(&self.ask, Ask { id, count }).map_err(|_| Disconnected)
     }

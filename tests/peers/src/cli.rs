@@ -36,6 +36,11 @@ pub enum Command {
     /// Send times are fixed in advance and latency is counted from them. A request that cannot be sent because too many
     /// wait already is skipped and counted; 429 and 503 are counted and never retried. Prints a summary.
     Load(Box<LoadArgs>),
+    /// Watch a gateway: a live line a second, then its ledger beside the double's report.
+    ///
+    /// Ends after --for, or on SIGINT or SIGTERM; waits for the gateway to end what it holds; exits 1 if the books do not balance, the two
+    /// sides disagree, or the double saw a violation.
+    Watch(WatchArgs),
 }
 
 /// Flags of the XMPP double.
@@ -153,6 +158,23 @@ fn rate(text: &str) -> Result<f64, String> {
         Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(rate),
         _ => Err("a rate is a number above 0 (hint: write 16667)".to_owned()),
     }
+}
+
+/// Flags of the watcher.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Address of the gateway's admin interface.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8651")]
+    pub admin: String,
+    /// Address of the double's control face (its --control); without it only the gateway is looked at.
+    #[arg(long, value_name = "ADDR")]
+    pub control: Option<String>,
+    /// How long to watch.
+    #[arg(long = "for", value_name = "TIME", value_parser = crate::units::duration)]
+    pub length: Option<Duration>,
+    /// How long the gateway then has to end everything it holds.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = crate::units::duration)]
+    pub settle: Duration,
 }
 
 impl LoadArgs {

@@ -5,14 +5,18 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use pushweir_peers::cli::{Cli, Command, LoadArgs, XmppArgs};
+use pushweir_peers::cli::{Cli, Command, LoadArgs, WatchArgs, XmppArgs};
 use pushweir_peers::load::body::Shape;
 use pushweir_peers::load::{self, Plan};
 use pushweir_peers::tls::LOCAL_NAMES;
+use pushweir_peers::watch;
 use pushweir_peers::xmpp::login::Account;
 use pushweir_peers::xmpp::{self, Config};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Exit code when the watcher has something to complain about.
+const WRONG: u8 = 1;
 
 /// Exit code for wrong usage.
 const USAGE: u8 = 64;
@@ -35,6 +39,14 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Xmpp(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_xmpp(*args))),
         Command::Load(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_load(*args))),
+        Command::Watch(args) => match runtime(1).and_then(|runtime| runtime.block_on(run_watch(args))) {
+            Ok(complaints) if complaints.is_empty() => Ok(()),
+            Ok(complaints) => {
+                complaints.iter().for_each(|complaint| println!("WRONG: {complaint}"));
+                return ExitCode::from(WRONG);
+            }
+            Err(error) => Err(error),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -123,4 +135,17 @@ async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
 fn say(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("print")
+}
+
+async fn run_watch(args: WatchArgs) -> anyhow::Result<Vec<String>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let plan =
+        watch::Plan { admin: args.admin, control: args.control, length: args.length, settle: args.settle };
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    watch::run(&plan, stop).await
 }
