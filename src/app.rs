@@ -6,7 +6,7 @@ mod figures;
 mod http;
 mod parts;
 mod service;
-mod snapshot;
+// mod snapshot;
 mod tree;
 
 use std::net::{SocketAddr, TcpListener};
@@ -21,6 +21,7 @@ use service::Service;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
+use crate::cli::Exit;
 use crate::config::Config;
 
 /// How often the drain looks whether everything has ended.
@@ -33,7 +34,9 @@ const LAST_RESORT: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// An address could not be bound.
-    #[error("listen on {address} for {what}: {source} (hint: is another process there, or is the address not of this machine?)")]
+    #[error(
+        "listen on {address} for {what}: {source} (hint: is another process there, or is the address not of this machine?)"
+    )]
     Bind {
         /// The address.
         address: SocketAddr,
@@ -46,7 +49,9 @@ pub enum ServeError {
     #[error("{0}")]
     Broken(String),
     /// The drain deadline passed.
-    #[error("drain deadline passed: {unfinished} pushes unfinished (hint: they are not stored; raise [runtime] drain_deadline)")]
+    #[error(
+        "drain deadline passed: {unfinished} pushes unfinished (hint: they are not stored; raise [runtime] drain_deadline)"
+    )]
     Unfinished {
         /// Accepted pushes without an outcome.
         unfinished: u64,
@@ -62,11 +67,11 @@ struct Signals {
 // === impl ServeError ===
 
 impl ServeError {
-    /// Returns the process's exit code.
-    pub const fn exit_code(&self) -> u8 {
+    /// Returns how the process ends because of it.
+    pub const fn exit(&self) -> Exit {
         match self {
-            Self::Bind { .. } | Self::Broken(_) => 70,
-            Self::Unfinished { .. } => 75,
+            Self::Bind { .. } | Self::Broken(_) => Exit::StartFailed,
+            Self::Unfinished { .. } => Exit::DrainDeadline,
         }
     }
 }
@@ -75,7 +80,8 @@ impl ServeError {
 
 impl Signals {
     fn listen() -> Result<Self, ServeError> {
-        let listen = |kind| signal(kind).map_err(|error| ServeError::Broken(format!("listen for signals: {error}")));
+        let listen =
+            |kind| signal(kind).map_err(|error| ServeError::Broken(format!("listen for signals: {error}")));
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
@@ -104,12 +110,13 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let ingest = bind(config.ingest.listen, "ingest")?;
     let admin = bind(config.admin.listen, "admin")?;
     let broken = |error: &dyn std::fmt::Display| ServeError::Broken(error.to_string());
-    let workers = (0..config.runtime.delivery_threads).map(|number| WorkerSpec::new(format!("delivery-{number}")));
+    let workers =
+        (0..config.runtime.delivery_threads).map(|number| WorkerSpec::new(format!("delivery-{number}")));
     let runtime = Runtime::start(workers.collect()).map_err(|error| broken(&error))?;
     let delivery = runtime.names().filter_map(|name| runtime.worker(name)).collect();
     let deadline = config.runtime.drain_deadline;
     let addresses = [("ingest", ingest.local_addr()), ("admin", admin.local_addr())];
-    let service = Arc::new(Service::new(Parts::new(config), delivery));
+    let service = Arc::new(Service::new(Parts::new(config).map_err(|error| broken(&error))?, delivery));
     let spec = tree::root(&service, Listener::new(ingest), Listener::new(admin));
     let root = Supervisor::start(spec, None).map_err(|error| broken(&error))?;
     service.set_root(root.clone());
@@ -150,7 +157,11 @@ async fn drain(service: &Service, root: &SupervisorHandle, signals: &mut Signals
         while ledger.total().held() > 0 {
             tokio::time::sleep(DRAIN_LOOK).await;
             if Instant::now() >= next_report {
-                log::info!("draining held={} left={:?}", ledger.total().held(), end.saturating_duration_since(Instant::now()));
+                log::info!(
+                    "draining held={} left={:?}",
+                    ledger.total().held(),
+                    end.saturating_duration_since(Instant::now())
+                );
                 next_report += DRAIN_REPORT;
             }
         }

@@ -58,4 +58,4 @@ pub mod config;
 
 pub mod cli;
 
-// pub mod app;
+pub mod app;

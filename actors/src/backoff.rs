@@ -82,7 +82,8 @@ impl Backoff {
         Ok(Self { min, max, jitter, healthy_after, first: Duration::ZERO })
     }
 
-    /// No delay ever: OTP's own behaviour, where only the intensity limits restarts.
+    /// No delay ever: OTP's own behaviour, where only the intensity limits restarts. Do not use it without a limit: a child
+    /// that can never start would be tried in an endless loop.
     pub fn none() -> Self {
         Self {
             min: Duration::ZERO,

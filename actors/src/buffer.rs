@@ -80,14 +80,24 @@ impl<E> Buffer<E> {
         I: IntoIterator<Item = E>,
         I::IntoIter: ExactSizeIterator,
     {
+        let mut shed = Vec::new();
+        self.store_into(events, &mut shed);
+        shed
+    }
+
+    /// As [`store`](Self::store), but appends what is shed to `shed`, whose room can be used again. Returns how many
+    /// events that were.
+    pub fn store_into<I>(&mut self, events: I, shed: &mut Vec<E>) -> usize
+    where
+        I: IntoIterator<Item = E>,
+        I::IntoIter: ExactSizeIterator,
+    {
         let mut events = events.into_iter();
         let coming = events.len();
         let excess = (self.events.len().saturating_add(coming)).saturating_sub(self.capacity);
-        let mut shed = Vec::new();
         match self.keep {
             Keep::Newest => {
                 let old = excess.min(self.events.len());
-                shed.reserve_exact(excess);
                 shed.extend(self.events.drain(..old));
                 self.left(old);
                 shed.extend(events.by_ref().take(excess - old));
@@ -100,7 +110,7 @@ impl<E> Buffer<E> {
         }
         self.end = self.first.wrapping_add(self.events.len() as u64);
         debug_assert!(self.is_consistent());
-        shed
+        excess
     }
 
     /// Takes up to `count` events from the front; empty if there are none.

@@ -4,6 +4,25 @@
 //! that runs an actix `System` of its own; the system's arbiter is the worker's. Two consequences: the name is seen in
 //! `top -H` (its first 15 bytes) and in panic messages, and `System::current().stop()` called on a worker ends that
 //! worker only, which is noticed ([`Runtime::worker_ended`]). A panic inside an actor or task does not end a worker.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use pushweir_actors::{Runtime, WorkerExit, WorkerSpec, runtime::spread};
+//!
+//! # fn main() {
+//! # actix::System::new().block_on(async {
+//! let names = ["delivery-0", "delivery-1"];
+//! let runtime = Runtime::start(names.map(WorkerSpec::new).to_vec()).expect("two threads can be made");
+//! for worker in spread(4, names.len()) {
+//!     let arbiter = runtime.worker(names[worker]).expect("it was started");
+//!     arbiter.spawn_fn(|| println!("on {:?}", std::thread::current().name()));
+//! }
+//! let exits = runtime.stop(Duration::from_secs(5)).await;
+//! assert_eq!(exits[0], ("delivery-1".to_owned(), WorkerExit::Stopped));
+//! # });
+//! # }
+//! ```
 
 use std::{io, sync::mpsc, thread, time::Duration};
 

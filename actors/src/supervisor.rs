@@ -4,6 +4,58 @@
 //! [`SupervisorHandle`]. What to do is decided in `plan`, done in `shell`; a child reports its end by dropping its
 //! [`Link`]. The rules are those of `reference/genstage.md` 1.14; what differs: a back-off delays restarts, slow starts
 //! and stops block nobody who does not depend on them, and a supervisor that gives up ends with [`Exit::Escalated`].
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use actix::{Actor, ActorContext, Context, Handler};
+//! use pushweir_actors::{ChildSpec, Exit, Link, NodeState, Stop, Strategy, Supervisor, SupervisorSpec};
+//!
+//! /// Owns its link: when it is dropped, for whatever reason, the supervisor knows.
+//! struct Collector {
+//!     link: Link,
+//! }
+//!
+//! impl Actor for Collector {
+//!     type Context = Context<Self>;
+//!
+//!     fn started(&mut self, _: &mut Self::Context) {
+//!         // Ready to serve: now the next child may start.
+//!         self.link.started();
+//!     }
+//! }
+//!
+//! impl Handler<Stop> for Collector {
+//!     type Result = ();
+//!
+//!     fn handle(&mut self, stop: Stop, ctx: &mut Self::Context) {
+//!         if stop.is_forced() {
+//!             self.link.exit(Exit::Killed);
+//!         }
+//!         ctx.stop();
+//!     }
+//! }
+//!
+//! fn routes() -> SupervisorSpec {
+//!     // A nested supervisor is described by a function, because it is built anew for each of its lives.
+//!     SupervisorSpec::new("routes").child(ChildSpec::worker("android", |link| Ok(Collector { link }.start().into())))
+//! }
+//!
+//! # fn main() {
+//! # actix::System::new().block_on(async {
+//! let collector = ChildSpec::worker("collector", |link| Ok(Collector { link }.start().into()))
+//!     .announced(Duration::from_secs(10));
+//! let root = SupervisorSpec::new("root")
+//!     .strategy(Strategy::RestForOne)
+//!     .child(collector)
+//!     .child(ChildSpec::supervisor("routes", routes));
+//! let root = Supervisor::start(root, None).expect("the specification is in order");
+//! root.ready().await.expect("both children come up");
+//! assert_eq!(root.tree().find(&["routes", "android"]).expect("it is there").state, NodeState::Running);
+//! assert_eq!(root.shutdown(Duration::from_secs(30)).await, Exit::Shutdown);
+//! # });
+//! # }
+//! ```
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,6 +80,7 @@ mod handle;
 mod intensity;
 mod link;
 mod node;
+mod notes;
 mod panics;
 mod plan;
 mod shell;
@@ -100,6 +153,24 @@ impl SupervisorSpec {
     /// Adds a child after those there are.
     pub fn child(mut self, child: ChildSpec) -> Self {
         self.children.push(child);
+        self
+    }
+
+    /// Adds children, in order, after those there are.
+    pub fn children(mut self, children: impl IntoIterator<Item = ChildSpec>) -> Self {
+        self.children.extend(children);
+        self
+    }
+
+    /// Sets how many children may be on their way up at the same time when the strategy does not order them.
+    pub fn max_starting(mut self, limit: usize) -> Self {
+        self.max_starting = limit;
+        self
+    }
+
+    /// Sets how long a child that was told to end at once may take before it is abandoned.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
         self
     }
 

@@ -47,11 +47,17 @@ pub async fn carry_out(service: &Arc<Service>, command: Command) -> Result<(), C
 fn wiring(service: &Service, name: &str) -> Result<Arc<Wiring>, CommandError> {
     match service.parts.route(name) {
         Some((_, wiring)) => Ok(Arc::clone(wiring)),
-        None => Err(CommandError::NotFound { what: format!("route {name:?}"), exists: service.route_names() }),
+        None => {
+            Err(CommandError::NotFound { what: format!("route {name:?}"), exists: service.route_names() })
+        }
     }
 }
 
-fn pusher(service: &Service, name: &str, number: u32) -> Result<(Arc<Wiring>, Arc<PusherCell>), CommandError> {
+fn pusher(
+    service: &Service,
+    name: &str,
+    number: u32,
+) -> Result<(Arc<Wiring>, Arc<PusherCell>), CommandError> {
     let wiring = wiring(service, name)?;
     let pushers = wiring.route.pushers();
     match pushers.get(number as usize) {
@@ -65,7 +71,9 @@ fn pusher(service: &Service, name: &str, number: u32) -> Result<(Arc<Wiring>, Ar
 
 fn supervisor(service: &Service, name: &str) -> Result<SupervisorHandle, CommandError> {
     service.route_supervisor(name).ok_or_else(|| {
-        CommandError::Conflict(format!("route {name:?} is down: its supervisor is being started again (hint: try again)"))
+        CommandError::Conflict(format!(
+            "route {name:?} is down: its supervisor is being started again (hint: try again)"
+        ))
     })
 }
 
@@ -73,7 +81,9 @@ fn busy(service: &Arc<Service>, wiring: &Wiring) -> Result<Busy, CommandError> {
     let index = wiring.route.id.index();
     if service.busy[index].swap(true, Ordering::AcqRel) {
         let name = &wiring.route.name;
-        return Err(CommandError::Conflict(format!("route {name:?} is being restarted or scaled (hint: wait for it)")));
+        return Err(CommandError::Conflict(format!(
+            "route {name:?} is being restarted or scaled (hint: wait for it)"
+        )));
     }
     Ok(Busy { service: Arc::clone(service), index })
 }
@@ -118,7 +128,11 @@ async fn wait_until_ready(cell: &PusherCell) {
         }
     };
     if tokio::time::timeout(READY_WITHIN, ready).await.is_err() {
-        log::warn!("rolling restart goes on without pusher number={} state={}", cell.number, cell.state().as_str());
+        log::warn!(
+            "rolling restart goes on without pusher number={} state={}",
+            cell.number,
+            cell.state().as_str()
+        );
     }
 }
 

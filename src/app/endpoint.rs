@@ -31,7 +31,9 @@ impl Listener {
     /// # Errors
     /// The process is out of file descriptors.
     pub fn take(&self) -> Result<TcpListener, StartError> {
-        self.0.try_clone().map_err(|error| StartError::failed(format_args!("share the listening socket: {error}")))
+        self.0
+            .try_clone()
+            .map_err(|error| StartError::failed(format_args!("share the listening socket: {error}")))
     }
 }
 

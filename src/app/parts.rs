@@ -11,6 +11,7 @@ use crate::flow::RouteCell;
 use crate::ledger::Ledger;
 use crate::push::{KeyMint, RouteId};
 use crate::pusher::Wiring;
+use crate::transport::xmpp::SettingsError;
 use crate::transport::{Connector, xmpp};
 use crate::units::Clock;
 
@@ -40,31 +41,30 @@ pub struct Parts {
 
 impl Parts {
     /// Makes the parts of a configuration.
-    pub fn new(config: Config) -> Self {
+    ///
+    /// # Errors
+    /// A transport's settings are impossible together.
+    pub fn new(config: Config) -> Result<Self, SettingsError> {
         let clock = Clock::start();
         let ledger = Arc::new(Ledger::new(config.routes.len()));
         let cells: Vec<Arc<RouteCell>> = config.routes.iter().enumerate().map(cell).collect();
-        let intake =
-            Arc::new(Intake::new(&config.collector, cells.clone(), Arc::clone(&ledger), clock));
+        let intake = Arc::new(Intake::new(&config.collector, cells.clone(), Arc::clone(&ledger), clock));
         let returns = Arc::<Intake>::clone(&intake);
         let feedback = Arc::new(Feedback::new(config.feedback.clone(), Arc::clone(&ledger), returns, clock));
-        let wirings = config
-            .routes
-            .iter()
-            .zip(cells)
-            .map(|(route, cell)| {
-                Arc::new(Wiring {
-                    route: cell,
-                    port: intake.port(),
-                    feedback: Arc::clone(&feedback),
-                    connector: connector(&route.transport),
-                    settings: route.pusher.clone(),
-                    clock,
-                    logins: Semaphore::new(LOGINS_AT_ONCE),
-                })
-            })
-            .collect();
-        Self { config, clock, ledger, intake, feedback, mint: Arc::new(KeyMint::new(fastrand::u64(..))), wirings }
+        let mut wirings = Vec::with_capacity(cells.len());
+        for (route, cell) in config.routes.iter().zip(cells) {
+            wirings.push(Arc::new(Wiring {
+                route: cell,
+                port: intake.port(),
+                feedback: Arc::clone(&feedback),
+                connector: connector(&route.transport)?,
+                settings: route.pusher.clone(),
+                clock,
+                logins: Semaphore::new(LOGINS_AT_ONCE),
+            }));
+        }
+        let mint = Arc::new(KeyMint::new(fastrand::u64(..)));
+        Ok(Self { config, clock, ledger, intake, feedback, mint, wirings })
     }
 
     /// Returns a route's position and wiring by its name.
@@ -80,8 +80,8 @@ fn cell((index, route): (usize, &Route)) -> Arc<RouteCell> {
     Arc::new(cell)
 }
 
-fn connector(transport: &Transport) -> Arc<dyn Connector> {
+fn connector(transport: &Transport) -> Result<Arc<dyn Connector>, SettingsError> {
     match transport {
-        Transport::Xmpp(settings) => Arc::new(xmpp::Connector::new(settings.clone())),
+        Transport::Xmpp(settings) => Ok(Arc::new(xmpp::Connector::new(settings.clone())?)),
     }
 }

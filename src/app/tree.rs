@@ -33,12 +33,12 @@ const ROOT_LIMIT: Intensity = Intensity::new(20, Duration::from_secs(60));
 const COLLECTOR_START: Duration = Duration::from_secs(5);
 
 /// Returns the whole tree.
-pub fn root(service: &Arc<Service>, ingest: Listener, admin: Listener) -> SupervisorSpec {
+pub fn root(service: &Arc<Service>, ingest: Listener, _admin: Listener) -> SupervisorSpec {
     SupervisorSpec {
         strategy: Strategy::OneForOne,
         intensity: ROOT_LIMIT,
         backoff: restart_backoff(Duration::from_millis(50), Duration::from_secs(5)),
-        children: vec![collector(service), routes(service), figures(service), ingest_http(service, ingest), admin_http(service, admin)],
+        children: vec![collector(service), routes(service), figures(service), ingest_http(service, ingest)],
         ..SupervisorSpec::new("root")
     }
 }
@@ -63,8 +63,9 @@ fn collector(service: &Arc<Service>) -> ChildSpec {
     ChildSpec::worker("collector", move |link| {
         let intake = Arc::clone(&service.parts.intake);
         let routes = service.parts.config.routes.len();
-        let collector =
-            Collector::start_in_arbiter(&service.delivery_thread(0), move |_| Collector::new(intake, routes, link));
+        let collector = Collector::start_in_arbiter(&service.delivery_thread(0), move |_| {
+            Collector::new(intake, routes, link)
+        });
         service.set_collector(collector.clone());
         Ok(ChildHandle::new(collector.recipient()))
     })
@@ -122,14 +123,7 @@ fn ingest_http(service: &Arc<Service>, listener: Listener) -> ChildSpec {
     })
 }
 
-fn admin_http(service: &Arc<Service>, listener: Listener) -> ChildSpec {
-    let service = Arc::clone(service);
-    ChildSpec::worker("admin", move |link| {
-        let server = Arc::clone(&service).admin_server(listener.take()?).map_err(StartError::failed)?;
-        Ok(ChildHandle::new(Endpoint::new(server, link).start().recipient()))
-    })
-}
-
 fn restart_backoff(min: Duration, max: Duration) -> Backoff {
-    Backoff::try_new(min, max.max(min), 0.5, HEALTHY_AFTER).expect("the longest delay is no shorter than the shortest")
+    Backoff::try_new(min, max.max(min), 0.5, HEALTHY_AFTER)
+        .expect("the longest delay is no shorter than the shortest")
 }

@@ -3,8 +3,9 @@
 use std::sync::atomic::AtomicUsize;
 use std::task::Wake;
 use std::thread;
+use std::time::Duration;
 
-use actix::{Actor, Addr, Handler, Message, StreamHandler, System};
+use actix::{Actor, Addr, AsyncContext, Handler, Message, StreamHandler, System};
 use proptest::prelude::*;
 
 use super::*;
@@ -195,6 +196,46 @@ async fn the_mailbox_is_served_between_two_turns() {
     let seen = drain.send(HowMany).await.expect("the actor lives");
     assert!(seen < 1_000, "the answer came before the queue was empty, seen={seen}");
     assert_eq!(sum.await.expect("the actor lives"), 999 * 1_000 / 2);
+}
+
+/// An actor whose queue never gets empty.
+struct Flooded {
+    bell: Doorbell,
+    timer_fired: Arc<AtomicBool>,
+}
+
+impl Actor for Flooded {
+    type Context = actix::Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        Self::add_stream(self.bell.turns(), ctx);
+        ctx.run_later(Duration::from_secs(1), |flooded, _| flooded.timer_fired.store(true, Ordering::SeqCst));
+    }
+}
+
+impl StreamHandler<Turn> for Flooded {
+    fn handle(&mut self, _: Turn, _: &mut Self::Context) {
+        self.bell.rest_if(|| false);
+    }
+}
+
+#[actix::test]
+async fn timers_fire_while_the_queue_never_gets_empty() {
+    tokio::time::pause();
+    let (bell, timer_fired) = (Doorbell::new(), Arc::new(AtomicBool::new(false)));
+    bell.ring();
+    let _flooded = Flooded { bell: bell.clone(), timer_fired: Arc::clone(&timer_fired) }.start();
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!timer_fired.load(Ordering::SeqCst));
+    // A tick more, as the timer wheel rounds up.
+    tokio::time::advance(Duration::from_millis(1_001)).await;
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(timer_fired.load(Ordering::SeqCst));
+    assert!(bell.is_armed());
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -107,7 +107,7 @@ impl<E> Supply<E> {
         };
         let before = buffer.len();
         let shed = if before > 0 {
-            buffer.store(events)
+            buffer.store_into(events, &mut out.shed)
         } else {
             self.assigned.clear();
             let served = self.dispatcher.assign(partition, coming, &mut self.assigned);
@@ -115,26 +115,24 @@ impl<E> Supply<E> {
             match self.assigned[..] {
                 [(id, count)] if count == coming => {
                     out.batches.push((id, events));
-                    Vec::new()
+                    0
                 }
                 _ => {
                     let mut events = events.into_iter();
                     for &(id, count) in &self.assigned {
                         out.batches.push((id, events.by_ref().take(count).collect()));
                     }
-                    buffer.store(events)
+                    buffer.store_into(events, &mut out.shed)
                 }
             }
         };
         let own = match buffer.keep() {
-            Keep::Newest => shed.len().saturating_sub(before),
-            Keep::Oldest => shed.len(),
+            Keep::Newest => shed.saturating_sub(before),
+            Keep::Oldest => shed,
         };
         self.buffered = self.buffered - before + buffer.len();
-        let pushed = Pushed { accepted: coming - own, shed: shed.len() };
-        out.shed.extend(shed);
         debug_assert!(self.is_consistent());
-        pushed
+        Pushed { accepted: coming - own, shed }
     }
 
     /// Takes back events that `from`, once a consumer of `partition`, did not take, and offers them to the others,

@@ -4,13 +4,15 @@
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
+use actix::Addr;
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     exit::Exit,
-    handle::SupervisorHandle,
+    handle::{Status, SupervisorHandle},
     plan::{Key, View},
+    shell::Supervisor,
     spec::{ChildKind, Strategy},
 };
 use crate::observe::{ChildCount, ChildInfo, NodeState, TreeNode};
@@ -40,7 +42,8 @@ struct Cell {
 struct Branch {
     strategy: Strategy,
     children: Arc<Children>,
-    handle: SupervisorHandle,
+    addr: Addr<Supervisor>,
+    status: watch::Receiver<Status>,
 }
 
 /// The children of one supervisor by key, in start order.
@@ -82,16 +85,19 @@ impl Node {
     }
 
     /// Makes the node a supervisor with no children yet.
-    pub(crate) fn grow(&self, strategy: Strategy, children: Arc<Children>, handle: SupervisorHandle) {
-        *self.branch.lock() = Some(Branch { strategy, children, handle });
+    ///
+    /// The parts of the handle are kept, not the handle: it owns the node, which would then own itself.
+    pub(crate) fn grow(strategy: Strategy, handle: &SupervisorHandle) {
+        let SupervisorHandle { addr, node, children, status } = handle.clone();
+        *node.branch.lock() = Some(Branch { strategy, children, addr, status });
     }
 
     /// The handle of the supervisor at the end of the path.
-    pub(crate) fn supervisor(&self, path: &[&str]) -> Option<SupervisorHandle> {
-        let branch = self.branch.lock().clone()?;
+    pub(crate) fn supervisor(self: &Arc<Self>, path: &[&str]) -> Option<SupervisorHandle> {
+        let Branch { children, addr, status, .. } = self.branch.lock().clone()?;
         match path {
-            [] => Some(branch.handle),
-            [id, rest @ ..] => branch.children.find(id)?.supervisor(rest),
+            [] => Some(SupervisorHandle { addr, node: self.clone(), children, status }),
+            [id, rest @ ..] => children.find(id)?.supervisor(rest),
         }
     }
 
@@ -186,5 +192,27 @@ impl Children {
                 _ => return,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::supervisor::{ChildSpec, Supervisor, SupervisorSpec};
+
+    #[actix::test]
+    async fn a_tree_that_nobody_looks_at_any_more_is_freed() {
+        let spec = SupervisorSpec::new("root")
+            .child(ChildSpec::supervisor("inner", || SupervisorSpec::new("inner")));
+        let root = Supervisor::start(spec, None).unwrap();
+        root.ready().await.unwrap();
+        let inner = root.nested(&["inner"]).unwrap();
+        let nodes = [&root, &inner].map(|handle| std::sync::Arc::downgrade(&handle.node));
+        root.shutdown(Duration::from_secs(5)).await;
+        drop((root, inner));
+        // The actors are dropped in their next turn.
+        tokio::task::yield_now().await;
+        assert!(nodes.iter().all(|node| node.upgrade().is_none()));
     }
 }

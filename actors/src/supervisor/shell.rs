@@ -11,8 +11,7 @@ use std::{
     task::{Context as TaskContext, Poll, ready},
 };
 
-use actix::{Actor, ActorContext, ArbiterHandle, AsyncContext, Context, Handler, fut::ActorFuture};
-use log::{error, info, warn};
+use actix::{Actor, ActorContext, Addr, ArbiterHandle, AsyncContext, Context, Handler, fut::ActorFuture};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
@@ -22,6 +21,7 @@ use super::{
     handle::{Command, Order, Reply, Status, SupervisorHandle},
     link::{Inbox, Link},
     node::{Children, Node},
+    notes::Notes,
     panics,
     plan::{Effect, Event, Key, Note, Plan, Run, Ticket, Up},
     spec::{ChildKind, ChildPolicy, SpecError},
@@ -43,6 +43,7 @@ pub struct Supervisor {
     entries: HashMap<Key, Entry>,
     inbox: Arc<Inbox>,
     timers: Timers,
+    notes: Notes,
     tickets: HashMap<Ticket, Reply>,
     next_ticket: u64,
     link: Option<Link>,
@@ -80,11 +81,7 @@ impl Supervisor {
     /// # Panics
     /// There is no actix system on this thread.
     pub fn start(spec: SupervisorSpec, link: Option<Link>) -> Result<SupervisorHandle, SpecError> {
-        let Seed { supervisor, status, strategy } = Self::seed(spec, link)?;
-        let (node, children) = (supervisor.node.clone(), supervisor.children.clone());
-        let handle = SupervisorHandle { addr: Actor::start(supervisor), node, children, status };
-        handle.node.grow(strategy, handle.children.clone(), handle.clone());
-        Ok(handle)
+        Ok(Self::seed(spec, link)?.grow(Actor::start))
     }
 
     /// Like [`start`](Self::start), on the thread of the arbiter.
@@ -96,12 +93,8 @@ impl Supervisor {
         spec: SupervisorSpec,
         link: Option<Link>,
     ) -> Result<SupervisorHandle, SpecError> {
-        let Seed { supervisor, status, strategy } = Self::seed(spec, link)?;
-        let (node, children) = (supervisor.node.clone(), supervisor.children.clone());
-        let addr = Self::start_in_arbiter(arbiter, move |_| supervisor);
-        let handle = SupervisorHandle { addr, node, children, status };
-        handle.node.grow(strategy, handle.children.clone(), handle.clone());
-        Ok(handle)
+        let start = |supervisor| Self::start_in_arbiter(arbiter, move |_| supervisor);
+        Ok(Self::seed(spec, link)?.grow(start))
     }
 
     fn seed(spec: SupervisorSpec, link: Option<Link>) -> Result<Seed, SpecError> {
@@ -119,6 +112,7 @@ impl Supervisor {
             entries: HashMap::new(),
             inbox: Arc::new(Inbox::new()),
             timers: Timers::default(),
+            notes: Notes::default(),
             tickets: HashMap::new(),
             next_ticket: 0,
             link,
@@ -167,6 +161,7 @@ impl Supervisor {
             Effect::Forget { key } => {
                 self.children.remove(key);
                 self.entries.remove(&key);
+                self.timers.disarm(Some(key));
             }
             Effect::Changed { key } => self.show(key),
             Effect::Note { key, note } => self.note(key, note),
@@ -217,26 +212,9 @@ impl Supervisor {
         }
     }
 
-    fn note(&self, key: Key, note: Note) {
-        let Some(child) = self.plan.id(key) else { return };
-        let supervisor = &self.name;
-        match note {
-            Note::Restarting { exit, after } => {
-                warn!(
-                    "child ended, restarting supervisor={supervisor} child={child} exit={exit:?} after={after:?}"
-                );
-            }
-            Note::Ended { exit } => info!("child ended supervisor={supervisor} child={child} exit={exit:?}"),
-            Note::StartFailed { reason } => {
-                warn!("child did not start supervisor={supervisor} child={child} reason={reason:?}");
-            }
-            Note::StopFailed { exit } => {
-                warn!("child did not stop in order supervisor={supervisor} child={child} exit={exit:?}");
-            }
-            Note::Abandoned => error!("child does not end, abandoned supervisor={supervisor} child={child}"),
-            Note::GaveUp { exit } => {
-                error!("too many restarts, giving up supervisor={supervisor} child={child} exit={exit:?}");
-            }
+    fn note(&mut self, key: Key, note: Note) {
+        if let Some(child) = self.plan.id(key) {
+            self.notes.write(Instant::now().into_std(), (&self.name, child), note);
         }
     }
 
@@ -316,6 +294,19 @@ impl Drop for Supervisor {
         for (_, (_, handle)) in up {
             handle.stop(Stop { mode: StopMode::Force });
         }
+    }
+}
+
+// === impl Seed ===
+
+impl Seed {
+    /// Starts the actor and makes its node a branch of the tree.
+    fn grow(self, start: impl FnOnce(Supervisor) -> Addr<Supervisor>) -> SupervisorHandle {
+        let Self { supervisor, status, strategy } = self;
+        let (node, children) = (supervisor.node.clone(), supervisor.children.clone());
+        let handle = SupervisorHandle { addr: start(supervisor), node, children, status };
+        Node::grow(strategy, &handle);
+        handle
     }
 }
 

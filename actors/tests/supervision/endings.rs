@@ -93,8 +93,12 @@ async fn a_second_shutdown_can_only_hurry() {
     let first = actix::spawn(async move { patient.shutdown(Duration::MAX).await });
     probes.logged("a stop", 1).await;
     let asked = tokio::time::Instant::now();
-    root.shutdown(secs(2)).await;
-    assert_eq!(asked.elapsed().as_secs(), 2);
+    let hurried = root.clone();
+    let second = actix::spawn(async move { hurried.shutdown(secs(2)).await });
+    settle().await;
+    root.shutdown(secs(60)).await;
+    assert_eq!(asked.elapsed().as_secs(), 2, "a longer time given later changes nothing");
+    assert_eq!(second.await.unwrap(), Exit::Shutdown);
     assert_eq!(first.await.unwrap(), Exit::Shutdown);
 }
 

@@ -13,6 +13,7 @@ mod commands;
 mod crowds;
 mod endings;
 mod escalation;
+mod observation;
 mod panics;
 mod starting;
 mod strategies;

@@ -68,7 +68,7 @@ async fn a_specification_that_makes_no_sense_is_refused() {
 }
 
 #[actix::test]
-async fn a_supervisor_of_100_000_children_comes_up_without_stalling_its_thread() {
+async fn a_supervisor_of_20_000_children_comes_up_without_stalling_its_thread() {
     tokio::time::pause();
     let silent = |id: usize| {
         ChildSpec::worker(id.to_string(), |link| {
@@ -78,7 +78,7 @@ async fn a_supervisor_of_100_000_children_comes_up_without_stalling_its_thread()
             }))
         })
     };
-    let root = Supervisor::start(bare((0..100_000).map(silent)), None).unwrap();
+    let root = Supervisor::start(bare((0..20_000).map(silent)), None).unwrap();
     let turns = Rc::new(Cell::new(0));
     let other = turns.clone();
     let other = actix::spawn(std::future::poll_fn(move |task| -> Poll<()> {
@@ -88,7 +88,7 @@ async fn a_supervisor_of_100_000_children_comes_up_without_stalling_its_thread()
     }));
     root.ready().await.unwrap();
     other.abort();
-    assert!(turns.get() > 1000, "another task of the thread got {} turns only", turns.get());
-    assert_eq!(root.tree().len(), 100_001);
+    assert!(turns.get() > 500, "another task of the thread got {} turns only", turns.get());
+    assert_eq!(root.tree().len(), 20_001);
     assert_eq!(root.shutdown(secs(1)).await, Exit::Shutdown);
 }

@@ -93,3 +93,26 @@ async fn a_worker_that_goes_away_takes_its_supervisor_with_it_and_the_parent_see
     runtime.stop(secs(5)).await;
     assert_eq!(root.exited().await, Exit::Escalated, "it cannot be started again");
 }
+
+#[actix::test]
+async fn a_supervisor_whose_thread_goes_away_tells_its_children_elsewhere_to_end() {
+    let runtime = Runtime::start(vec![WorkerSpec::new("control")]).unwrap();
+    let arbiter = runtime.worker("control").unwrap();
+    let (stops_sender, mut stops) = tokio::sync::mpsc::channel(8);
+    // Children that live outside of the worker: here in their handle, as far as anybody can tell.
+    let child = move |id: &'static str| {
+        let stops = stops_sender.clone();
+        ChildSpec::worker(id, move |link| {
+            let stops = stops.clone();
+            Ok(ChildHandle::from_fn(move |stop| {
+                stops.try_send((link.id().to_owned(), stop.is_forced())).expect("the test listens");
+            }))
+        })
+    };
+    let root = Supervisor::start_in(&arbiter, bare([child("a"), child("b")]), None).unwrap();
+    root.ready().await.unwrap();
+    runtime.stop(secs(5)).await;
+    assert_eq!(stops.recv().await, Some(("b".to_owned(), true)));
+    assert_eq!(stops.recv().await, Some(("a".to_owned(), true)));
+    assert_eq!(root.exited().await, Exit::Killed);
+}

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -31,6 +32,10 @@ pub enum Command {
     /// Prints `listening on ADDR` and `control on ADDR` once it is up, and its report as JSON on SIGTERM or SIGINT.
     /// Counts given to --drain-after, --close-after and --stall-after are pushes per connection.
     Xmpp(Box<XmppArgs>),
+    /// Pushes straight into the XMPP double as fast as its windows allow, without a gateway.
+    ///
+    /// What it reaches is the ceiling for a gateway on the same machine. Prints the outcome as JSON.
+    Pump(PumpArgs),
     /// An open-loop load generator for the gateway's ingest door.
     ///
     /// Send times are fixed in advance and latency is counted from them. A request that cannot be sent because too many
@@ -79,12 +84,38 @@ pub struct XmppArgs {
     pub knobs: Knobs,
 }
 
+/// Flags of the pump.
+#[derive(Debug, Args)]
+pub struct PumpArgs {
+    /// The double.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5236")]
+    pub to: SocketAddr,
+    /// The sender id to log in with.
+    #[arg(long, value_name = "S", default_value = "1234567890")]
+    pub sender_id: String,
+    /// Its server key.
+    #[arg(long, value_name = "K", default_value = "demo-server-key")]
+    pub server_key: String,
+    /// Directory with the double's ca.pem.
+    #[arg(long, value_name = "DIR", default_value = "target/peers")]
+    pub tls_dir: PathBuf,
+    /// Connections.
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+    /// Un-acked pushes per connection.
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..))]
+    pub window: u16,
+    /// How long to push.
+    #[arg(long = "for", value_name = "D", default_value = "5s", value_parser = units::duration)]
+    pub length: Duration,
+}
+
 /// Flags of the load generator.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
     /// The gateway, such as http://127.0.0.1:8650; without a path, /v1/pushes is used.
     #[arg(long, value_name = "URL")]
-    pub to: String,
+    pub to: Door,
     /// The route to push to.
     #[arg(long, value_name = "NAME")]
     pub route: String,
@@ -177,22 +208,29 @@ pub struct WatchArgs {
     pub settle: Duration,
 }
 
-impl LoadArgs {
-    /// Returns host with port, and path, of the gateway's address.
-    ///
-    /// # Errors
-    /// When it is not an `http` address.
-    pub fn target(&self) -> Result<(String, String), String> {
-        let rest = self.to.strip_prefix("http://").ok_or_else(|| {
-            format!("{:?} is not an http address (hint: write http://127.0.0.1:8650)", self.to)
-        })?;
+/// Where the gateway listens for pushes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// Host and port.
+    pub host: String,
+    /// The path to post to.
+    pub path: String,
+}
+
+impl FromStr for Door {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fault = || "not an http address with a host (hint: write http://127.0.0.1:8650)".to_owned();
+        let rest = text.strip_prefix("http://").ok_or_else(fault)?;
         let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
         if host.is_empty() {
-            return Err(format!("{:?} names no host (hint: write http://127.0.0.1:8650)", self.to));
+            return Err(fault());
         }
         let bare = host.rsplit_once(']').map_or(host, |(_, after)| after);
         let host = if bare.contains(':') { host.to_owned() } else { format!("{host}:80") };
-        Ok((host, if path == "/" { "/v1/pushes".to_owned() } else { path.to_owned() }))
+        let path = if path == "/" { "/v1/pushes" } else { path };
+        Ok(Self { host, path: path.to_owned() })
     }
 }
 
@@ -202,12 +240,6 @@ mod tests {
 
     use super::*;
 
-    fn target(to: &str) -> Result<(String, String), String> {
-        let cli = Cli::try_parse_from(["pushweir-peers", "load", "--to", to, "--route", "android"]).unwrap();
-        let Command::Load(args) = cli.command else { panic!("not load") };
-        args.target()
-    }
-
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
@@ -215,11 +247,11 @@ mod tests {
 
     #[test]
     fn the_gateway_s_address_may_leave_port_and_path_out() {
-        let pair = |host: &str, path: &str| Ok((host.to_owned(), path.to_owned()));
-        assert_eq!(target("http://127.0.0.1:8650"), pair("127.0.0.1:8650", "/v1/pushes"));
-        assert_eq!(target("http://gateway/"), pair("gateway:80", "/v1/pushes"));
-        assert_eq!(target("http://[::1]:1/x"), pair("[::1]:1", "/x"));
-        assert!(target("https://a").is_err());
-        assert!(target("http://").is_err());
+        let door = |host: &str, path: &str| Ok(Door { host: host.to_owned(), path: path.to_owned() });
+        assert_eq!("http://127.0.0.1:8650".parse(), door("127.0.0.1:8650", "/v1/pushes"));
+        assert_eq!("http://gateway/".parse(), door("gateway:80", "/v1/pushes"));
+        assert_eq!("http://[::1]:1/x".parse(), door("[::1]:1", "/x"));
+        assert!(Door::from_str("https://a").is_err());
+        assert!(Door::from_str("http://").is_err());
     }
 }

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use pushweir_peers::cli::{Cli, Command, LoadArgs, WatchArgs, XmppArgs};
+use pushweir_peers::cli::{Cli, Command, LoadArgs, PumpArgs, WatchArgs, XmppArgs};
 use pushweir_peers::load::body::Shape;
 use pushweir_peers::load::{self, Plan};
 use pushweir_peers::tls::LOCAL_NAMES;
 use pushweir_peers::watch;
 use pushweir_peers::xmpp::login::Account;
+use pushweir_peers::xmpp::pump;
 use pushweir_peers::xmpp::{self, Config};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Xmpp(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_xmpp(*args))),
+        Command::Pump(args) => runtime(1).and_then(|runtime| runtime.block_on(run_pump(args))),
         Command::Load(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_load(*args))),
         Command::Watch(args) => match runtime(1).and_then(|runtime| runtime.block_on(run_watch(args))) {
             Ok(complaints) if complaints.is_empty() => Ok(()),
@@ -92,11 +94,23 @@ async fn run_xmpp(args: XmppArgs) -> anyhow::Result<()> {
     say(&format!("{report}\n"))
 }
 
+async fn run_pump(args: PumpArgs) -> anyhow::Result<()> {
+    let plan = pump::Plan {
+        target: args.to,
+        tls_dir: args.tls_dir,
+        account: Account { sender_id: args.sender_id, server_key: args.server_key },
+        connections: args.connections,
+        window: usize::from(args.window),
+        length: args.length,
+    };
+    let outcome = pump::run(&plan).await.with_context(|| format!("pump into {}", plan.target))?;
+    say(&format!("{}\n", serde_json::to_string(&outcome)?))
+}
+
 async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
-    let (target, path) = args.target().map_err(anyhow::Error::msg).context("read --to")?;
     let plan = Plan {
-        target,
-        path,
+        target: args.to.host,
+        path: args.to.path,
         bearer: args.token,
         profile: args.profile,
         rate: args.rate,

@@ -4,9 +4,11 @@
 //! part 1. Outside in:
 //!
 //! - [`listener`] accepts, [`connection`] moves bytes, [`hub`] and [`admin`] steer from outside;
-//! - [`session`] decides, with [`login`], [`downstream`], [`payload`], [`script`], [`flight`] and [`upstream`];
+//! - [`session`] decides, with [`login`], [`downstream`], [`payload`], [`script`], [`flight`], [`quota`] and [`upstream`];
 //! - [`framer`], [`element`], [`escape`], [`answer`] and [`output`] know the bytes;
 //! - [`knobs`] say how to behave, [`books`], [`ledger`] and [`report`] what happened.
+//!
+//! [`probe`] and [`pump`] are clients: for tests of the double, and for its own speed.
 
 pub mod admin;
 pub mod answer;
@@ -24,6 +26,9 @@ pub mod listener;
 pub mod login;
 pub mod output;
 pub mod payload;
+pub mod probe;
+pub mod pump;
+pub mod quota;
 pub mod report;
 pub mod script;
 pub mod session;

@@ -198,8 +198,7 @@ impl Plan {
     /// A child failed: it, and the siblings the strategy names, are started again, unless it was once too often.
     fn restart(&mut self, now: Instant, roll: f64, key: Key, exit: Exit) {
         let child = self.child(key);
-        let lived =
-            child.up_since.take().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let lived = child.up_since.take().map(|since| now.saturating_duration_since(since));
         child.last_exit = Some(exit.clone());
         child.attempt = Attempt::Again;
         if !self.window.record(now) {
@@ -219,10 +218,18 @@ impl Plan {
     }
 
     /// The delay of the child's own back-off; one of a crowd that needs none gets a random share of the shortest one.
-    fn delay(&mut self, now: Instant, roll: f64, key: Key, lived: Duration) -> Duration {
+    fn delay(&mut self, now: Instant, roll: f64, key: Key, lived: Option<Duration>) -> Duration {
         let mut failures = self.child(key).failures;
         let backoff = &self.rules.backoff;
-        let (own, span) = (backoff.after(&mut failures, lived, roll), backoff.min());
+        let own = match lived {
+            Some(lived) => backoff.after(&mut failures, lived, roll),
+            // It did not come up: that is never a healthy life, however short that may be.
+            None => {
+                failures = failures.saturating_add(1);
+                backoff.delay(failures, roll)
+            }
+        };
+        let span = backoff.min();
         self.child(key).failures = failures;
         if !own.is_zero() || span.is_zero() {
             return own;

@@ -3,11 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    super::{exit::Exit, spec::Shutdown, stop::StopMode},
+    super::{
+        error::SupervisorError,
+        exit::Exit,
+        spec::{ChildKind, Shutdown, Strategy},
+        stop::StopMode,
+    },
     After, Effect, Key, Mode, Phase, Plan, Run,
     record::Attempt,
 };
-use crate::supervisor::{error::SupervisorError, spec::Strategy};
 
 impl Plan {
     /// Does everything that may be done now.
@@ -99,8 +103,8 @@ impl Plan {
     /// A supervisor needs the grace of its children before it can end itself.
     fn grace(&mut self, key: Key) -> Duration {
         match self.child(key).policy.kind {
-            crate::supervisor::spec::ChildKind::Worker => self.rules.grace,
-            crate::supervisor::spec::ChildKind::Supervisor => self.rules.grace.saturating_mul(4),
+            ChildKind::Worker => self.rules.grace,
+            ChildKind::Supervisor => self.rules.grace.saturating_mul(4),
         }
     }
 
@@ -125,12 +129,10 @@ impl Plan {
                 self.doom_all();
             }
         }
-        if let (Some(within), Some(_)) = (within, limit) {
-            if within.is_zero() {
-                self.deadline_passed(now);
-            } else {
-                self.effects.push_back(Effect::Timer { key: None, token: 0, after: within });
-            }
+        match self.time_left(now) {
+            Duration::MAX => {}
+            Duration::ZERO => self.deadline_passed(now),
+            after => self.effects.push_back(Effect::Timer { key: None, token: 0, after }),
         }
     }
 

@@ -12,7 +12,7 @@ use log::debug;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::load::body::Writer;
 use crate::load::response::{Verdict, take};
@@ -59,7 +59,7 @@ impl Worker {
                     Err(error) => {
                         debug!("connect failed target={} error={error}", self.target);
                         self.score.lock().unsendable(u64::from(job.pushes));
-                        sleep(RECONNECT).await;
+                        sleep_until(Instant::now() + RECONNECT).await;
                         continue;
                     }
                 },

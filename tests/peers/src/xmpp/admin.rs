@@ -105,6 +105,14 @@ mod tests {
     }
 
     #[test]
+    fn connections_beyond_the_rate_are_surplus_and_get_no_commands() {
+        let hub = Hub::new(Knobs { connection_rate: 2, ..Knobs::default() });
+        let lines: Vec<_> = (0..3).map(|_| hub.open()).collect();
+        assert_eq!(lines.iter().map(|line| line.surplus).collect::<Vec<_>>(), [false, false, true]);
+        assert_eq!(call(&hub, "POST /drain").body, "{\"connections\":2}");
+    }
+
+    #[test]
     fn upstream_messages_are_shared_out_and_a_reset_clears_the_counters() {
         let hub = Hub::new(Knobs::default());
         let mut line = hub.open();

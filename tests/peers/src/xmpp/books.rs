@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use parking_lot::Mutex;
 
 use crate::xmpp::ledger::{ConnectionRecord, KeyHasher, Ledger, MessageKey};
+use crate::xmpp::quota::Quota;
 use crate::xmpp::upstream::Pool;
 
 /// The shared records.
@@ -18,6 +19,8 @@ pub struct Books {
     pub pool: Mutex<Pool>,
     /// Message ids that met a script for the first time only.
     pub once: Mutex<HashSet<MessageKey, KeyHasher>>,
+    /// Pushes per device and minute.
+    pub devices: Mutex<Quota>,
 }
 
 impl Books {
@@ -33,6 +36,7 @@ impl Books {
         *ledger = fresh;
         drop(ledger);
         self.once.lock().clear();
+        *self.devices.lock() = Quota::default();
         self.pool.lock().reset_counters();
     }
 }

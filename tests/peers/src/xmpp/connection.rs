@@ -3,24 +3,28 @@
 //! It reads until the socket would block, lets the session work on all of it, and writes the result at once; reading goes on
 //! while a write is blocked, so that neither side can lock the other up.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BufMut;
 use log::debug;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use crate::xmpp::hub::Line;
 use crate::xmpp::knobs::CloseStyle;
-use crate::xmpp::session::Session;
+use crate::xmpp::session::{Command, Session};
 
 /// The most bytes taken before the session works on them.
 const BATCH: usize = 128 * 1024;
+
+/// How long the last output of a connection may wait for a client that does not read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long a closing connection waits for the client to close too, so that the last answers are not lost to a reset.
 const LINGER: Duration = Duration::from_secs(2);
@@ -31,6 +35,15 @@ struct Progress {
     read: usize,
     closed: bool,
     wrote: bool,
+}
+
+/// Why the task woke.
+#[derive(Debug)]
+enum Wake {
+    Command(Option<Command>),
+    Knobs,
+    Socket(Progress),
+    Clock,
 }
 
 /// Spreads reading over time for `--slow-read`.
@@ -44,6 +57,7 @@ impl Pace {
     /// Returns how many bytes may be read now under a limit in bytes per second.
     fn allow(&mut self, limit: u64, now: Instant) -> usize {
         if limit == 0 {
+            *self = Self { allowance: 0.0, since: now };
             return BATCH;
         }
         let earned = (now - self.since).as_secs_f64() * limit as f64;
@@ -73,42 +87,57 @@ async fn drive(
     line: &mut Line,
 ) -> io::Result<CloseStyle> {
     let mut pace = Pace { allowance: 0.0, since: Instant::now() };
+    let mut give_up = None;
     loop {
-        if session.output().is_empty()
-            && let Some(style) = session.ending()
-        {
-            return Ok(style);
+        if let Some(style) = session.ending() {
+            let now = Instant::now();
+            if session.output().is_empty() || *give_up.get_or_insert(now + LAST_WORDS) <= now {
+                return Ok(style);
+            }
         }
         let limit = line.knobs.borrow().slow_read;
         let most = if session.wants_input() { pace.allow(limit, Instant::now()) } else { 0 };
         let starved = (limit > 0 && most == 0).then(|| Instant::now() + Duration::from_millis(20));
-        let deadline = [session.next_deadline().map(Instant::from_std), starved].into_iter().flatten().min();
-        tokio::select! {
+        let deadline =
+            [session.next_deadline().map(Instant::from_std), starved, give_up].into_iter().flatten().min();
+        let event = tokio::select! {
             biased;
-            command = line.commands.recv() => match command {
-                Some(command) => session.command(command, Instant::now().into_std()),
-                None => return Ok(CloseStyle::Graceful),
-            },
-            changed = line.knobs.changed() => {
-                if changed.is_ok() {
-                    let knobs = line.knobs.borrow_and_update().clone();
-                    session.set_knobs(knobs, Instant::now().into_std());
-                }
-            }
-            progress = poll_fn(|cx| poll_socket(stream, session, most, cx)) => {
-                let progress = progress?;
-                pace.allowance -= progress.read as f64;
-                if progress.read > 0 {
-                    session.received(Instant::now().into_std());
-                }
-                if progress.closed {
-                    return Ok(CloseStyle::Graceful);
-                }
-            }
-            () = wait_until(deadline) => session.tick(Instant::now().into_std()),
+            command = line.commands.recv() => Wake::Command(command),
+            _ = line.knobs.changed() => Wake::Knobs,
+            progress = poll_fn(|cx| poll_socket(stream, session, most, cx)) => Wake::Socket(progress?),
+            () = wait_until(deadline) => Wake::Clock,
+        };
+        if let Wake::Socket(progress) = &event {
+            pace.allowance -= progress.read as f64;
+        }
+        if let Some(style) = handle(event, session, line) {
+            return Ok(style);
         }
         session.report();
     }
+}
+
+/// Passes on what woke the task; returns how to close when the connection is over.
+fn handle(event: Wake, session: &mut Session, line: &mut Line) -> Option<CloseStyle> {
+    let now = Instant::now().into_std();
+    match event {
+        Wake::Command(Some(command)) => session.command(command, now),
+        Wake::Command(None) => return Some(CloseStyle::Graceful),
+        Wake::Knobs => {
+            let knobs = line.knobs.borrow_and_update().clone();
+            session.set_knobs(knobs, now);
+        }
+        Wake::Socket(progress) => {
+            if progress.read > 0 {
+                session.received(now);
+            }
+            if progress.closed {
+                return Some(CloseStyle::Graceful);
+            }
+        }
+        Wake::Clock => session.tick(now),
+    }
+    None
 }
 
 async fn wait_until(deadline: Option<Instant>) {
@@ -153,19 +182,16 @@ fn read_available(
     cx: &mut Context<'_>,
 ) -> io::Result<()> {
     while progress.read < most {
-        let start = input.len();
         let room = (most - progress.read).min(16 * 1024);
-        input.resize(start + room, 0);
-        let mut buffer = ReadBuf::new(&mut input[start..]);
-        let polled = Pin::new(&mut *stream).poll_read(cx, &mut buffer);
-        let count = buffer.filled().len();
-        input.truncate(start + count);
+        input.reserve(room);
+        let mut limited = (&mut *input).limit(room);
+        let polled = pin!(stream.read_buf(&mut limited)).poll(cx);
         match polled {
-            Poll::Ready(Ok(())) if count == 0 => {
+            Poll::Ready(Ok(0)) => {
                 progress.closed = true;
                 return Ok(());
             }
-            Poll::Ready(Ok(())) => progress.read += count,
+            Poll::Ready(Ok(count)) => progress.read += count,
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 progress.closed = true;
                 return Ok(());
@@ -203,5 +229,31 @@ async fn end(mut stream: TlsStream<TcpStream>, style: CloseStyle) {
         timeout(LINGER, async { while matches!(tcp.read(&mut rest).await, Ok(count) if count > 0) {} }).await;
     if drained.is_err() {
         debug!("the client kept its half of the connection open");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_reading_earns_its_bytes_over_time_and_saves_at_most_a_second_s_worth() {
+        let start = Instant::now();
+        let mut pace = Pace { allowance: 0.0, since: start };
+        assert_eq!(pace.allow(1000, start), 0);
+        assert_eq!(pace.allow(1000, start + Duration::from_millis(500)), 500);
+        assert_eq!(pace.allow(1000, start + Duration::from_secs(60)), 1000);
+        pace.allowance -= 1000.0;
+        assert_eq!(pace.allow(1000, start + Duration::from_secs(60)), 0);
+    }
+
+    #[test]
+    fn unlimited_reading_leaves_no_debt_behind() {
+        let start = Instant::now();
+        let mut pace = Pace { allowance: 0.0, since: start };
+        assert_eq!(pace.allow(0, start), BATCH);
+        pace.allowance -= BATCH as f64;
+        assert_eq!(pace.allow(0, start), BATCH);
+        assert_eq!(pace.allow(1000, start + Duration::from_millis(100)), 100);
     }
 }

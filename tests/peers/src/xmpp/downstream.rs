@@ -10,12 +10,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::xmpp::payload::{self, raw_text};
+use crate::xmpp::payload::{self, Payload, raw_text};
 
 /// The longest time to live, in seconds (four weeks).
 pub const MAX_TTL: u64 = 2_419_200;
 
-/// The fields that are looked at, as the raw JSON of their values.
+/// The fields that are looked at, most as the raw JSON of their values.
 #[derive(Debug, Default, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub struct Fields<'a> {
@@ -32,8 +32,8 @@ pub struct Fields<'a> {
     time_to_live: Option<&'a RawValue>,
     delivery_receipt_requested: Option<&'a RawValue>,
     dry_run: Option<&'a RawValue>,
-    data: Option<&'a RawValue>,
-    notification: Option<&'a RawValue>,
+    data: Option<Payload>,
+    notification: Option<Payload>,
 }
 
 /// A push, with what an answer to it needs.
@@ -166,7 +166,7 @@ fn check(fields: &Fields<'_>) -> Result<(), PushFault> {
     } else {
         payload::DEVICE_LIMIT
     };
-    payload::check(fields.data, fields.notification, limit)
+    payload::check(fields.data.as_ref(), fields.notification.as_ref(), limit)
 }
 
 fn is_topic(to: Option<&RawValue>) -> bool {

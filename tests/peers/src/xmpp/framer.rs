@@ -165,10 +165,17 @@ impl Framer {
                 None => Step::Wait,
                 Some(at) => return self.closing(self.scan + at + 1),
             },
-            Some(_) => match tag_end(rest) {
-                None => Step::Wait,
-                Some(at) => return self.opening(self.scan + at + 1),
-            },
+            Some(_) => {
+                let end = tag_end(rest);
+                // No `<` may stand inside a tag: waiting for its end would hide the fault (XML 1.0 §3.1).
+                if memchr(b'<', &rest[1..end.unwrap_or(rest.len())]).is_some() {
+                    return Err(FrameError::NotXml);
+                }
+                match end {
+                    None => Step::Wait,
+                    Some(at) => return self.opening(self.scan + at + 1),
+                }
+            }
         };
         if matches!(step, Step::Wait) && rest.len() > MAX_STANZA {
             return Err(FrameError::TooLarge);

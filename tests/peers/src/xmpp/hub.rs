@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::xmpp::books::Books;
 use crate::xmpp::knobs::{KnobError, Knobs};
+use crate::xmpp::quota::Quota;
 use crate::xmpp::session::Command;
 
 /// Commands a connection may have waiting.
@@ -26,8 +28,10 @@ pub struct Line {
     pub commands: mpsc::Receiver<Command>,
     /// The knobs, as they change.
     pub knobs: watch::Receiver<Arc<Knobs>>,
-    /// Whether there were too many connections already.
+    /// Whether there were too many connections already, or too many in this minute. The hub does not know such a connection.
     pub surplus: bool,
+    /// Keeps the command queue of a surplus connection open.
+    _held: Option<mpsc::Sender<Command>>,
 }
 
 /// The switchboard; see the module's documentation.
@@ -38,6 +42,8 @@ pub struct Hub {
     knobs: watch::Sender<Arc<Knobs>>,
     lines: Mutex<BTreeMap<u64, mpsc::Sender<Command>>>,
     next: AtomicU64,
+    /// Connections per minute.
+    arrivals: Mutex<Quota>,
 }
 
 impl Hub {
@@ -49,6 +55,7 @@ impl Hub {
             knobs: watch::Sender::new(Arc::new(knobs)),
             lines: Mutex::new(BTreeMap::new()),
             next: AtomicU64::new(1),
+            arrivals: Mutex::default(),
         }
     }
 
@@ -57,15 +64,22 @@ impl Hub {
         let connection = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, commands) = mpsc::channel(COMMANDS);
         let knobs = self.knobs.subscribe();
-        let most = knobs.borrow().max_connections;
+        let (most, rate) = {
+            let knobs = knobs.borrow();
+            (knobs.max_connections, knobs.connection_rate)
+        };
+        let in_time = self.arrivals.lock().admit("", rate, Instant::now().into_std());
         let mut lines = self.lines.lock();
-        let surplus = most > 0 && lines.len() >= most;
-        lines.insert(connection, sender);
+        let surplus = !in_time || (most > 0 && lines.len() >= most);
+        let mut held = Some(sender);
+        if !surplus {
+            lines.extend(held.take().map(|sender| (connection, sender)));
+        }
         drop(lines);
         let mut ledger = self.books.ledger.lock();
         ledger.opened(connection);
         ledger.refused += u64::from(surplus);
-        Line { connection, commands, knobs, surplus }
+        Line { connection, commands, knobs, surplus, _held: held }
     }
 
     /// Forgets a closed connection and offers its upstream messages to the others.

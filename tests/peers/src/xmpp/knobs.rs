@@ -70,6 +70,13 @@ pub struct Knobs {
     /// Refuse connections beyond N with a stream error (0: no limit).
     #[arg(long, value_name = "N", default_value = "0")]
     pub max_connections: usize,
+    /// Refuse connections beyond N in a minute with a stream error (0: no limit; the real limit was 400).
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub connection_rate: u32,
+    /// Nack pushes to one device beyond N in a minute with DEVICE_MESSAGE_RATE_EXCEEDED (0: no limit; the real limit
+    /// was 240).
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub device_rate: u32,
     /// Refuse every login.
     #[arg(long, value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true",
           action = ArgAction::Set)]

@@ -1,12 +1,13 @@
 //! Measures and checks the `data` and `notification` objects of a push.
 //!
-//! Part of the reading of a push. The limit counts keys and values together, as their characters, not as their JSON.
+//! Part of the reading of a push, in the same pass over its JSON. The limit counts keys and values together, as their
+//! characters, not as their JSON.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::xmpp::downstream::PushFault;
@@ -38,31 +39,37 @@ const NOTIFICATION_KEYS: [&str; 17] = [
     "channel_id",
 ];
 
+/// What matters about a `data` or `notification` value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Payload {
+    /// Whether it is an object at all.
+    object: bool,
+    /// Bytes of keys and values.
+    size: usize,
+    /// Whether a key is among those reserved in `data`.
+    reserved: bool,
+    /// A key of a notification whose value is no string.
+    wrong: Option<&'static str>,
+}
+
 /// Checks both objects against the rules and the limit.
 ///
 /// # Errors
 /// [`PushFault`] for the first rule that is broken.
-pub fn check(
-    data: Option<&RawValue>,
-    notification: Option<&RawValue>,
-    limit: usize,
-) -> Result<(), PushFault> {
-    let mut size = 0;
-    if let Some(raw) = data {
-        let data: Data = serde_json::from_str(raw.get()).map_err(|_| PushFault::Type("data", "object"))?;
-        if data.reserved {
-            return Err(PushFault::DataKey);
-        }
-        size += data.size;
+pub fn check(data: Option<&Payload>, notification: Option<&Payload>, limit: usize) -> Result<(), PushFault> {
+    if data.is_some_and(|data| !data.object) {
+        return Err(PushFault::Type("data", "object"));
     }
-    if let Some(raw) = notification {
-        let shown: Notification =
-            serde_json::from_str(raw.get()).map_err(|_| PushFault::Type("notification", "object"))?;
-        if let Some(key) = shown.wrong {
-            return Err(PushFault::Type(key, "string"));
-        }
-        size += shown.size;
+    if data.is_some_and(|data| data.reserved) {
+        return Err(PushFault::DataKey);
     }
+    if notification.is_some_and(|shown| !shown.object) {
+        return Err(PushFault::Type("notification", "object"));
+    }
+    if let Some(key) = notification.and_then(|shown| shown.wrong) {
+        return Err(PushFault::Type(key, "string"));
+    }
+    let size = [data, notification].into_iter().flatten().map(|payload| payload.size).sum();
     if size > limit { Err(PushFault::TooBig(size, limit)) } else { Ok(()) }
 }
 
@@ -79,18 +86,6 @@ pub fn raw_text(raw: &RawValue) -> Option<Cow<'_, str>> {
 
 fn measured(raw: &RawValue) -> usize {
     raw_text(raw).map_or(raw.get().len(), |text| text.len())
-}
-
-#[derive(Default)]
-struct Data {
-    size: usize,
-    reserved: bool,
-}
-
-#[derive(Default)]
-struct Notification {
-    size: usize,
-    wrong: Option<&'static str>,
 }
 
 /// A key, borrowed when its JSON has no escapes.
@@ -120,59 +115,61 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-impl<'de> Deserialize<'de> for Data {
+impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(DataVisitor)
+        deserializer.deserialize_any(PayloadVisitor)
     }
 }
 
-struct DataVisitor;
+/// Takes any value, so that a wrong type is a fault of the push and not of the whole JSON.
+struct PayloadVisitor;
 
-impl<'de> Visitor<'de> for DataVisitor {
-    type Value = Data;
+impl<'de> Visitor<'de> for PayloadVisitor {
+    type Value = Payload;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+        f.write_str("any value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
-        let mut data = Data::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Payload, A::Error> {
+        let mut payload = Payload { object: true, ..Payload::default() };
         while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-            data.reserved |= is_reserved(&key);
-            data.size += key.len() + measured(value);
+            payload.reserved |= is_reserved(&key);
+            payload.size += key.len() + measured(value);
+            if !value.get().starts_with('"') {
+                let known = NOTIFICATION_KEYS.iter().find(|known| **known == key);
+                payload.wrong = payload.wrong.or(known.copied());
+            }
         }
-        Ok(data)
+        Ok(payload)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Payload, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Payload::default())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Payload, E> {
+        Ok(Payload::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Payload, E> {
+        Ok(Payload::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Payload, E> {
+        Ok(Payload::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Payload, E> {
+        Ok(Payload::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Payload, E> {
+        Ok(Payload::default())
     }
 }
 
 fn is_reserved(key: &str) -> bool {
     key == "from" || key == "message_type" || key.starts_with("google") || key.starts_with("gcm")
-}
-
-impl<'de> Deserialize<'de> for Notification {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(NotificationVisitor)
-    }
-}
-
-struct NotificationVisitor;
-
-impl<'de> Visitor<'de> for NotificationVisitor {
-    type Value = Notification;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Notification, A::Error> {
-        let mut shown = Notification::default();
-        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-            shown.size += key.len() + measured(value);
-            if !value.get().starts_with('"') {
-                let known = NOTIFICATION_KEYS.iter().find(|known| **known == key);
-                shown.wrong = shown.wrong.or(known.copied());
-            }
-        }
-        Ok(shown)
-    }
 }

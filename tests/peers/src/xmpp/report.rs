@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::xmpp::books::Books;
+use crate::xmpp::ledger::Ledger;
 
 /// The report; its field names are the JSON's keys.
 #[derive(Debug, Clone, Serialize)]
@@ -118,20 +119,9 @@ impl Report {
     /// Returns the report as the books stand now.
     #[must_use]
     pub fn of(books: &Books) -> Self {
+        let upstream = Upstream::of(books);
         let ledger = books.ledger.lock();
-        let each: Vec<Connection> = ledger
-            .connections
-            .iter()
-            .map(|(id, record)| Connection {
-                id: *id,
-                open: record.open,
-                messages: record.messages,
-                answers: record.answers,
-                highest_unacked: record.highest_unacked,
-            })
-            .collect();
-        let texts = ledger.sums.breaches.iter().map(|(breach, text)| format!("{}: {text}", breach.word()));
-        let mut report = Self {
+        Self {
             messages: ledger.messages,
             acks: ledger.acks,
             acks_lost: ledger.acks_lost,
@@ -145,30 +135,47 @@ impl Report {
             duplicates: ledger.duplicates,
             delivered_duplicates: ledger.delivered_duplicates,
             highest_unacked: ledger.sums.highest_unacked,
-            connections: Connections {
-                opened: ledger.opened,
-                open: each.iter().filter(|connection| connection.open).count() as u64,
-                refused: ledger.refused,
-                handshakes_failed: ledger.handshakes_failed,
-                each,
-            },
+            connections: Connections::of(&ledger),
             logins_refused: ledger.sums.logins_refused,
-            upstream: Upstream { sent: 0, acked: 0, acked_again: 0, resent: 0, receipts: 0, waiting: 0 },
-            violations: Violations {
-                total: ledger.violations.values().sum(),
-                by_kind: ledger.violations.iter().map(|(breach, count)| (breach.word(), *count)).collect(),
-                first: texts.collect(),
-            },
-        };
-        drop(ledger);
-        report.upstream = Upstream::of(books);
-        report
+            upstream,
+            violations: Violations::of(&ledger),
+        }
     }
 
     /// Returns the report as indented JSON.
     #[must_use]
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("the report has no map with other keys than text")
+    }
+}
+
+impl Connections {
+    fn of(ledger: &Ledger) -> Self {
+        let each = ledger.connections.iter().map(|(id, record)| Connection {
+            id: *id,
+            open: record.open,
+            messages: record.messages,
+            answers: record.answers,
+            highest_unacked: record.highest_unacked,
+        });
+        Self {
+            opened: ledger.opened,
+            open: ledger.connections.values().filter(|record| record.open).count() as u64,
+            refused: ledger.refused,
+            handshakes_failed: ledger.handshakes_failed,
+            each: each.collect(),
+        }
+    }
+}
+
+impl Violations {
+    fn of(ledger: &Ledger) -> Self {
+        let texts = ledger.sums.breaches.iter().map(|(breach, text)| format!("{}: {text}", breach.word()));
+        Self {
+            total: ledger.violations.values().sum(),
+            by_kind: ledger.violations.iter().map(|(breach, count)| (breach.word(), *count)).collect(),
+            first: texts.collect(),
+        }
     }
 }
 

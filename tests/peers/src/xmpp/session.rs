@@ -1,7 +1,8 @@
 //! One connection of the double as a pure state machine: bytes and commands in, bytes and an ending out.
 //!
 //! The connection's shell appends what it read, calls [`Session::received`], wakes it at [`Session::next_deadline`] and
-//! writes its output. Strictness lives in `push`, the rest of the stanzas in `stanza`, upstream traffic in `courier`.
+//! writes its output. Strictness lives in `push`, the rest of the stanzas in `stanza`, answers and endings in `delivery`,
+//! upstream traffic in `courier`.
 //! Invariant: a push is un-acked from its arrival until its answer is in the output (or deliberately withheld).
 //!
 //! ```text
@@ -10,6 +11,7 @@
 //! ```
 
 mod courier;
+mod delivery;
 mod push;
 mod stanza;
 
@@ -19,16 +21,19 @@ use std::time::{Duration, Instant};
 
 use crate::xmpp::answer::{self, GcmForm};
 use crate::xmpp::books::Books;
-use crate::xmpp::flight::{Answer, AnswerKind, Flight};
+use crate::xmpp::flight::Flight;
 use crate::xmpp::framer::{Frame, FrameError, Framer};
 use crate::xmpp::knobs::{CloseStyle, DrainMode, Knobs};
-use crate::xmpp::ledger::{Breach, Event, MessageKey, Tally};
+use crate::xmpp::ledger::{Breach, Tally};
 use crate::xmpp::login::{Account, Login};
 use crate::xmpp::output::Output;
 use crate::xmpp::upstream::Upstream;
 
 /// Unsent output beyond which no more is read.
 const OUTPUT_LIMIT: usize = 1 << 20;
+
+/// Un-acked pushes beyond which no more is read, so that a client without any window cannot fill the memory.
+const FLIGHT_LIMIT: usize = 100_000;
 
 /// How long after the announcement a push may still have been on the wire.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
@@ -198,7 +203,7 @@ impl Session {
                 self.core.stalled = false;
                 self.received(now);
             }
-            Command::Garbage => self.core.out.text(GARBAGE),
+            Command::Garbage => self.core.out.text(delivery::GARBAGE),
             Command::Upstream(share) => self.core.take_upstream(share, now),
         }
     }
@@ -225,13 +230,7 @@ impl Session {
     /// Returns whether more bytes may be read now.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        self.core.is_live() && self.core.out.len() < OUTPUT_LIMIT
-    }
-
-    /// Returns whether login is complete and the connection is neither draining nor stalled.
-    #[must_use]
-    pub fn carries_traffic(&self) -> bool {
-        self.core.is_live() && self.core.is_bound() && self.core.drain.is_none()
+        self.core.is_live() && self.core.out.len() < OUTPUT_LIMIT && self.core.flight.len() < FLIGHT_LIMIT
     }
 
     /// Hands what happened since the last call to the books.
@@ -248,9 +247,6 @@ impl Session {
         self.core.setup.books.ledger.lock().closed(self.core.setup.connection);
     }
 }
-
-/// Bytes no XML parser accepts.
-const GARBAGE: &str = "\u{1}<<garbage & ]]>";
 
 // === impl Core ===
 
@@ -305,83 +301,6 @@ impl Core {
             announced = Some(now);
         }
         self.drain = Some(Drain { announced, close_at: now + self.knobs.drain_close });
-    }
-
-    /// Ends the connection in the given style, with the texts that belong to it.
-    fn end(&mut self, style: CloseStyle) {
-        if self.ending.is_some() {
-            return;
-        }
-        match style {
-            CloseStyle::Graceful => self.out.text("</stream:stream>"),
-            CloseStyle::StreamError => answer::stream_error_into(self.out.bytes(), "system-shutdown"),
-            CloseStyle::HalfStanza => {
-                self.out.text("<message id=\"\"><gcm xmlns=\"google:mobile:data\">{\"from\":\"dev")
-            }
-            CloseStyle::Garbage => self.out.text(GARBAGE),
-            CloseStyle::Fin | CloseStyle::Rst => {}
-        }
-        self.stalled = false;
-        self.ending = Some(style);
-    }
-
-    fn stream_error(&mut self, condition: &'static str) {
-        if self.ending.is_none() {
-            answer::stream_error_into(self.out.bytes(), condition);
-            self.ending = Some(CloseStyle::StreamError);
-        }
-    }
-
-    fn send_due(&mut self, now: Instant) {
-        if self.flight.next_due().is_some_and(|at| at <= now) {
-            self.send_answers(now, Some(now));
-        }
-    }
-
-    fn send_all(&mut self, now: Instant) {
-        self.send_answers(now, None);
-    }
-
-    /// Writes the answers due at `until`, or all of them.
-    fn send_answers(&mut self, now: Instant, until: Option<Instant>) {
-        let mut receipts = Vec::new();
-        let Self { flight, out, tally, form, knobs, rng, .. } = self;
-        let send = |answer: &mut Answer| {
-            let event = match answer.kind {
-                AnswerKind::Ack | AnswerKind::AckTwice => Event::Acked,
-                AnswerKind::Lost => Event::Lost,
-                AnswerKind::Nack => {
-                    tally.nack(&answer.code);
-                    Event::Nacked
-                }
-            };
-            tally.events.push((answer.key, event));
-            if event != Event::Lost {
-                answer::message_into(out.bytes(), &answer.json, form.next_is_data(knobs.prefix));
-            }
-            if answer.kind == AnswerKind::AckTwice {
-                tally.acks_duplicated += 1;
-                answer::message_into(out.bytes(), &answer.json, form.next_is_data(knobs.prefix));
-            }
-            if event == Event::Acked && knobs.ack_unknown > 0.0 && rng.f64() < knobs.ack_unknown {
-                tally.acks_unknown += 1;
-                let mut json = Vec::new();
-                answer::ack_json(&mut json, "\"nobody\"", &format!("\"unknown-{:016x}\"", rng.u64(..)), None);
-                answer::message_into(out.bytes(), &json, form.next_is_data(knobs.prefix));
-            }
-            receipts.extend(answer.receipt.take());
-        };
-        match until {
-            Some(at) => flight.take_due(at, send),
-            None => flight.take_all(send),
-        }
-        for (id, json) in receipts {
-            self.send_receipt(id, json, now);
-        }
-    }
-
-    fn key_is_new_for_script(&self, key: MessageKey) -> bool {
-        self.setup.books.once.lock().insert(key)
     }
 }
 

@@ -114,3 +114,15 @@ async fn a_silent_gateway_makes_pushes_unanswered() {
     let report = run(&plan, |_| {}).await;
     assert_eq!((report.counts.unanswered, report.unaccounted), (8, 0));
 }
+
+#[tokio::test]
+async fn the_report_s_json_has_flat_counts_and_nested_figures() {
+    let report = run(&Plan { count: Some(4), ..plan(gateway(&[ACCEPTED]).await) }, |_| {}).await;
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(
+        (&json["accepted"], &json["statuses"]["202"], &json["unaccounted"]),
+        (&4.into(), &1.into(), &0.into())
+    );
+    assert!(json["latency_ms"]["p99_9"].is_number() && json["series"].is_array());
+    assert!(report.summary().contains("accepted 4 "));
+}

@@ -32,6 +32,10 @@ fn wrong_types_are_named() {
         (r#""collapse_key":1"#, PushFault::Type("collapse_key", "string")),
         (r#""data":[]"#, PushFault::Type("data", "object")),
         (r#""data":"x""#, PushFault::Type("data", "object")),
+        (r#""data":-1"#, PushFault::Type("data", "object")),
+        (r#""data":1.5"#, PushFault::Type("data", "object")),
+        (r#""notification":true"#, PushFault::Type("notification", "object")),
+        (r#""notification":7"#, PushFault::Type("notification", "object")),
         (r#""notification":{"badge":3}"#, PushFault::Type("badge", "string")),
         (r#""notification":{"title_loc_args":["a"]}"#, PushFault::Type("title_loc_args", "string")),
         (r#""priority":10"#, PushFault::Type("priority", "string")),
@@ -109,7 +113,7 @@ proptest! {
     ) {
         let size: usize = values.iter().map(|(key, value)| key.len() + value.len()).sum();
         let json = serde_json::to_string(&values).unwrap();
-        let raw = RawValue::from_string(json).unwrap();
+        let raw: Payload = serde_json::from_str(&json).unwrap();
         prop_assert_eq!(payload::check(Some(&raw), None, size), Ok(()));
         if size > 0 {
             prop_assert_eq!(

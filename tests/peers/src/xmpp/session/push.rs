@@ -108,6 +108,11 @@ impl Core {
         if let Some(plan) = self.while_draining(push, now) {
             return plan;
         }
+        if self.knobs.device_rate > 0
+            && !self.setup.books.devices.lock().admit(&push.target, self.knobs.device_rate, now)
+        {
+            return Plan::nack("DEVICE_MESSAGE_RATE_EXCEEDED", "too many messages to this device");
+        }
         if let Some(script) = Script::of(&push.target)
             && let Some(plan) = self.scripted(script, key)
         {
@@ -153,7 +158,7 @@ impl Core {
     fn scripted<'a>(&self, script: Script<'a>, key: MessageKey) -> Option<Plan<'a>> {
         match script {
             Script::Nack { once: true, .. } | Script::Lost { once: true }
-                if !self.key_is_new_for_script(key) =>
+                if !self.setup.books.once.lock().insert(key) =>
             {
                 None
             }

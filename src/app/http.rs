@@ -1,0 +1,35 @@
+//! The two HTTP servers, wired to the parts.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::dev::Server;
+
+use super::service::Service;
+use crate::flow::Door;
+use crate::ingest::{self, Ingest, IngestRoute};
+
+impl Service {
+    /// Returns the senders' server on a bound socket.
+    ///
+    /// # Errors
+    /// The system's, when the socket cannot be used.
+    pub fn ingest_server(&self, listener: TcpListener) -> io::Result<Server> {
+        let parts = &self.parts;
+        let routes = parts.wirings.iter().map(|wiring| IngestRoute {
+            name: wiring.route.name.clone(),
+            id: wiring.route.id,
+            connector: Arc::clone(&wiring.connector),
+        });
+        let door: Arc<dyn Door> = Arc::<crate::collector::Intake>::clone(&parts.intake);
+        let ingest = Ingest {
+            routes: routes.collect(),
+            door,
+            mint: Arc::clone(&parts.mint),
+            clock: parts.clock,
+            settings: parts.config.ingest.clone(),
+        };
+        ingest::http::server(listener, Arc::new(ingest))
+    }
+}
