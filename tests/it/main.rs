@@ -9,4 +9,5 @@ mod faults;
 mod input;
 mod layers;
 mod overload;
+mod prosody;
 mod support;

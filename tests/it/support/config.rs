@@ -30,18 +30,22 @@ impl Config {
     }
 
     /// Adds a route to a peer; [`Self::route`] changes its keys.
-    pub fn and_route(mut self, name: &str, peer: &Peer) -> Self {
+    pub fn and_route(self, name: &str, peer: &Peer) -> Self {
+        self.and_route_to(name, "127.0.0.1", peer.address.port()).route_text("xmpp.ca", &peer.ca())
+    }
+
+    /// Adds a route to any server.
+    pub fn and_route_to(mut self, name: &str, host: &str, port: u16) -> Self {
         self.routes.push(BTreeMap::new());
         self.route_text("name", name)
             .route_text("transport", "xmpp")
             .route("connections", 2)
             .route_text("restart_min", "20ms")
             .route_text("restart_max", "200ms")
-            .route_text("xmpp.host", "127.0.0.1")
-            .route("xmpp.port", peer.address.port())
+            .route_text("xmpp.host", host)
+            .route("xmpp.port", port)
             .route_text("xmpp.sender_id", "1234567890")
             .route_text("xmpp.server_key", "demo-server-key")
-            .route_text("xmpp.ca", &peer.ca())
     }
 
     /// Sets a key to a TOML value.

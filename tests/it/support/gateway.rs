@@ -59,7 +59,9 @@ impl Gateway {
     pub fn command() -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushweir"));
         let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PUSHWEIR__"));
-        ours.for_each(|(name, _)| drop(command.env_remove(name)));
+        ours.for_each(|(name, _)| {
+            command.env_remove(name);
+        });
         command
     }
 
