@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The counters and gauges of one stage. Counters only ascend.
+///
+/// A producer's balance at rest, until it stops: in + returned = out + shed + buffered + lost.
 #[derive(Debug)]
 pub struct StageCounters {
     epoch: Instant,

@@ -182,7 +182,6 @@ impl<L: ProducerLogic> Producer<L> {
             for (id, events) in refused.into_iter().rev() {
                 let partition = self.supply.dispatcher().partition_of(id).unwrap_or(0);
                 self.end(id, CancelReason::ConsumerDown);
-                self.counters.add_returned(events.len());
                 self.supply.restore(partition, id, events, &mut self.outflow);
             }
         }

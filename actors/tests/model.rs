@@ -120,48 +120,41 @@ impl World {
         }
     }
 
+    fn push(&mut self, count: usize, out: &mut Outflow<u64>) {
+        let first = self.next;
+        let events: Vec<_> = (first..).take(count).collect();
+        self.line.extend(&events);
+        self.next += count as u64;
+        let pushed = self.supply.push(0, events, out);
+        assert_eq!(pushed.shed, out.shed.len());
+        let own = out.shed.iter().filter(|&&event| event >= first).count();
+        assert_eq!(pushed.accepted, count - own);
+    }
+
     fn run(&mut self, op: Op) {
         let mut out = Outflow::default();
-        match op {
-            Op::Subscribe => self.subscribe(),
-            Op::Push(count) => {
-                let events: Vec<_> = (self.next..).take(count).collect();
-                self.line.extend(&events);
-                self.next += count as u64;
-                let shed_before = out.shed.len();
-                let pushed = self.supply.push(0, events, &mut out);
-                assert_eq!(pushed.shed, out.shed.len() - shed_before);
-                let own = out.shed.iter().filter(|&&event| event >= self.next - count as u64).count();
-                assert_eq!(pushed.accepted, count - own);
+        let who = match op {
+            Op::Subscribe | Op::Push(_) => None,
+            Op::Ask(who, _) | Op::Ack(who, _) | Op::Cancel(who) | Op::Crash(who) | Op::Resubscribe(who) => {
+                self.pick(who)
             }
-            Op::Ask(who, count) => {
-                if let Some(id) = self.pick(who) {
-                    self.ask(id, count as usize, &mut out);
-                }
+        };
+        match (op, who) {
+            (Op::Subscribe, _) => self.subscribe(),
+            (Op::Push(count), _) => self.push(count, &mut out),
+            (Op::Ask(_, count), Some(id)) => self.ask(id, count as usize, &mut out),
+            (Op::Ack(_, count), Some(id)) => self.ack(id, count, &mut out),
+            (Op::Cancel(_), Some(id)) => {
+                // Cancelled in order: what it has, it still settles.
+                let consumer = self.cancel(id);
+                self.settled.extend(consumer.in_flight.into_iter().flatten());
             }
-            Op::Ack(who, count) => {
-                if let Some(id) = self.pick(who) {
-                    self.ack(id, count, &mut out);
-                }
+            (Op::Crash(_), Some(id)) => self.crash(id),
+            (Op::Resubscribe(_), Some(id)) => {
+                self.crash(id);
+                self.subscribe();
             }
-            Op::Cancel(who) => {
-                if let Some(id) = self.pick(who) {
-                    let consumer = self.cancel(id);
-                    // Cancelled in order: what it has, it still settles.
-                    self.settled.extend(consumer.in_flight.into_iter().flatten());
-                }
-            }
-            Op::Crash(who) => {
-                if let Some(id) = self.pick(who) {
-                    self.crash(id);
-                }
-            }
-            Op::Resubscribe(who) => {
-                if let Some(id) = self.pick(who) {
-                    self.crash(id);
-                    self.subscribe();
-                }
-            }
+            (Op::Ask(..) | Op::Ack(..) | Op::Cancel(_) | Op::Crash(_) | Op::Resubscribe(_), None) => {}
         }
         self.receive(out);
     }

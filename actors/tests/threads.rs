@@ -72,5 +72,6 @@ async fn every_event_is_seen_once_though_consumers_on_other_threads_die() {
     assert_eq!(events, (0..EVENTS).collect::<Vec<_>>());
     assert!(counters.returned() > 0, "some came back, or the test shows nothing");
     assert_eq!((counters.lost(), counters.shed()), (0, 0));
+    assert_eq!(counters.events_in() + counters.returned(), counters.events_out() + counters.buffered());
     arbiters.iter().for_each(|arbiter| assert!(arbiter.stop()));
 }

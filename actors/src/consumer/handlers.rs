@@ -1,6 +1,6 @@
 //! What a consumer does with each message.
 
-use actix::{AsyncContext, Context, Handler, Message};
+use actix::{Context, Handler, Message};
 use tokio::time::Instant;
 
 use super::subscription::Subscription;
@@ -58,13 +58,10 @@ impl<L: ConsumerLogic> Handler<Resubscribe<L::Event>> for Consumer<L> {
     fn handle(&mut self, resubscribe: Resubscribe<L::Event>, ctx: &mut Context<Self>) -> Self::Result {
         let Resubscribe { old, reason, new } = resubscribe;
         self.counters.note_message(Instant::now());
-        if let Some(tie) = self.ties.get_mut(&old) {
-            tie.wanted_end = true;
-        }
-        if let Some(retry) = self.retries.remove(&old) {
-            ctx.cancel_future(retry);
-        }
-        actix::MessageResult(self.subscribe(new, Some((old, reason)), ctx))
+        let id = self.subscribe(new, Some((old, reason.clone())), ctx);
+        // The old one may be another producer's, or wait to be made again; the producer that replaced it ignores this.
+        self.unsubscribe(old, reason, ctx);
+        actix::MessageResult(id)
     }
 }
 

@@ -20,7 +20,8 @@ pub enum Policy {
     /// Fills one subscription's demand before the next: fewer and larger batches.
     #[default]
     Greedy,
-    /// Gives everybody the same, as far as they have demand; an odd rest goes to the biggest demands.
+    /// Gives everybody the same, as far as they have demand; an odd rest goes to the biggest demands. A batch costs per
+    /// subscription that gets some of it.
     Even,
 }
 

@@ -49,6 +49,7 @@ impl Notes {
             Note::StopFailed { exit } => {
                 warn!("child did not stop in order supervisor={supervisor} child={child} exit={exit:?}");
             }
+            Note::Overran => warn!("child overran its time to stop supervisor={supervisor} child={child}"),
             Note::Abandoned | Note::GaveUp { .. } => {}
         }
     }

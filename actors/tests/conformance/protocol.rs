@@ -7,10 +7,10 @@ use actix::{Actor, Handler, Message};
 use parking_lot::Mutex;
 use pushweir_actors::{
     Ask, Cancel, CancelReason, Cancelled, Consumer, ConsumerLink, Disconnected, Events, Keep, Producer,
-    ProducerLink, StopStage, Subscribe, SubscriptionId, Undelivered,
+    ProducerLink, StopStage, Subscribe, SubscriptionId, Undelivered, Upstream,
 };
 
-use crate::support::{Seen, Sink, Source};
+use crate::support::{Crash, Raw, Seen, Sink, Source};
 use crate::support::{batches, letters, logs, lone_sink, push, raw, settle, silent, sink, temporary};
 
 #[actix::test]
@@ -125,4 +125,20 @@ fn case_102_a_producer_takes_no_consumer_messages() {
     assert!(!Probe::<Producer<Source>, Events<String>>(PhantomData).takes());
     assert!(!Probe::<Producer<Source>, Cancelled>(PhantomData).takes());
     assert!(Probe::<Consumer<Sink>, Events<String>>(PhantomData).takes(), "the probe can tell");
+}
+
+#[actix::test]
+async fn a_consumer_whose_mailbox_closed_without_a_word_is_down() {
+    let (producer, notes) = silent(10, Keep::Newest);
+    let raw = Raw::default().start();
+    let upstream = Upstream::subscribe(ProducerLink::to(&producer), 0, ConsumerLink::to(&raw), None)
+        .expect("the producer lives");
+    upstream.ask(2).expect("the producer lives");
+    settle().await;
+    raw.send(Crash).await.expect_err("it dies");
+    push(&producer, "abc").await;
+    assert_eq!(notes.cancels(), [CancelReason::ConsumerDown]);
+    let (_consumer, diary) = sink(temporary(&producer));
+    settle().await;
+    assert_eq!(diary.batches(), batches(["abc"]), "nothing was sent into the void");
 }

@@ -201,3 +201,15 @@ async fn an_unsubscribed_temporary_consumer_does_not_subscribe_again() {
     assert_eq!(diary.subscriptions().len(), 1);
     assert_eq!(notes.cancels(), [CancelReason::ProducerDown]);
 }
+
+#[actix::test]
+async fn subscribing_again_elsewhere_ends_the_old_subscription_at_its_own_producer() {
+    let ((left, left_notes), (right, right_notes)) = (idle(), idle());
+    let (consumer, diary, old) = subscribed(&left).await;
+    let again = Resubscribe { old, reason: oops(), new: temporary(&right) };
+    let new = consumer.send(again).await.expect("it lives");
+    settle().await;
+    assert_eq!((left_notes.cancels(), right_notes.cancels()), (vec![oops()], vec![]));
+    assert_eq!(right_notes.subscriptions(), [new]);
+    assert_eq!(diary.cancels(), [oops()]);
+}

@@ -161,6 +161,14 @@ impl Handler<Crash> for Consumer<Sink> {
     }
 }
 
+impl Handler<Crash> for Raw {
+    type Result = ();
+
+    fn handle(&mut self, _: Crash, _: &mut Context<Self>) {
+        panic!("this raw consumer was told to crash");
+    }
+}
+
 /// To a consumer: ask by hand.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -247,5 +247,6 @@ async fn a_pump_within_the_window_is_no_violation() {
     let outcome = pump::run(&plan).await.unwrap();
     let report = double.handle.report();
     assert_eq!((report.unique, report.acks, report.duplicates), (outcome.answered, outcome.answered, 0));
-    assert_eq!((report.highest_unacked, report.violations.total), (100, 0), "{:?}", report.violations);
+    assert!((1..=100).contains(&report.highest_unacked), "{}", report.highest_unacked);
+    assert_eq!(report.violations.total, 0, "{:?}", report.violations);
 }

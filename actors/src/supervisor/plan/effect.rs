@@ -64,6 +64,8 @@ pub(crate) enum Note {
     StartFailed { reason: String },
     /// It did not end in order when it was asked to.
     StopFailed { exit: Exit },
+    /// It did not end in the time it had, and is told to end at once.
+    Overran,
     /// It did not end at all: its thread cannot be killed, it is left alone from now on.
     Abandoned,
     /// It failed once too often.

@@ -282,7 +282,10 @@ impl Plan {
                 }
                 self.force_stop(key, run);
             }
-            Phase::Stopping { run, forced: false } => self.force_stop(key, run),
+            Phase::Stopping { run, forced: false } => {
+                self.note(key, Note::Overran);
+                self.force_stop(key, run);
+            }
             Phase::Stopping { forced: true, .. } => {
                 self.note(key, Note::Abandoned);
                 self.stopped(now, roll, key, Exit::Killed);

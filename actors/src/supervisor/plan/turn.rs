@@ -9,7 +9,7 @@ use super::{
         spec::{ChildKind, Shutdown, Strategy},
         stop::StopMode,
     },
-    After, Effect, Key, Mode, Phase, Plan, Run,
+    After, Effect, Key, Mode, Note, Phase, Plan, Run,
     record::Attempt,
 };
 
@@ -140,7 +140,6 @@ impl Plan {
         let keys: Vec<Key> = self.children.keys().copied().collect();
         for key in keys {
             let child = self.child(key);
-            let id = child.policy.id.to_string();
             child.after = After::Idle;
             match child.phase {
                 Phase::Queued { .. } | Phase::Waiting => self.set_phase(key, Phase::Idle),
@@ -149,7 +148,11 @@ impl Plan {
                 }
                 Phase::Idle | Phase::Stopping { .. } => {}
             }
-            self.answer(key, Err(SupervisorError::ShuttingDown(id)));
+            // Looked at first, because most of perhaps very many children have nobody waiting.
+            if self.child(key).ticket.is_some() {
+                let id = self.child(key).policy.id.to_string();
+                self.answer(key, Err(SupervisorError::ShuttingDown(id)));
+            }
         }
     }
 
@@ -170,6 +173,7 @@ impl Plan {
             })
             .collect();
         for (key, run) in slow {
+            self.note(key, Note::Overran);
             self.force_stop(key, run);
         }
     }

@@ -222,7 +222,7 @@ fn children() -> impl Generator<Value = Vec<ChildPolicy>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn keeps_its_invariants_and_comes_to_rest(

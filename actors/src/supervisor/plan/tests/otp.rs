@@ -202,7 +202,7 @@ fn families() -> impl Generator<Value = (Rules, Vec<ChildPolicy>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn does_what_otp_does((rules, children) in families(), script in scripts(), acts in vec(acts(), 0..25)) {

@@ -110,7 +110,7 @@ async fn a_gateway_that_is_not_there_costs_pushes_and_is_named() {
 #[tokio::test]
 async fn a_silent_gateway_makes_pushes_unanswered() {
     let target = gateway(&[""]).await;
-    let plan = Plan { count: Some(8), patience: Duration::from_millis(50), ..plan(target) };
+    let plan = Plan { count: Some(8), patience: Duration::from_millis(300), ..plan(target) };
     let report = run(&plan, |_| {}).await;
     assert_eq!((report.counts.unanswered, report.unaccounted), (8, 0));
 }
