@@ -12,7 +12,6 @@ pub mod snapshot;
 pub mod wait;
 
 pub use config::Config;
-pub use gateway::Gateway;
 pub use load::{Load, batch, push};
 pub use peer::Peer;
 pub use snapshot::Snapshot;

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 /// The running service.
 pub struct Gateway {
     process: Process,
-    directory: TempDir,
+    _directory: TempDir,
     may_panic: bool,
     /// The senders' address.
     pub ingest: SocketAddr,
@@ -44,7 +43,13 @@ impl Gateway {
             let (_, address) = line.rsplit_once("http://").expect("the pattern has it");
             address.trim_end_matches('/').parse().unwrap_or_else(|error| panic!("{error} in {line:?}"))
         };
-        Self { ingest: address("ingest"), admin: address("admin"), process, directory, may_panic: false }
+        Self {
+            ingest: address("ingest"),
+            admin: address("admin"),
+            process,
+            _directory: directory,
+            may_panic: false,
+        }
     }
 
     /// Starts the service and waits until every pusher is ready.
@@ -69,11 +74,6 @@ impl Gateway {
     pub fn allow_panics(mut self) -> Self {
         self.may_panic = true;
         self
-    }
-
-    /// Returns the configuration file's path.
-    pub fn config_file(&self) -> PathBuf {
-        self.directory.path().join("config.toml")
     }
 
     /// Posts a push or a list of pushes.
@@ -184,12 +184,6 @@ impl Gateway {
     #[track_caller]
     pub fn wait_for_log(&self, pattern: &str) -> String {
         self.process.wait_for_line(pattern)
-    }
-
-    /// As [`Self::wait_for_log`], without the first `skip` lines.
-    #[track_caller]
-    pub fn wait_for_log_after(&self, skip: usize, pattern: &str) -> String {
-        self.process.wait_for_line_after(skip, pattern)
     }
 }
 

@@ -45,7 +45,6 @@ pub struct Told {
 /// A sender on a thread of its own; ends with [`Load::finish`].
 pub struct Load {
     stop: Arc<AtomicBool>,
-    accepted: Arc<AtomicU64>,
     thread: JoinHandle<Told>,
 }
 
@@ -80,19 +79,14 @@ impl Load {
 
     /// Sends what `make` makes.
     pub fn of(gateway: &Gateway, make: impl Fn() -> Value + Send + 'static) -> Self {
-        let (stop, accepted) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-        let (address, is_over, counter) = (gateway.ingest, Arc::clone(&stop), Arc::clone(&accepted));
+        let stop = Arc::<AtomicBool>::default();
+        let (address, is_over) = (gateway.ingest, Arc::clone(&stop));
         let thread = thread::spawn(move || {
             let mut told = Told::default();
-            while !is_over.load(Ordering::Relaxed) && send(address, &make, &is_over, &counter, &mut told) {}
+            while !is_over.load(Ordering::Relaxed) && send(address, &make, &is_over, &mut told) {}
             told
         });
-        Self { stop, accepted, thread }
-    }
-
-    /// Returns how many pushes have been accepted so far.
-    pub fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::Relaxed)
+        Self { stop, thread }
     }
 
     /// Ends it and returns what it was told.
@@ -104,13 +98,7 @@ impl Load {
 }
 
 /// Sends on one connection until it breaks; returns whether there is any use in another one.
-fn send(
-    address: SocketAddr,
-    make: &impl Fn() -> Value,
-    is_over: &AtomicBool,
-    accepted: &AtomicU64,
-    told: &mut Told,
-) -> bool {
+fn send(address: SocketAddr, make: &impl Fn() -> Value, is_over: &AtomicBool, told: &mut Told) -> bool {
     let Ok(mut client) = Client::connect(address) else { return false };
     while !is_over.load(Ordering::Relaxed) {
         let body = make();
@@ -120,7 +108,6 @@ fn send(
             return true;
         };
         told.add(offered, &reply);
-        accepted.store(told.accepted, Ordering::Relaxed);
         if reply.header("connection") == Some("close") {
             return true;
         }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::http;
 use super::process::Process;
-use super::wait::{LIMIT, eventually};
+use super::wait::eventually;
 
 /// The running double.
 pub struct Peer {
@@ -98,17 +98,6 @@ impl Peer {
             let report = self.report();
             if count(&report, pointer) >= least { Ok(()) } else { Err(format!("{report:#}")) }
         });
-    }
-
-    /// Ends it in order and returns its last report.
-    #[track_caller]
-    pub fn stop(&mut self) -> Value {
-        self.process.signal("TERM");
-        assert_eq!(self.process.wait(LIMIT), 0, "{:?}", self.process.lines());
-        let lines = self.process.lines();
-        let start = lines.iter().position(|line| line == "{").expect("it prints its report");
-        let end = lines.iter().rposition(|line| line == "}").expect("it prints its report");
-        serde_json::from_str(&lines[start..=end].join("\n")).expect("the report is JSON")
     }
 
     /// Kills it: every connection is cut.

@@ -45,16 +45,10 @@ impl Process {
     /// Waits for a line that contains `pattern`, from the beginning of the output, and returns it.
     #[track_caller]
     pub fn wait_for_line(&self, pattern: &str) -> String {
-        self.wait_for_line_after(0, pattern)
-    }
-
-    /// As [`Self::wait_for_line`], without the first `skip` lines.
-    #[track_caller]
-    pub fn wait_for_line_after(&self, skip: usize, pattern: &str) -> String {
         let end = Instant::now() + LIMIT;
         let mut lines = self.output.lines.lock();
         loop {
-            if let Some(line) = lines.all.iter().skip(skip).find(|line| line.contains(pattern)) {
+            if let Some(line) = lines.all.iter().find(|line| line.contains(pattern)) {
                 return line.clone();
             }
             let is_over = lines.streams_ended == 2;
