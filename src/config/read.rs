@@ -69,7 +69,7 @@ fn ingest(section: &Section<'_>) -> ingest::Settings {
         max_connections: section.whole("max_connections", 1..=1_000_000),
         max_body: usize::try_from(section.size("max_body", KIB..=256 * MIB)).unwrap_or(usize::MAX),
         max_batch: section.whole("max_batch", 1..=100_000),
-        read_timeout: section.duration("read_timeout", TENTH..=10 * MINUTE),
+        read_timeout: section.duration("read_timeout", SECOND..=10 * MINUTE),
         ttl: ["critical", "high", "normal", "low"].map(|lane| whole_seconds(&ttl, lane)),
     };
     let hint = "set ingest.tokens, or listen on 127.0.0.1";

@@ -101,7 +101,7 @@ fn all_faults_are_reported_at_once_with_place_key_value_limits_and_hint() {
         "the configuration has 7 faults:",
         "test.toml:2: ingest.max_batch = 0: is out of range (allowed: a whole number from 1 to 100000; hint: ",
         "test.toml:3: ingest.max_body = \"1 MB\": has the unit `MB` (known: B, KiB, MiB, GiB) (allowed: \"1 KiB\" to \"256 MiB\"; ",
-        "test.toml:4: ingest.read_timeout = 5: is not text (allowed: \"100ms\" to \"10m\"; hint: ",
+        "test.toml:4: ingest.read_timeout = 5: is not text (allowed: \"1s\" to \"10m\"; hint: ",
         "test.toml:6: collector.keep = \"both\": is not one of the choices (allowed: \"newest\", \"oldest\"; hint: ",
         "test.toml:7: collector.bufer: is not a key (allowed: buffer, buffer_bytes, keep, intake; hint: ",
         "test.toml:9: feedback.backoff_min = \"10m\": is above backoff_max (allowed: at most feedback.backoff_max; ",

@@ -17,6 +17,10 @@ pub const DEVICE_LIMIT: usize = 4096;
 /// The same, to a topic or condition.
 pub const TOPIC_LIMIT: usize = 2048;
 
+/// The most bytes of all members together, before XML references. Far above what the provider's limits leave room for, so it only stops
+/// what could never be sent; a window of such pushes fits the session's buffer.
+pub const MESSAGE_LIMIT: usize = 32 * 1024;
+
 /// Appends the members, such as `"to":"…","priority":"high","data":{…}`, to `payload`; on an error `payload` is as before.
 ///
 /// Lanes `critical` and `high` are priority `high`, the others `normal`. Values of `data` that are no strings become strings, as the provider
@@ -56,10 +60,10 @@ fn write(request: &PushRequest<'_>, out: &mut Vec<u8>, start: usize) -> Result<(
         out.extend_from_slice(b",\"data\":");
         data::write(out, raw, size, limit)?;
     }
-    match request.provider {
-        Some(raw) => provider::merge(out, start, raw, limit),
-        None => Ok(()),
+    if let Some(raw) = request.provider {
+        provider::merge(out, start, raw, limit)?;
     }
+    check_message(out.len() - start)
 }
 
 /// Writes the target; returns the size limit that goes with it.
@@ -146,6 +150,14 @@ fn check_size(size: usize, limit: usize) -> Result<(), RenderError> {
         "data and notification have at least {size} bytes of keys and values, over the limit of {limit}"
     );
     Err(RenderError { refusal: Refusal::RefusedTooLarge, field: "data", message })
+}
+
+fn check_message(size: usize) -> Result<(), RenderError> {
+    if size <= MESSAGE_LIMIT {
+        return Ok(());
+    }
+    let message = format!("the whole message has {size} bytes, over the limit of {MESSAGE_LIMIT}");
+    Err(RenderError { refusal: Refusal::RefusedTooLarge, field: "push", message })
 }
 
 fn invalid(field: &'static str, message: impl Into<String>) -> RenderError {

@@ -5,27 +5,29 @@
 //! connection keeps no buffer; one poll reads at most [`READ_BUDGET`]; nothing comes after `Closed`.
 
 mod buffer;
+mod outbox;
 
 use std::cell::RefCell;
 use std::io;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use self::buffer::{Outgoing, with_scratch};
+use self::buffer::with_scratch;
+use self::outbox::Desk;
+pub use self::outbox::LinkOutbox;
 use super::dialog::Dialog;
 use super::document::Document;
 use super::encode;
 use super::frame::Framer;
 use super::keepalive::{Check, Keepalive};
-use crate::push::Push;
-use crate::transport::{Outbox, SessionEvent};
+use crate::transport::SessionEvent;
 
 /// The most bytes one poll reads before it gives the arbiter back.
 pub const READ_BUDGET: usize = 256 * 1024;
@@ -45,21 +47,6 @@ pub struct Opening {
     pub read: Vec<u8>,
     /// Bytes to send first.
     pub write: Vec<u8>,
-}
-
-/// What outbox and stream share.
-#[derive(Debug, Default)]
-struct Desk {
-    outgoing: Outgoing,
-    waker: Option<Waker>,
-    finish: bool,
-    closed: bool,
-}
-
-/// The sending half.
-#[derive(Debug)]
-pub struct LinkOutbox {
-    desk: Rc<RefCell<Desk>>,
 }
 
 /// The receiving half, which does all I/O.
@@ -112,9 +99,8 @@ pub fn open<Io>(
 where
     Io: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut desk = Desk::default();
-    desk.outgoing.tail().extend_from_slice(&opening.write);
-    let desk = Rc::new(RefCell::new(desk));
+    let desk = Rc::new(RefCell::new(Desk::default()));
+    desk.borrow_mut().outgoing.tail().extend_from_slice(&opening.write);
     let now = Instant::now();
     let events = LinkEvents {
         io,
@@ -128,31 +114,7 @@ where
         timer: Box::pin(tokio::time::sleep_until(now + ping_after)),
         phase: Phase::Open,
     };
-    (LinkOutbox { desk }, events)
-}
-
-// === impl LinkOutbox ===
-
-impl Outbox for LinkOutbox {
-    fn send(&mut self, push: &Push, time_left: Duration) {
-        let mut desk = self.desk.borrow_mut();
-        // The pusher learns of the end by `Closed`; until it has read that, what it sends is lost like all that is unanswered.
-        if !desk.closed && !desk.finish {
-            encode::push(desk.outgoing.tail(), push.key, time_left, &push.payload);
-        }
-    }
-
-    fn flush(&mut self) {
-        let waker = self.desk.borrow_mut().waker.take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    fn finish(&mut self) {
-        self.desk.borrow_mut().finish = true;
-        self.flush();
-    }
+    (LinkOutbox::new(desk), events)
 }
 
 // === impl LinkEvents ===
@@ -168,7 +130,7 @@ where
         if link.phase == Phase::Closed {
             return Poll::Ready(None);
         }
-        link.desk.borrow_mut().waker = Some(cx.waker().clone());
+        link.desk.borrow_mut().listen(cx.waker());
         let mut events = Vec::new();
         let over = link.turn(cx, &mut events);
         let upstream = link.dialog.take_upstream();
@@ -365,9 +327,7 @@ where
         }
         self.phase = Phase::Closed;
         self.held = Vec::new();
-        let mut desk = self.desk.borrow_mut();
-        desk.closed = true;
-        desk.outgoing = Outgoing::default();
+        self.desk.borrow_mut().close();
         log::debug!(
             "session closed reason=\"{reason}\" expected={expected} ignored={:?}",
             self.dialog.tally()

@@ -4,6 +4,7 @@ mod peer;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 
 use self::peer::{Listener, Script};
 use super::*;
@@ -202,12 +203,22 @@ async fn a_wrong_key_is_a_refused_login() {
 #[tokio::test]
 async fn a_peer_that_never_answers_is_a_time_out_that_says_at_what() {
     let listener = Listener::open(&["localhost"]).await;
-    let limit = Duration::from_millis(400);
-    let connector = Connector::new(Settings { connect_timeout: limit, ..settings(&listener) }).unwrap();
-    let peer = tokio::spawn(async move { listener.accept().await.expect_end().await });
-    let error = refusal(&connector).await;
+    let connector = Connector::new(settings(&listener)).unwrap();
+    let mut connecting = connector.connect();
+    let heard = async {
+        let mut script = listener.accept().await;
+        script.expect("<stream:stream").await;
+        script
+    };
+    let script = match select(&mut connecting, Box::pin(heard)).await {
+        Either::Left(_) => panic!("it ended early"),
+        Either::Right((script, _)) => script,
+    };
+    tokio::time::pause();
+    tokio::time::advance(MINUTE).await;
+    let Err(error) = connecting.await else { panic!("it connected") };
     assert!(matches!(error, ConnectError::Timeout { stage: "waiting for the stream header", .. }), "{error}");
-    let _ = peer.await.unwrap();
+    drop(script);
 }
 
 #[tokio::test]

@@ -157,6 +157,21 @@ fn the_limit_counts_keys_and_values_as_text() {
 }
 
 #[test]
+fn the_whole_message_is_bounded_too() {
+    let large = "x".repeat(MESSAGE_LIMIT);
+    let provider = raw(&format!("{{\"tag\":\"{large}\"}}"));
+    for request in [
+        PushRequest { to: Target::Token(large.as_str().into()), ..to_token() },
+        PushRequest { collapse_key: Some(large.as_str().into()), ..to_token() },
+        PushRequest { provider: Some(&provider), ..to_token() },
+    ] {
+        let (refusal, field, message) = refused(&request);
+        assert_eq!((refusal, field), (Refusal::RefusedTooLarge, "push"), "{message}");
+        assert!(message.contains("32768"), "{message}");
+    }
+}
+
+#[test]
 fn provider_fields_are_merged_last() {
     let data = raw(r#"{"a":"1","b":"2"}"#);
     let provider = raw(

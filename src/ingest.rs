@@ -1,0 +1,67 @@
+//! The senders' HTTP: bytes → pushes → places in the collector → an answer.
+//!
+//! `wire` (pure) takes the body apart, `admit` hands the pushes to the [`Door`], `answer` (pure) says what became of them, `http` is the
+//! shell around them. Invariant: of a readable request every push is in the ledger when it is answered.
+
+mod admit;
+mod answer;
+pub mod http;
+pub mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::flow::Door;
+use crate::push::{KeyMint, RouteId};
+use crate::transport::Connector;
+use crate::units::{Clock, Secret};
+
+/// The longest time to live, in seconds (FCM's and Web Push's limit).
+pub const MAX_TTL: u32 = 2_419_200;
+
+/// `[ingest]`.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Bearer tokens; none means that anybody who can connect may send (loopback only).
+    pub tokens: Vec<Secret>,
+    /// HTTP worker threads.
+    pub threads: usize,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Bytes of a request body.
+    pub max_body: usize,
+    /// Pushes in a request.
+    pub max_batch: usize,
+    /// Time a client has to send its head, and again for its whole body.
+    pub read_timeout: Duration,
+    /// Time to live of a push that names none, by lane ([`crate::push::Lane::index`]).
+    pub ttl: [Duration; 4],
+}
+
+/// A route as ingest knows it.
+#[derive(Debug, Clone)]
+pub struct IngestRoute {
+    /// Its name.
+    pub name: String,
+    /// Its index.
+    pub id: RouteId,
+    /// What renders its payloads.
+    pub connector: Arc<dyn Connector>,
+}
+
+/// What the HTTP threads share.
+pub struct Ingest {
+    /// The routes, at least one.
+    pub routes: Vec<IngestRoute>,
+    /// The way into the collector.
+    pub door: Arc<dyn Door>,
+    /// Makes keys.
+    pub mint: Arc<KeyMint>,
+    /// The process's clock.
+    pub clock: Clock,
+    /// `[ingest]`.
+    pub settings: Settings,
+}

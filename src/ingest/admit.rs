@@ -1,0 +1,269 @@
+//! Pushes from a request → places in the collector, or reasons why not. Pure but for the [`Door`], the clock and the key mint.
+//!
+//! Each push of a readable request is entered in the ledger exactly once, by [`Door::admit`] or [`Door::refuse`]. A batch's payloads
+//! share one allocation.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::wire::{Item, Parsed, PushFault};
+use super::{Ingest, IngestRoute};
+use crate::outcome::Refusal;
+use crate::push::{Push, PushKey, PushRequest, RouteId};
+use crate::units::Moment;
+
+/// A time to live is whole seconds; what is to be sent now or never still has the second it arrived in.
+const SHORTEST: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// What became of the pushes of a request, in their order.
+#[derive(Debug)]
+pub(super) struct Admission<'a> {
+    /// Whether the request was one push by itself.
+    pub(super) single: bool,
+    /// One for each push.
+    pub(super) fates: Vec<Fate<'a>>,
+    /// When the sender should come back, in seconds, if a push was shed or its route takes none.
+    pub(super) retry_after: Option<u64>,
+}
+
+/// What became of a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate<'a> {
+    /// It holds a place.
+    Accepted(PushId<'a>),
+    /// It does not.
+    Failed {
+        /// Its identity, if it got that far.
+        id: Option<PushId<'a>>,
+        /// Why, as a word.
+        reason: Refusal,
+        /// The field it is about; empty if none.
+        field: Cow<'static, str>,
+        /// Why, in words.
+        message: Cow<'static, str>,
+    },
+}
+
+/// The id under which the sender knows a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PushId<'a> {
+    /// The sender's own.
+    Name(Cow<'a, str>),
+    /// Ours.
+    Key(PushKey),
+}
+
+/// The pushes of a request that go to one route.
+struct Batch {
+    route: RouteId,
+    gate: Result<(), Refusal>,
+    refused: u64,
+    pushes: Vec<Push>,
+    /// Where each payload is in the shared buffer.
+    payloads: Vec<Range<usize>>,
+    /// Which item of the request each push is.
+    items: Vec<usize>,
+}
+
+/// A request that is being admitted.
+struct Admitting<'a, 'i> {
+    ingest: &'i Ingest,
+    now: Moment,
+    expected: usize,
+    payload: Vec<u8>,
+    batches: Vec<Batch>,
+    fates: Vec<Fate<'a>>,
+    without_route: u64,
+}
+
+/// Admits what was parsed from a body of `size` bytes.
+pub(super) fn admit<'a>(ingest: &Ingest, parsed: Parsed<'a>, size: usize) -> Admission<'a> {
+    let expected = parsed.items.len();
+    let mut admitting = Admitting {
+        ingest,
+        now: ingest.clock.now(),
+        expected,
+        payload: Vec::with_capacity(size),
+        batches: Vec::new(),
+        fates: Vec::with_capacity(expected),
+        without_route: 0,
+    };
+    for (index, item) in parsed.items.into_iter().enumerate() {
+        let fate = admitting.item(index, item);
+        admitting.fates.push(fate);
+    }
+    admitting.finish(parsed.single)
+}
+
+// === impl Admitting ===
+
+impl<'a> Admitting<'a, '_> {
+    fn item(&mut self, index: usize, item: Item<'a>) -> Fate<'a> {
+        let mut request = match item {
+            Ok(request) => request,
+            Err(PushFault { id, field, message }) => {
+                self.without_route += 1;
+                let id = id.map(|id| PushId::Name(id.into()));
+                return Fate::Failed { id, reason: Refusal::RefusedInvalid, field, message };
+            }
+        };
+        let id = request.id.take();
+        let ingest = self.ingest;
+        let route = match find(&ingest.routes, request.route.as_deref()) {
+            Ok(route) => route,
+            Err((reason, message)) => {
+                self.without_route += 1;
+                return failed(id, reason, "route", message);
+            }
+        };
+        let batch = self.batch(route.id);
+        if let Err(refusal) = self.batches[batch].gate {
+            self.batches[batch].refused += 1;
+            return failed(id, refusal, "", gate_message(refusal, &route.name));
+        }
+        let start = self.payload.len();
+        if let Err(error) = route.connector.render(&request, &mut self.payload) {
+            self.payload.truncate(start);
+            self.batches[batch].refused += 1;
+            return failed(id, error.refusal, error.field, error.message);
+        }
+        let name = id.as_deref().map(Box::<str>::from);
+        let push = self.push(&request, route.id, name);
+        let payload = start..self.payload.len();
+        let batch = &mut self.batches[batch];
+        batch.pushes.push(push);
+        batch.payloads.push(payload);
+        batch.items.push(index);
+        // The key is not known yet; `enter` fills it in.
+        Fate::Accepted(id.map_or(PushId::Key(PushKey::from_u128(0)), PushId::Name))
+    }
+
+    fn push(&self, request: &PushRequest<'_>, route: RouteId, name: Option<Box<str>>) -> Push {
+        let default = self.ingest.settings.ttl[request.priority.index()];
+        let ttl = request.ttl.map_or(default, |seconds| std::time::Duration::from_secs(seconds.into()));
+        Push {
+            key: PushKey::from_u128(0),
+            name,
+            payload: Bytes::new(),
+            accepted_at: self.now,
+            deadline: self.now.after(ttl.max(SHORTEST)),
+            route,
+            lane: request.priority,
+            attempts: 0,
+            maybe_delivered: false,
+        }
+    }
+
+    /// Returns the index of a route's batch.
+    fn batch(&mut self, route: RouteId) -> usize {
+        if let Some(index) = self.batches.iter().position(|batch| batch.route == route) {
+            return index;
+        }
+        let gate = self.ingest.door.gate(route);
+        let room = if gate.is_ok() { self.expected } else { 0 };
+        self.batches.push(Batch {
+            route,
+            gate,
+            refused: 0,
+            pushes: Vec::with_capacity(room),
+            payloads: Vec::with_capacity(room),
+            items: Vec::with_capacity(room),
+        });
+        self.batches.len() - 1
+    }
+
+    fn finish(mut self, single: bool) -> Admission<'a> {
+        let door = &*self.ingest.door;
+        if self.without_route > 0 {
+            door.refuse(None, self.without_route);
+        }
+        // The buffer lives as long as its last push; what it does not need goes back now.
+        if self.payload.capacity() > self.payload.len() + self.payload.len() / 4 {
+            self.payload.shrink_to_fit();
+        }
+        let payload = Bytes::from(std::mem::take(&mut self.payload));
+        let mut retry_after = None;
+        for batch in std::mem::take(&mut self.batches) {
+            if batch.refused > 0 {
+                door.refuse(Some(batch.route), batch.refused);
+            }
+            let route = batch.route;
+            let gated = batch.gate.is_err();
+            let shed = self.enter(batch, &payload);
+            if shed || gated {
+                let wait = door.retry_after(route).as_millis().div_ceil(1_000).max(1);
+                retry_after = retry_after.max(Some(u64::try_from(wait).unwrap_or(u64::MAX)));
+            }
+        }
+        Admission { single, fates: self.fates, retry_after }
+    }
+
+    /// Hands a batch to the door and returns whether pushes of it were shed.
+    fn enter(&mut self, mut batch: Batch, payload: &Bytes) -> bool {
+        if batch.pushes.is_empty() {
+            return false;
+        }
+        let keys = self.ingest.mint.batch(batch.pushes.len());
+        for (((push, key), range), item) in
+            batch.pushes.iter_mut().zip(keys).zip(batch.payloads).zip(&batch.items)
+        {
+            push.key = key;
+            push.payload = payload.slice(range);
+            if push.name.is_none() {
+                self.fates[*item] = Fate::Accepted(PushId::Key(key));
+            }
+        }
+        let held = self.ingest.door.admit(batch.route, batch.pushes);
+        let shed = batch.items.get(held..).unwrap_or_default();
+        for item in shed {
+            let Fate::Accepted(id) = &self.fates[*item] else { continue };
+            let message =
+                "the buffer is full (hint: send it again after the time in Retry-After, or a second)";
+            self.fates[*item] = Fate::Failed {
+                id: Some(id.clone()),
+                reason: Refusal::ShedBufferFull,
+                field: "".into(),
+                message: message.into(),
+            };
+        }
+        !shed.is_empty()
+    }
+}
+
+fn failed<'a>(id: Option<Cow<'a, str>>, reason: Refusal, field: &'static str, message: String) -> Fate<'a> {
+    Fate::Failed { id: id.map(PushId::Name), reason, field: field.into(), message: message.into() }
+}
+
+fn find<'a>(routes: &'a [IngestRoute], name: Option<&str>) -> Result<&'a IngestRoute, (Refusal, String)> {
+    let existing = || {
+        let names: Vec<_> = routes.iter().map(|route| route.name.as_str()).collect();
+        names.join(", ")
+    };
+    match name {
+        Some(name) => routes.iter().find(|route| route.name == name).ok_or_else(|| {
+            let name: String = name.chars().take(64).collect();
+            let message = format!("there is no route {name:?} (hint: there is {})", existing());
+            (Refusal::RefusedUnknownRoute, message)
+        }),
+        None if routes.len() == 1 => Ok(&routes[0]),
+        None => {
+            let message = format!(
+                "is missing (hint: it may be left out only if there is one; there are {})",
+                existing()
+            );
+            Err((Refusal::RefusedUnknownRoute, message))
+        }
+    }
+}
+
+/// Says why a route takes no pushes.
+pub(super) fn gate_message(refusal: Refusal, route: &str) -> String {
+    match refusal {
+        Refusal::RefusedDraining => "the service is draining and takes no new pushes".into(),
+        Refusal::RefusedPaused => format!("route {route} is paused by an operator"),
+        Refusal::RefusedRouteDown => format!("route {route} is down: its connections failed too often"),
+        other => format!("route {route} takes no pushes: {}", other.as_str()),
+    }
+}

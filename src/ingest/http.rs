@@ -1,0 +1,155 @@
+//! The senders' HTTP server: reads a request within its limits, has it parsed and admitted, answers.
+//!
+//! A thin shell. `app` starts and stops it by the [`Server`] that [`server`] returns.
+
+mod body;
+#[cfg(test)]
+mod tests;
+mod unread;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::http::{StatusCode, header};
+use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, web};
+use subtle::ConstantTimeEq;
+
+use self::unread::Unread;
+use super::answer::Answer;
+use super::wire::{self, Format};
+use super::{Ingest, admit};
+use crate::units::Secret;
+
+const PATH: &str = "/v1/pushes";
+/// Senders keep their connections; a new one for each batch would cost more than the batch.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// actix counts its timeouts from a clock that it reads twice a second; one that is over at once never fires.
+const CLOCK_STEP: Duration = Duration::from_millis(500);
+/// How long a connection that will be closed is still read, so that its end does not tear the answer away. Well above the clock's step.
+const LINGER: Duration = Duration::from_secs(2);
+/// How long a stop waits for requests that are being answered, in seconds.
+const STOP_WITHIN: u64 = 5;
+
+/// Returns the server on a bound listener; it runs once awaited or spawned, and stops by its handle.
+///
+/// # Errors
+/// The system's, when the listener cannot be used.
+pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> {
+    let (threads, read_timeout) = (ingest.settings.threads, ingest.settings.read_timeout);
+    let connections = ingest.settings.max_connections.div_ceil(threads);
+    let data = web::Data::from(ingest);
+    let server = HttpServer::new(move || {
+        let pushes = web::resource(PATH).route(web::post().to(post)).default_service(web::to(other_method));
+        App::new().app_data(data.clone()).service(pushes).default_service(web::to(other_path))
+    });
+    let server = server
+        .workers(threads)
+        .max_connections(connections)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(read_timeout + CLOCK_STEP)
+        .client_disconnect_timeout(LINGER)
+        .tcp_nodelay(true)
+        .shutdown_timeout(STOP_WITHIN)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+async fn post(request: HttpRequest, mut rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
+    let format = match authorise(&request, &ingest.settings.tokens).and_then(|()| format(&request)) {
+        Ok(format) => format,
+        Err(answer) => return refuse(answer, rest),
+    };
+    match body::read(&request, &mut rest, &ingest.settings).await {
+        Ok(body) => {
+            let answer = take(&ingest, &body, format);
+            head(&answer).body(answer.body)
+        }
+        Err(answer) => refuse(answer, rest),
+    }
+}
+
+/// Takes a whole body: from here to the answer nothing waits.
+fn take(ingest: &Ingest, body: &[u8], format: Format) -> Answer {
+    match wire::parse(body, format, ingest.settings.max_batch) {
+        Ok(parsed) => Answer::of(&admit::admit(ingest, parsed, body.len())),
+        Err(fault) => Answer::of_body_fault(&fault),
+    }
+}
+
+async fn other_method(request: HttpRequest, rest: web::Payload) -> HttpResponse {
+    let message = format!("{PATH} takes no {} (hint: POST pushes to it)", request.method());
+    let mut response = refuse(Answer::error(405, "method_not_allowed", &message), rest);
+    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+    response
+}
+
+async fn other_path(rest: web::Payload) -> HttpResponse {
+    let message = format!("there is nothing here (hint: there is POST {PATH})");
+    refuse(Answer::error(404, "not_found", &message), rest)
+}
+
+/// RFC 6750 section 2.1.
+fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<(), Answer> {
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    let given = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let token = given
+        .and_then(|given| given.split_at_checked(7))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"Bearer "));
+    let Some((_, token)) = token else {
+        let message = "a token is needed (hint: send the header Authorization: Bearer TOKEN)";
+        return Err(Answer::error(401, "token_missing", message));
+    };
+    // Every token is compared, so that the time does not tell which one was nearly right.
+    let known = tokens.iter().fold(subtle::Choice::from(0), |known, each| {
+        known | each.expose().as_bytes().ct_eq(token.trim_ascii())
+    });
+    if bool::from(known) {
+        return Ok(());
+    }
+    Err(Answer::error(403, "token_wrong", "the token is not one of ours (hint: [ingest] tokens)"))
+}
+
+fn format(request: &HttpRequest) -> Result<Format, Answer> {
+    let text = |name| request.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+    if text(header::CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        let message = "the body must not be compressed (hint: send it without Content-Encoding)";
+        return Err(Answer::error(415, "unsupported_media_type", message));
+    }
+    let given = text(header::CONTENT_TYPE).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(Format::Json);
+    }
+    if essence.eq_ignore_ascii_case("application/x-ndjson") {
+        return Ok(Format::Lines);
+    }
+    let given: String = given.chars().take(64).collect();
+    let message =
+        format!("the content type {given:?} is not known (hint: application/json or application/x-ndjson)");
+    Err(Answer::error(415, "unsupported_media_type", &message))
+}
+
+/// Answers a request whose body was not read to its end, and closes.
+fn refuse(answer: Answer, rest: web::Payload) -> HttpResponse {
+    let mut response = head(&answer);
+    response.force_close().body(Unread::new(answer.body, rest))
+}
+
+fn head(answer: &Answer) -> HttpResponseBuilder {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    response.content_type("application/json");
+    if let Some(seconds) = answer.retry_after {
+        response.insert_header((header::RETRY_AFTER, seconds));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"pushweir\""));
+    }
+    response
+}
