@@ -69,7 +69,7 @@ fn a_wrong_password_never_reaches_log_or_state() {
 #[test]
 fn a_certificate_for_another_name_is_not_accepted() {
     let peer = Peer::start(&["--cert-name", "elsewhere.example"]);
-    assert_up_and_waiting(&Config::to(&peer), "hostname mismatch");
+    assert_up_and_waiting(&Config::to(&peer), "mismatch");
     assert_eq!(peer.count("messages"), 0);
 }
 
