@@ -192,10 +192,15 @@ impl Ledger {
 
     /// Returns the sum over all routes and the pushes without one; balanced, since each account is.
     pub fn total(&self) -> Books {
+        let routes: Vec<Books> =
+            (0..self.routes.len()).map(|index| self.read(RouteId(u16::try_from(index).unwrap_or(u16::MAX)))).collect();
+        self.sum(&routes)
+    }
+
+    /// Returns the sum of accounts that were read before and the pushes without a route.
+    pub fn sum(&self, routes: &[Books]) -> Books {
         let mut sum = *self.no_route.lock();
-        for index in 0..self.routes.len() {
-            sum.add(&self.read(RouteId(u16::try_from(index).unwrap_or(u16::MAX))));
-        }
+        routes.iter().for_each(|books| sum.add(books));
         sum
     }
 

@@ -80,6 +80,19 @@ pub struct ChildCount {
 // === impl NodeState ===
 
 impl NodeState {
+    /// Returns its name as it is shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::BackingOff => "backing_off",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+
     /// Returns whether there is a live actor behind the node that has come up.
     pub fn is_active(self) -> bool {
         matches!(self, Self::Running | Self::Stopping)

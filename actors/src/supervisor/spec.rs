@@ -152,6 +152,18 @@ impl ChildPolicy {
     }
 }
 
+// === impl ChildKind ===
+
+impl ChildKind {
+    /// Returns its name as it is shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Supervisor => "supervisor",
+        }
+    }
+}
+
 // === impl Strategy ===
 
 impl Strategy {

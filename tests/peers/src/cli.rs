@@ -149,7 +149,7 @@ pub struct LoadArgs {
     #[arg(long)]
     pub max: bool,
     /// Requests under way per connection with --max.
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
     pub pipeline: u16,
     /// Bearer token for the gateway.
     #[arg(long, value_name = "TOKEN")]
