@@ -8,6 +8,7 @@ mod delivery;
 mod faults;
 mod input;
 mod layers;
+mod load_generator;
 mod overload;
 mod prosody;
 mod support;

@@ -103,3 +103,13 @@ fn a_service_that_never_connected_ends_in_order() {
     let gateway = Gateway::start(&Config::to(&peer));
     gateway.finish();
 }
+
+#[test]
+fn a_hup_signal_is_answered_in_the_log_and_ends_nothing() {
+    let trial = Trial::start(&["--latency", "5ms"], |config| config);
+    trial.gateway.signal("HUP");
+    trial.gateway.wait_for_log("SIGHUP");
+    trial.flows();
+    assert_eq!(trial.peer.count("connections/opened"), 2);
+    trial.end_all_delivered();
+}

@@ -21,7 +21,8 @@ pub struct Peer {
     pub address: SocketAddr,
 }
 
-fn program() -> PathBuf {
+/// Returns the path of the peers' program.
+pub fn program() -> PathBuf {
     let service = Path::new(env!("CARGO_BIN_EXE_pushweir"));
     let program = service.with_file_name("pushweir-peers");
     assert!(
