@@ -176,6 +176,7 @@ where
         None
     }
 
+    /// Reads until nothing is left or the budget is used up, and hands on what is complete.
     fn read(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], events: &mut Vec<SessionEvent>) -> Reading {
         let mut filled = self.held.len();
         scratch[..filled].copy_from_slice(&self.held);
@@ -194,17 +195,10 @@ where
             if budget == 0 {
                 break Reading::More;
             }
-            let mut room = ReadBuf::new(&mut scratch[filled..]);
-            match Pin::new(&mut self.io).poll_read(cx, &mut room) {
+            match self.receive(cx, scratch, filled) {
                 Poll::Pending => break Reading::Drained,
-                Poll::Ready(Err(error)) => {
-                    break Reading::Over(self.describe_cut(filled, &error.to_string()));
-                }
-                Poll::Ready(Ok(())) => {
-                    let count = room.filled().len();
-                    if count == 0 {
-                        break Reading::Over(self.describe_cut(filled, "the peer closed it"));
-                    }
+                Poll::Ready(Err(reason)) => break Reading::Over(reason),
+                Poll::Ready(Ok(count)) => {
                     filled += count;
                     budget = budget.saturating_sub(count);
                     fresh = true;
@@ -216,6 +210,25 @@ where
         }
         self.held = scratch[..filled].to_vec();
         outcome
+    }
+
+    /// Reads once behind the `filled` bytes; returns how much, or why the connection is over.
+    fn receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+        filled: usize,
+    ) -> Poll<Result<usize, String>> {
+        let mut room = ReadBuf::new(&mut scratch[filled..]);
+        let read = std::task::ready!(Pin::new(&mut self.io).poll_read(cx, &mut room));
+        let cause = match (read, room.filled().len()) {
+            (Ok(()), 0) => "the peer closed it".to_owned(),
+            (Ok(()), count) => return Poll::Ready(Ok(count)),
+            (Err(error), _) => error.to_string(),
+        };
+        let whole = filled == 0 && self.framer.is_between();
+        let place = if whole { "between stanzas" } else { "in the middle of a stanza" };
+        Poll::Ready(Err(format!("the connection ended {place}: {cause}")))
     }
 
     /// Hands what was read to the dialog; returns how much of it is done with, or why the connection is over.
@@ -241,15 +254,6 @@ where
             (Err(error), None) => Err(error.to_string()),
             (Ok(taken), None) => Ok(taken),
         }
-    }
-
-    fn describe_cut(&self, held: usize, why: &str) -> String {
-        let place = if held == 0 && self.framer.is_between() {
-            "between stanzas"
-        } else {
-            "in the middle of a stanza"
-        };
-        format!("the connection ended {place}: {why}")
     }
 
     fn start_finishing(&mut self) {
@@ -333,6 +337,13 @@ where
             self.dialog.tally()
         );
         SessionEvent::Closed { reason, expected }
+    }
+}
+
+impl<Io> Drop for LinkEvents<Io> {
+    fn drop(&mut self) {
+        // An outbox that is still held somewhere must not pile up pushes that nobody will write.
+        self.desk.borrow_mut().close();
     }
 }
 

@@ -342,3 +342,13 @@ async fn an_idle_session_holds_no_buffers() {
     assert_eq!(both.poll().unwrap().len(), 100);
     assert_eq!(both.events.held.capacity(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_piles_up_for_a_session_that_was_dropped() {
+    let Both { mut outbox, events, peer: _peer, .. } = both(PIPE, "");
+    let desk = Rc::clone(&events.desk);
+    drop(events);
+    outbox.send(&push(1), PING_AFTER);
+    outbox.finish();
+    assert_eq!(desk.borrow().outgoing.len(), 0);
+}
