@@ -6,8 +6,9 @@ use std::task::Wake;
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadBuf};
 
+use super::intake::READ_BUDGET;
 use super::*;
 use crate::push::{Lane, Push, PushKey, RouteId};
 use crate::transport::Outbox;
@@ -331,16 +332,6 @@ async fn finishing_does_not_wait_for_ever_on_a_peer_that_reads_nothing() {
     let (reason, expected) = both.end().await;
     assert!(reason.contains("did not take") && expected, "{reason}");
     assert_eq!(start.elapsed(), PING_TIMEOUT);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_idle_session_holds_no_buffers() {
-    let mut both = both(PIPE, "");
-    both.send(0..100);
-    assert_eq!(both.poll(), None);
-    both.tell(&(0..100).map(ack).collect::<String>()).await;
-    assert_eq!(both.poll().unwrap().len(), 100);
-    assert_eq!(both.events.held.capacity(), 0);
 }
 
 #[tokio::test(start_paused = true)]
