@@ -1,3 +1,5 @@
+//! The pusher between a real collector and a scripted transport, under a paused clock.
+
 mod stand;
 
 use std::sync::atomic::Ordering;

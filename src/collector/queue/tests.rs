@@ -1,3 +1,5 @@
+//! What the queue keeps, sheds and hands out, and in which order.
+
 use proptest::prelude::*;
 
 use super::*;
