@@ -1,6 +1,6 @@
 //! Restart, pause, scale, drain.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::faults::trial::Trial;
 use crate::support::agreement::{assert_agreed, assert_agreed_without_repeats};
@@ -238,7 +238,7 @@ fn nothing_changes_by_get() {
     }
     let state = gateway.state();
     assert_eq!((state.state(), state.pushers_in("ready")), ("ok", 2), "{:#}", state.0);
-    assert!(state.pushers().iter().all(|pusher| pusher["restarts"] == Value::from(0)));
+    assert!(state.pushers().iter().all(|pusher| pusher["restarts"] == 0));
     assert_eq!(peer.count("connections/opened"), 2);
     gateway.finish();
 }
