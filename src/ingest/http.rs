@@ -17,7 +17,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, web};
 use subtle::ConstantTimeEq;
 
-use self::unread::Unread;
+pub(crate) use self::unread::Unread;
 use super::answer::Answer;
 use super::wire::{self, Format};
 use super::{Ingest, admit};
