@@ -9,7 +9,7 @@ use super::control;
 use super::figures::{Figures, Rates};
 use super::service::Service;
 use crate::admin::actions::Backend;
-use crate::admin::state::{self, CollectorState, PusherRow, RouteRow, Snapshot, TreeNode};
+use crate::admin::state::{self, AnswerCount, CollectorState, PusherRow, RouteRow, Snapshot, TreeNode};
 use crate::flow::{Command, CommandError};
 use crate::pusher::Wiring;
 
@@ -51,7 +51,7 @@ impl Subject {
             | Command::ScaleRoute { route, .. }
             | Command::PauseRoute { route }
             | Command::ResumeRoute { route } => Self::Route(route.clone()),
-            Command::Drain | Command::Resume => Self::Service,
+            Command::Panic { .. } | Command::Drain | Command::Resume => Self::Service,
         }
     }
 
@@ -100,6 +100,8 @@ impl Service {
                 out_per_second,
             ),
         };
+        let codes = parts.feedback.codes().into_iter();
+        let answers = codes.map(|(code, count)| AnswerCount { code, count }).collect();
         Snapshot {
             state: state::overall(parts.intake.is_draining(), &collector, &rates, &routes),
             version: env!("CARGO_PKG_VERSION"),
@@ -107,6 +109,8 @@ impl Service {
             ledger,
             collector,
             rates,
+            answers,
+            maybe_delivered: parts.feedback.maybe_delivered(),
             routes,
             pushers,
             tree,
