@@ -5,4 +5,5 @@ mod connections;
 mod logins;
 mod panics;
 mod shutdown;
+mod storm;
 pub mod trial;

@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 const LONGEST_FILE: usize = 400;
 
 /// Names that a module must not use although they stand before it in the table.
-const FORBIDDEN: [(&str, &str, &str); 4] = [
+const FORBIDDEN: [(&str, &str, &str); 3] = [
     ("pusher", "collector", "a pusher holds a subscription and does not know who serves it"),
     ("admin", "collector", "the operator's interface reads snapshots and sends commands"),
     ("admin", "pusher", "the operator's interface reads snapshots and sends commands"),
-    ("admin", "ingest", "the operator's interface reads snapshots and sends commands"),
 ];
 
 /// Modules that may use modules behind them, with the reason.

@@ -12,7 +12,12 @@ fn a_graceful_restart_reconnects_and_sends_nothing_twice() {
     let trial = Trial::start(&["--latency", "20ms"], |config| config);
     for number in 0..2 {
         let opened = trial.peer.count("connections/opened");
-        trial.gateway.command_at(&format!("pushers/android/{number}/restart")).expect(200);
+        let reply = trial.gateway.command_at(&format!("pushers/android/{number}/restart")).expect(200);
+        assert_eq!(
+            reply.json()["pusher"]["id"],
+            format!("android/{number}"),
+            "the thing's new state: {reply:?}"
+        );
         trial.peer.wait_for("connections/opened", opened + 1);
         trial.recovers();
     }
@@ -48,10 +53,17 @@ fn a_graceful_restart_of_a_stalled_connection_is_over_in_time() {
         crate::support::http::call(admin, "POST", "/admin/api/pushers/android/0/restart", &[], b"")
     });
     gateway.wait_for("it is draining", |state| state.pushers_in("draining") == 1);
+    // A second wish while the first is carried out is the same wish.
+    gateway.command_at("pushers/android/0/restart").expect(200);
     peer.wait_for("connections/opened", opened + 1);
-    restart.join().expect("the call does not panic").expect(200);
+    let overtaken = restart.join().expect("the call does not panic");
+    assert!(overtaken.status == 200 || overtaken.error().contains("android/0"), "{overtaken:?}");
     let state = assert_agreed(&gateway, &peer);
     assert_eq!(state.ledger("delivered"), 10);
+    assert_eq!(
+        (peer.count("connections/opened"), state.pusher("android/0")["restarts"].as_u64()),
+        (opened + 1, Some(1))
+    );
     gateway.finish();
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::agreement::assert_agreed_without_repeats;
 use crate::support::gateway::Gateway;
 use crate::support::wait::LIMIT;
-use crate::support::{Config, Peer, Snapshot, batch};
+use crate::support::{Config, Peer, Snapshot, batch, eventually};
 
 /// The last errors of all pushers.
 fn errors(state: &Snapshot) -> Vec<String> {
@@ -106,6 +106,36 @@ fn a_provider_that_is_not_there_is_waited_for() {
     gateway.wait_for("both are ready", |state| state.pushers_in("ready") == 2);
     let state = assert_agreed_without_repeats(&gateway, &peer);
     assert_eq!(state.ledger("delivered"), 10);
+    gateway.finish();
+}
+
+#[test]
+fn a_route_whose_connections_fail_too_often_is_down_and_says_so_until_it_is_back() {
+    let mut peer = Peer::start(&[]);
+    let config = Config::to(&peer).route("restart_limit", 1).route_text("restart_period", "1h");
+    let gateway = Gateway::start_ready(&config);
+    gateway.post(&batch(10)).expect(202);
+    gateway.settled();
+    peer.kill();
+    let reply = eventually("pushes are refused", || match gateway.post(&batch(1)) {
+        reply if reply.status == 503 => Ok(reply),
+        reply => Err(format!("{reply:?}")),
+    });
+    assert!(reply.header("retry-after").is_some() && reply.error().contains("android"), "{reply:?}");
+    assert_eq!(reply.json()["failed"][0]["reason"], "refused_route_down", "{reply:?}");
+    gateway.get("/healthz").expect(200);
+    peer.start_again();
+    eventually("pushes are taken again", || match gateway.post(&batch(1)) {
+        reply if reply.status == 202 => Ok(()),
+        reply => Err(format!("{reply:?}")),
+    });
+    let state = gateway.settled();
+    assert_eq!(
+        (state.ledger("delivered"), state.ledger("lost")),
+        (state.ledger("accepted"), 0),
+        "{:#}",
+        state.0
+    );
     gateway.finish();
 }
 

@@ -87,8 +87,10 @@ fn panics_without_end_take_the_route_down_and_bring_it_back() {
         .route("connections", 1)
         .route("restart_limit", 2);
     let gateway = Gateway::start_ready(&config.route_text("restart_period", "1h")).allow_panics();
-    for _ in 0..3 {
-        gateway.wait_for("it is ready", |state| state.pushers_in("ready") == 1);
+    for restarts in 0..3 {
+        gateway.wait_for("it is ready", |state| {
+            state.pushers_in("ready") == 1 && state.pusher("android/0")["restarts"] == restarts
+        });
         gateway.command_at("faults/panic?target=android/0").expect(200);
     }
     gateway.wait_for("the route's supervisor has given up and was started again", |state| {

@@ -143,19 +143,6 @@ impl Gateway {
         self.wait_for(&format!("{least} delivered"), |state| state.ledger("delivered") >= least)
     }
 
-    /// Returns a metric's value; `sample` is the name with its labels as written.
-    #[track_caller]
-    pub fn metric(&self, sample: &str) -> f64 {
-        let text = self.get("/metrics").expect(200).body;
-        let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-        let value = line.unwrap_or_else(|| panic!("no {sample} in:\n{text}"));
-        value
-            .split(' ')
-            .next()
-            .and_then(|value| value.parse().ok())
-            .unwrap_or_else(|| panic!("{sample} = {value:?}"))
-    }
-
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
