@@ -6,7 +6,7 @@ mod figures;
 mod http;
 mod parts;
 mod service;
-// mod snapshot;
+mod snapshot;
 mod tree;
 
 use std::net::{SocketAddr, TcpListener};

@@ -56,6 +56,8 @@ pub struct Runtime {
     pub delivery_threads: usize,
     /// How long SIGTERM may take.
     pub drain_deadline: Duration,
+    /// Whether operators may make actors panic, to see supervision at work.
+    pub fault_injection: bool,
 }
 
 /// One `[[route]]`.

@@ -53,7 +53,7 @@ pub(super) enum Misfit {
 pub const MAX_CONNECTIONS: u32 = 5_000;
 
 /// Every path, for people who took a wrong one.
-pub(super) const PATHS: [&str; 13] = [
+pub(super) const PATHS: [&str; 14] = [
     "GET /",
     "GET /admin/api/state",
     "GET /admin/api/events",
@@ -65,6 +65,7 @@ pub(super) const PATHS: [&str; 13] = [
     "POST /admin/api/routes/{route}/restart?mode=graceful|force",
     "POST /admin/api/routes/{route}/scale {\"connections\":n}",
     "POST /admin/api/routes/{route}/pause|resume",
+    "POST /admin/api/faults/panic?target=collector|{route}/{n}",
     "POST /admin/api/drain",
     "POST /admin/api/resume",
 ];
@@ -97,6 +98,7 @@ impl Wanted<'_> {
             ["metrics"] => self.read(Call::Metrics),
             ["admin", "api", "state"] => self.read(Call::State),
             ["admin", "api", "events"] => self.read(Call::Events),
+            ["admin", "api", "faults", "panic"] => self.change(|| self.target()),
             ["admin", "api", "drain"] => self.change(|| Ok(Command::Drain)),
             ["admin", "api", "resume"] => self.change(|| Ok(Command::Resume)),
             ["admin", "api", "pushers", route, number, verb @ ("restart" | "pause" | "resume")] => {
@@ -142,6 +144,16 @@ impl Wanted<'_> {
             "scale" => Command::ScaleRoute { route, connections: self.connections()? },
             _ => Command::RestartRoute { route, mode: self.mode()? },
         })
+    }
+
+    fn target(self) -> Result<Command, Misfit> {
+        let given = self.query.split('&').find_map(|pair| pair.strip_prefix("target="));
+        match given {
+            Some(target) => Ok(Command::Panic { target: target.to_owned() }),
+            None => Err(Misfit::Invalid(
+                "target is missing (hint: ?target=collector or ?target=android/0)".into(),
+            )),
+        }
     }
 
     fn mode(self) -> Result<RestartMode, Misfit> {

@@ -84,6 +84,20 @@ impl Scrape {
             })
             .collect();
         writer.counters("pushes_settled", "Accepted pushes that ended, by outcome", &settled)?;
+        let answers = self.snapshot.answers.iter();
+        let answers: Vec<_> =
+            answers.map(|answer| ([("code", answer.code.as_str())], answer.count)).collect();
+        writer.counters(
+            "upstream_errors",
+            "Answers that were not a plain success, by the provider's code",
+            &answers,
+        )?;
+        let maybe = self.snapshot.maybe_delivered;
+        writer.counter(
+            "attempts_unanswered",
+            "Attempts without an answer; each may be a duplicate",
+            maybe,
+        )?;
         let shed = [([("reason", "buffer_full")], ledger.shed)];
         writer.counters("pushes_shed", "Accepted pushes that were dropped, by reason", &shed)?;
         writer.gauge(
@@ -119,12 +133,16 @@ impl Scrape {
 
     fn routes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
         type Figure = fn(&RouteRow) -> f64;
-        let figures: [(&str, &str, Figure); 3] = [
+        let figures: [(&str, &str, Figure); 5] = [
             ("route_connections", "Pushers of the route", |route| f64::from(route.connections)),
             ("route_ready_connections", "Pushers of the route that are ready", |route| {
                 f64::from(route.ready)
             }),
             ("route_buffered_pushes", "Pushes that wait for the route", |route| route.buffered as f64),
+            ("route_delivery_p50_seconds", "Median time from admission to delivery, lately", |route| {
+                route.delivery_p50_ms / 1_000.0
+            }),
+            ("route_delivery_p99_seconds", "99th percentile of it", |route| route.delivery_p99_ms / 1_000.0),
         ];
         for (name, help, figure) in figures {
             let series = self.snapshot.routes.iter();
@@ -250,6 +268,6 @@ mod tests {
         let has = |line: &str| lines.iter().any(|found| found == line);
         assert!(has("pushweir_pusher_window_pushes{route=\"android\",pusher=\"*\"} 20100.0"));
         assert!(has("pushweir_pusher_state{route=\"android\",pusher=\"*\",state=\"ready\"} 201.0"));
-        assert!(lines.len() < 100);
+        assert!(lines.len() < 120);
     }
 }

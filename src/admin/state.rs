@@ -32,6 +32,10 @@ pub struct Snapshot {
     pub collector: CollectorState,
     /// Rates over the last seconds.
     pub rates: Rates,
+    /// How often providers answered with which code.
+    pub answers: Vec<AnswerCount>,
+    /// Attempts without an answer; each is a possible duplicate at the provider.
+    pub maybe_delivered: u64,
     /// The routes, in the configuration's order.
     pub routes: Vec<RouteRow>,
     /// The pushers, route by route.
@@ -86,6 +90,15 @@ pub struct Rates {
     pub shed_per_second: f64,
 }
 
+/// How often providers answered with a code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AnswerCount {
+    /// The provider's code, such as `SERVICE_UNAVAILABLE`.
+    pub code: String,
+    /// Answers with it.
+    pub count: u64,
+}
+
 /// A route.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RouteRow {
@@ -105,6 +118,10 @@ pub struct RouteRow {
     pub in_flight: u64,
     /// Pushes that wait for it.
     pub buffered: u64,
+    /// Median time from admission to delivery, over the last seconds.
+    pub delivery_p50_ms: f64,
+    /// Its 99th percentile.
+    pub delivery_p99_ms: f64,
     /// Its books.
     pub ledger: Books,
 }
@@ -187,7 +204,10 @@ pub fn overall(draining: bool, collector: &CollectorState, rates: &Rates, routes
         return State::Degraded;
     }
     let share = |part: u64, whole: u64| part as f64 >= SATURATED * whole as f64 && part > 0;
-    let full = |route: &RouteRow| route.buffered > 0 && route.in_flight >= route.window;
+    // More than another window's worth waits, or none of the window is free.
+    let full = |route: &RouteRow| {
+        route.buffered > route.window || (route.buffered > 0 && route.in_flight >= route.window)
+    };
     let filling = share(collector.buffered, collector.capacity)
         || share(collector.buffered_bytes, collector.capacity_bytes);
     if filling || routes.iter().any(full) { State::Saturated } else { State::Ok }
@@ -229,6 +249,8 @@ impl RouteRow {
             window: pushers.iter().map(|pusher| u64::from(pusher.window)).sum(),
             in_flight: ledger.in_flight,
             buffered: ledger.buffered,
+            delivery_p50_ms: cell.delivery.quantile(0.5).as_secs_f64() * 1_000.0,
+            delivery_p99_ms: cell.delivery.quantile(0.99).as_secs_f64() * 1_000.0,
             ledger,
         }
     }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use actix_web::dev::Server;
 
 use super::service::Service;
+use super::snapshot::Operator;
+use crate::admin;
 use crate::flow::Door;
 use crate::ingest::{self, Ingest, IngestRoute};
 
@@ -31,5 +33,14 @@ impl Service {
             settings: parts.config.ingest.clone(),
         };
         ingest::http::server(listener, Arc::new(ingest))
+    }
+
+    /// Returns the operator's server on a bound socket.
+    ///
+    /// # Errors
+    /// The system's, when the socket cannot be used.
+    pub fn admin_server(self: Arc<Self>, listener: TcpListener) -> io::Result<Server> {
+        let settings = self.parts.config.admin.clone();
+        admin::http::server(listener, settings, Arc::new(Operator(self)))
     }
 }

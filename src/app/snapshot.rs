@@ -9,7 +9,7 @@ use super::control;
 use super::figures::{Figures, Rates};
 use super::service::Service;
 use crate::admin::actions::Backend;
-use crate::admin::state::{self, CollectorState, PusherRow, RouteRow, Snapshot, TreeNode};
+use crate::admin::state::{self, AnswerCount, CollectorState, PusherRow, RouteRow, Snapshot, TreeNode};
 use crate::flow::{Command, CommandError};
 use crate::pusher::Wiring;
 
@@ -51,7 +51,7 @@ impl Subject {
             | Command::ScaleRoute { route, .. }
             | Command::PauseRoute { route }
             | Command::ResumeRoute { route } => Self::Route(route.clone()),
-            Command::Drain | Command::Resume => Self::Service,
+            Command::Panic { .. } | Command::Drain | Command::Resume => Self::Service,
         }
     }
 
@@ -94,8 +94,14 @@ impl Service {
             buffered_bytes: load.bytes,
             capacity_bytes: bound.bytes,
             oldest_age_seconds: parts.intake.oldest_age().as_secs_f64(),
-            projected_drain_seconds: state::projected_drain(ledger.buffered, rates.accepted_per_second, out_per_second),
+            projected_drain_seconds: state::projected_drain(
+                ledger.buffered,
+                rates.accepted_per_second,
+                out_per_second,
+            ),
         };
+        let codes = parts.feedback.codes().into_iter();
+        let answers = codes.map(|(code, count)| AnswerCount { code, count }).collect();
         Snapshot {
             state: state::overall(parts.intake.is_draining(), &collector, &rates, &routes),
             version: env!("CARGO_PKG_VERSION"),
@@ -103,6 +109,8 @@ impl Service {
             ledger,
             collector,
             rates,
+            answers,
+            maybe_delivered: parts.feedback.maybe_delivered(),
             routes,
             pushers,
             tree,
@@ -117,9 +125,16 @@ impl Service {
             .find(|child| child.id == "routes")
             .and_then(|routes| routes.children.iter().find(|route| route.id == wiring.route.name));
         let row = |(number, cell): (usize, Arc<_>)| {
-            let restarts = supervised.and_then(|route| route.children.get(number)).map_or(0, |child| child.restarts);
+            let restarts =
+                supervised.and_then(|route| route.children.get(number)).map_or(0, |child| child.restarts);
             let answers = figures.pushers.get(index).and_then(|rates| rates.get(number));
-            PusherRow::new(&wiring.route.name, &cell, restarts, answers.map_or(0.0, |rate| rate.per_second()), now)
+            PusherRow::new(
+                &wiring.route.name,
+                &cell,
+                restarts,
+                answers.map_or(0.0, |rate| rate.per_second()),
+                now,
+            )
         };
         wiring.route.pushers().into_iter().enumerate().map(row).collect()
     }
@@ -141,7 +156,8 @@ impl Service {
 }
 
 fn node(node_of_library: pushweir_actors::TreeNode) -> TreeNode {
-    let pushweir_actors::TreeNode { id, kind, strategy, state, restarts, last_exit, children, .. } = node_of_library;
+    let pushweir_actors::TreeNode { id, kind, strategy, state, restarts, last_exit, children, .. } =
+        node_of_library;
     TreeNode {
         id,
         kind: kind.as_str().to_owned(),

@@ -33,12 +33,18 @@ const ROOT_LIMIT: Intensity = Intensity::new(20, Duration::from_secs(60));
 const COLLECTOR_START: Duration = Duration::from_secs(5);
 
 /// Returns the whole tree.
-pub fn root(service: &Arc<Service>, ingest: Listener, _admin: Listener) -> SupervisorSpec {
+pub fn root(service: &Arc<Service>, ingest: Listener, admin: Listener) -> SupervisorSpec {
     SupervisorSpec {
         strategy: Strategy::OneForOne,
         intensity: ROOT_LIMIT,
         backoff: restart_backoff(Duration::from_millis(50), Duration::from_secs(5)),
-        children: vec![collector(service), routes(service), figures(service), ingest_http(service, ingest)],
+        children: vec![
+            collector(service),
+            routes(service),
+            figures(service),
+            ingest_http(service, ingest),
+            admin_http(service, admin),
+        ],
         ..SupervisorSpec::new("root")
     }
 }
@@ -119,6 +125,14 @@ fn ingest_http(service: &Arc<Service>, listener: Listener) -> ChildSpec {
     let service = Arc::clone(service);
     ChildSpec::worker("ingest", move |link| {
         let server = service.ingest_server(listener.take()?).map_err(StartError::failed)?;
+        Ok(ChildHandle::new(Endpoint::new(server, link).start().recipient()))
+    })
+}
+
+fn admin_http(service: &Arc<Service>, listener: Listener) -> ChildSpec {
+    let service = Arc::clone(service);
+    ChildSpec::worker("admin", move |link| {
+        let server = Arc::clone(&service).admin_server(listener.take()?).map_err(StartError::failed)?;
         Ok(ChildHandle::new(Endpoint::new(server, link).start().recipient()))
     })
 }

@@ -58,6 +58,7 @@ fn runtime(section: &Section<'_>) -> Runtime {
     Runtime {
         delivery_threads: section.whole("delivery_threads", 1..=256),
         drain_deadline: section.duration("drain_deadline", Duration::ZERO..=HOUR),
+        fault_injection: section.flag("fault_injection"),
     }
 }
 

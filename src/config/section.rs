@@ -112,6 +112,15 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// Reads a switch.
+    pub(super) fn flag(&self, key: &str) -> bool {
+        let Value::Flag(flag) = self.node(key).value else {
+            self.mistyped(key, "is not a switch", "true or false");
+            return false;
+        };
+        flag
+    }
+
     /// Reads a duration.
     pub(super) fn duration(&self, key: &str, range: RangeInclusive<Duration>) -> Duration {
         let (least, most) = (format_duration(*range.start()), format_duration(*range.end()));
