@@ -180,8 +180,11 @@ impl Pusher {
         let arrived = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let Some(live) = self.current.as_mut() else { return };
         let taken = self.window.arrive(arrived);
+        // The batch keeps the pushes until all are encoded: if encoding panics, they go back unsent.
+        for push in &events.as_slice()[..taken as usize] {
+            live.outbox.send(push, push.time_left(now));
+        }
         for push in events.take_first(taken as usize) {
-            live.outbox.send(&push, push.time_left(now));
             self.held.table.insert(push, now, live.number);
         }
         live.outbox.flush();

@@ -30,7 +30,8 @@ pub const GRACE: Duration = Duration::from_secs(10);
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// How often the parts of the root may fail: a panic now and then is survived, a panic at every start is not.
 const ROOT_LIMIT: Intensity = Intensity::new(20, Duration::from_secs(60));
-const COLLECTOR_START: Duration = Duration::from_secs(5);
+/// How long an actor may take to come up on its thread.
+const ACTOR_START: Duration = Duration::from_secs(10);
 
 /// Returns the whole tree.
 pub fn root(service: &Arc<Service>, ingest: Listener, admin: Listener) -> SupervisorSpec {
@@ -62,6 +63,7 @@ pub fn pusher(service: &Arc<Service>, wiring: &Arc<Wiring>, number: u32) -> Chil
         Ok(ChildHandle::new(pusher.recipient()))
     })
     .shutdown(Shutdown::After(GRACE))
+    .announced(ACTOR_START)
 }
 
 fn collector(service: &Arc<Service>) -> ChildSpec {
@@ -75,7 +77,7 @@ fn collector(service: &Arc<Service>) -> ChildSpec {
         service.set_collector(collector.clone());
         Ok(ChildHandle::new(collector.recipient()))
     })
-    .announced(COLLECTOR_START)
+    .announced(ACTOR_START)
 }
 
 fn routes(service: &Arc<Service>) -> ChildSpec {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::section::Section;
 use super::{Config, Route, Runtime, Transport};
+use crate::admin::actions::MAX_CONNECTIONS;
 use crate::transport::xmpp;
 use crate::{admin, collector, feedback, ingest, pusher};
 
@@ -156,7 +157,7 @@ fn route(section: &Section<'_>) -> Route {
     };
     let route = Route {
         name: section.text("name", "1 to 64 of a-z, 0-9, _ and -", name),
-        connections: section.whole("connections", 1..=10_000),
+        connections: section.whole("connections", 1..=u64::from(MAX_CONNECTIONS)),
         restart_min: section.duration("restart_min", MILLISECOND..=HOUR),
         restart_max: section.duration("restart_max", MILLISECOND..=HOUR),
         restart_limit: section.whole("restart_limit", 1..=1_000_000),
