@@ -287,7 +287,8 @@ impl Returns for Intake {
         let count = pushes.len() as u64;
         self.ledger.enter(route, |books| books.transfer(count, Place::InFlight, Place::WaitingRetry));
         self.with_queue(|queue| {
-            for (due, push) in pushes {
+            for (due, mut push) in pushes {
+                push.detach();
                 queue.delay(route, due, push);
             }
         });
