@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{JSON, assert_unharmed, start};
 use crate::support::agreement::assert_agreed_without_repeats;
+use crate::support::gateway::Gateway;
 use crate::support::http::{Client, Reply, head};
-use crate::support::{batch, push};
+use crate::support::{Config, Peer, batch, eventually, push};
 
 #[test]
 fn wrong_paths_methods_and_types_are_told_from_each_other() {
@@ -187,6 +188,27 @@ fn connections_beyond_the_limit_wait_for_their_turn() {
     std::thread::park_timeout(Duration::from_millis(200));
     drop(idle);
     waiting.join().expect("the call does not panic").expect(202);
+    assert_unharmed(&peer, &gateway);
+    gateway.finish();
+}
+
+#[test]
+fn running_out_of_file_descriptors_ends_nothing() {
+    let peer = Peer::start(&[]);
+    let gateway = Gateway::start_with_files(&Config::to(&peer), 64);
+    gateway.wait_for("both are ready", |state| state.pushers_in("ready") == 2);
+    // The system takes more connections than the service can accept; they wait in its queue.
+    let idle: Vec<Client> = (0..80).map(|_| Client::connect(gateway.ingest).expect("it listens")).collect();
+    gateway.wait_for_log("Too many open files");
+    drop(idle);
+    eventually("pushes are taken again", || {
+        match Client::connect(gateway.ingest)
+            .and_then(|mut client| client.call("POST", "/v1/pushes", &JSON, push().to_string().as_bytes()))
+        {
+            Ok(reply) if reply.status == 202 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
     assert_unharmed(&peer, &gateway);
     gateway.finish();
 }
