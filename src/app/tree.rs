@@ -10,6 +10,7 @@
 //! (`flow::Port`), so its connection stays, and what is in flight on it is not sent twice.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -103,6 +104,7 @@ fn routes(service: &Arc<Service>) -> ChildSpec {
 fn route(service: &Arc<Service>, settings: &Route, wiring: &Arc<Wiring>) -> ChildSpec {
     let (service, settings, wiring) = (Arc::clone(service), settings.clone(), Arc::clone(wiring));
     ChildSpec::supervisor(settings.name.clone(), move || {
+        wiring.route.down.store(false, Ordering::Relaxed);
         let connections = u32::try_from(wiring.route.pushers().len()).unwrap_or(u32::MAX);
         let limit = settings.restart_limit.saturating_mul(connections.max(1));
         SupervisorSpec {
