@@ -11,7 +11,8 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Mutex, MutexGuard};
 use pushweir_actors::{Doorbell, SubscriptionId, Undelivered};
 
-use super::queue::{Load, Queue};
+use super::occupancy::{Classes, Limits, Load, Occupancy, Room};
+use super::queue::Queue;
 use super::{Keep, Settings};
 use crate::flow::{Door, Port, Returns, RouteCell};
 use crate::ledger::{Ledger, Place};
@@ -33,7 +34,7 @@ pub struct Batch {
     pub route: RouteId,
     /// The pushes.
     pub pushes: Vec<Push>,
-    load: Load,
+    load: Classes,
 }
 
 /// What the collector, its actor's incarnations and everybody around it share.
@@ -43,14 +44,15 @@ pub struct Intake {
     ledger: Arc<Ledger>,
     clock: Clock,
     keep: Keep,
-    bound: Load,
+    limits: Limits,
+    channel_limits: Limits,
     sender: Sender<Batch>,
     receiver: Receiver<Batch>,
     bell: Doorbell,
     port: Arc<Port>,
     queue: Mutex<Queue>,
     queued: [AtomicU64; 2],
-    in_channel: Mutex<Load>,
+    in_channel: Mutex<Occupancy>,
     draining: AtomicBool,
     touched: AtomicBool,
     drain_rates: Vec<AtomicU64>,
@@ -62,21 +64,27 @@ impl Intake {
     /// Returns an empty intake and queue for these routes.
     pub fn new(settings: &Settings, routes: Vec<Arc<RouteCell>>, ledger: Arc<Ledger>, clock: Clock) -> Self {
         let bound = Load { pushes: settings.buffer, bytes: settings.buffer_bytes };
+        let limits = Limits::new(bound, settings.critical_reserve);
+        let channel = Load {
+            pushes: (bound.pushes / INTAKE_PART).max(INTAKE_FLOOR.pushes),
+            bytes: (bound.bytes / INTAKE_PART).max(INTAKE_FLOOR.bytes),
+        };
         let (sender, receiver) = crossbeam_channel::bounded(settings.intake);
         Self {
-            queue: Mutex::new(Queue::new(routes.len(), bound, settings.keep)),
+            queue: Mutex::new(Queue::new(routes.len(), limits, settings.keep)),
+            in_channel: Mutex::new(Occupancy::new(routes.len())),
             drain_rates: routes.iter().map(|_| AtomicU64::new(0)).collect(),
             routes,
             ledger,
             clock,
             keep: settings.keep,
-            bound,
+            limits,
+            channel_limits: Limits::new(channel, settings.critical_reserve),
             sender,
             receiver,
             bell: Doorbell::new(),
             port: Arc::default(),
             queued: Default::default(),
-            in_channel: Mutex::default(),
             draining: AtomicBool::new(false),
             touched: AtomicBool::new(false),
         }
@@ -89,14 +97,13 @@ impl Intake {
 
     /// Returns the bound of the buffer.
     pub const fn bound(&self) -> Load {
-        self.bound
+        self.limits.all
     }
 
     /// Returns what is buffered at the moment, the intake included.
     pub fn load(&self) -> Load {
-        let mut load = *self.in_channel.lock();
-        load.add(self.queued());
-        load
+        let in_channel = self.in_channel.lock().sum().all();
+        in_channel.plus(self.queued())
     }
 
     /// Returns how long the push that has waited longest has waited.
@@ -135,7 +142,7 @@ impl Intake {
             moved += batch.pushes.len();
             self.with_queue(|queue| queue.store(batch.route, batch.pushes, &mut shed));
             // After the queue's count has risen, never before: admission may see a push twice, but never not at all.
-            self.in_channel.lock().remove(batch.load);
+            self.in_channel.lock().remove_batch(batch.route, &batch.load);
         }
         self.end_buffered(&shed, Outcome::Shed);
     }
@@ -186,31 +193,27 @@ impl Intake {
         Load { pushes: self.queued[0].load(Ordering::Acquire), bytes: self.queued[1].load(Ordering::Acquire) }
     }
 
-    /// Reserves room for a prefix of a batch and returns its length and load.
-    fn reserve(&self, pushes: &[Push]) -> (usize, Load) {
+    /// Reserves room for a batch, keeps what gets some, notes the others in `failed` and returns the load of what was kept.
+    fn reserve(&self, pushes: &mut Vec<Push>, failed: &mut Vec<(usize, Refusal)>) -> Classes {
         let mut in_channel = self.in_channel.lock();
-        let mut used = *in_channel;
-        let bound = match self.keep {
-            Keep::Oldest => {
-                used.add(self.queued());
-                self.bound
-            }
-            Keep::Newest => Load {
-                pushes: (self.bound.pushes / INTAKE_PART).max(INTAKE_FLOOR.pushes),
-                bytes: (self.bound.bytes / INTAKE_PART).max(INTAKE_FLOOR.bytes),
-            },
+        let queue = (self.keep == Keep::Oldest).then(|| self.queue.lock());
+        let mut room = Room {
+            limits: &self.limits,
+            channel_limits: &self.channel_limits,
+            channel: &mut in_channel,
+            queue: queue.as_ref().map(|queue| queue.held()),
+            granted: Classes::default(),
         };
-        let mut granted = Load::default();
-        for (count, push) in pushes.iter().enumerate() {
-            used.add(Load::of(push));
-            if used.exceeds(&bound) {
-                in_channel.add(granted);
-                return (count, granted);
+        let mut index = 0;
+        pushes.retain(|push| {
+            let fits = room.take(push, self.keep);
+            if !fits {
+                failed.push((index, Refusal::ShedBufferFull));
             }
-            granted.add(Load::of(push));
-        }
-        in_channel.add(granted);
-        (pushes.len(), granted)
+            index += 1;
+            fits
+        });
+        room.granted
     }
 
     fn ring(&self) {
@@ -234,21 +237,22 @@ impl Door for Intake {
         Ok(())
     }
 
-    fn admit(&self, route: RouteId, mut pushes: Vec<Push>) -> usize {
+    fn admit(&self, route: RouteId, mut pushes: Vec<Push>) -> Vec<(usize, Refusal)> {
         let offered = pushes.len();
-        let (held, load) = self.reserve(&pushes);
-        pushes.truncate(held);
-        self.ledger.enter(route, |books| books.accept(held as u64, (offered - held) as u64));
+        let mut failed = Vec::new();
+        let load = self.reserve(&mut pushes, &mut failed);
+        let held = pushes.len();
+        self.ledger.enter(route, |books| books.accept(held as u64, failed.len() as u64));
         if held == 0 {
-            return 0;
+            return failed;
         }
         if let Err(full) = self.sender.try_send(Batch { route, pushes, load }) {
-            self.in_channel.lock().remove(load);
+            self.in_channel.lock().remove_batch(route, &load);
             self.end_buffered(&full.into_inner().pushes, Outcome::Shed);
-            return 0;
+            return (0..offered).map(|index| (index, Refusal::ShedBufferFull)).collect();
         }
         self.bell.ring();
-        held
+        failed
     }
 
     fn refuse(&self, route: Option<RouteId>, count: u64) {

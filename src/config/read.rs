@@ -92,6 +92,7 @@ fn collector(section: &Section<'_>) -> collector::Settings {
     collector::Settings {
         buffer: section.whole("buffer", 1..=100_000_000),
         buffer_bytes: section.size("buffer_bytes", 4 * KIB..=1024 * GIB),
+        critical_reserve: section.share("critical_reserve", 0.0..=0.9),
         keep: section.choice("keep", &[("newest", Keep::Newest), ("oldest", Keep::Oldest)]),
         intake: section.whole("intake", 1..=1_000_000),
     }

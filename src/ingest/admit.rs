@@ -215,21 +215,24 @@ impl<'a> Admitting<'a, '_> {
                 self.fates[*item] = Fate::Accepted(PushId::Key(key));
             }
         }
-        let held = self.ingest.door.admit(batch.route, batch.pushes);
-        let shed = batch.items.get(held..).unwrap_or_default();
-        for item in shed {
-            let Fate::Accepted(id) = &self.fates[*item] else { continue };
-            let message =
-                "the buffer is full (hint: send it again after the time in Retry-After, or a second)";
-            self.fates[*item] = Fate::Failed {
+        let failed = self.ingest.door.admit(batch.route, batch.pushes);
+        for (position, reason) in &failed {
+            let item = batch.items[*position];
+            let Fate::Accepted(id) = &self.fates[item] else { continue };
+            self.fates[item] = Fate::Failed {
                 id: Some(id.clone()),
-                reason: Refusal::ShedBufferFull,
+                reason: *reason,
                 field: "".into(),
-                message: message.into(),
+                message: door_message(*reason).into(),
             };
         }
-        !shed.is_empty()
+        !failed.is_empty()
     }
+}
+
+/// Says why a push got no place.
+const fn door_message(_refusal: Refusal) -> &'static str {
+    "the buffer is full (hint: send it again after the time in Retry-After, or a second)"
 }
 
 fn failed<'a>(id: Option<Cow<'a, str>>, reason: Refusal, field: &'static str, message: String) -> Fate<'a> {

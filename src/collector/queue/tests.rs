@@ -6,7 +6,12 @@ use super::*;
 use crate::push::fixture::push;
 
 const ROUTE: RouteId = RouteId(0);
-const BOUND: Load = Load { pushes: 5, bytes: u64::MAX };
+const BOUND: Limits = limits(5);
+
+const fn limits(pushes: u64) -> Limits {
+    let all = Load { pushes, bytes: u64::MAX / 4 };
+    Limits { all, ordinary: all }
+}
 
 fn keys(pushes: &[Push]) -> Vec<u128> {
     pushes.iter().map(|push| push.key.as_u128()).collect()
@@ -31,10 +36,35 @@ fn keep_newest_sheds_the_oldest_of_the_lowest_lane() {
 #[test]
 fn bytes_bound_the_queue_as_well_as_pushes() {
     let cost = push(0, Lane::Normal).cost();
-    let mut queue = Queue::new(1, Load { pushes: 1000, bytes: cost * 3 }, Keep::Newest);
+    let mut queue = Queue::new(1, Limits::new(Load { pushes: 1000, bytes: cost * 3 }, 0.0), Keep::Newest);
     let mut shed = Vec::new();
     queue.store(ROUTE, normal(0..10), &mut shed);
     assert_eq!((shed.len(), queue.load()), (7, Load { pushes: 3, bytes: cost * 3 }));
+}
+
+#[test]
+fn ordinary_lanes_never_fill_the_slice_reserved_for_critical() {
+    let limits = Limits { ordinary: Load { pushes: 3, bytes: u64::MAX / 4 }, ..BOUND };
+    let mut queue = Queue::new(1, limits, Keep::Newest);
+    let mut shed = Vec::new();
+    queue.store(ROUTE, normal(0..4), &mut shed);
+    assert_eq!(keys(&shed), [0]);
+    queue.store(ROUTE, (10..13).map(|number| push(number, Lane::Critical)).collect(), &mut shed);
+    assert_eq!(keys(&shed), [0, 1], "beyond the reserve critical pushes take the places of others");
+    queue.store(ROUTE, normal(4..6), &mut shed);
+    assert_eq!(keys(&shed), [0, 1, 2, 3], "and never the other way round");
+    assert_eq!(queue.held().sum().critical.pushes, 3);
+}
+
+#[test]
+fn keep_oldest_evicts_for_critical_pushes_only() {
+    let mut queue = Queue::new(1, BOUND, Keep::Oldest);
+    let mut shed = Vec::new();
+    queue.store(ROUTE, normal(0..5), &mut shed);
+    queue.put_back(ROUTE, normal(20..22));
+    assert!(shed.is_empty());
+    queue.store(ROUTE, vec![push(10, Lane::Critical)], &mut shed);
+    assert_eq!(keys(&shed), [20], "the oldest of the lowest lane, and no more than came");
 }
 
 #[test]
@@ -109,7 +139,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn every_push_is_in_one_place_and_the_bound_holds(steps in prop::collection::vec(step(), 1..60)) {
-        let mut queue = Queue::new(3, Load { pushes: 20, bytes: u64::MAX }, Keep::Newest);
+        let mut queue = Queue::new(3, Limits::new(Load { pushes: 20, bytes: u64::MAX / 4 }, 0.1), Keep::Newest);
         let (mut entered, mut left, mut number) = (0, 0, 0);
         let mut out = Vec::new();
         for (tick, step) in steps.into_iter().enumerate() {
@@ -153,4 +183,24 @@ proptest! {
             prop_assert_eq!(entered, left + queue.load().pushes as usize);
         }
     }
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p pushweir --lib queue -- --ignored --nocapture"]
+fn what_a_push_costs_in_the_queue() {
+    const BATCH: usize = 100;
+    let mut queue = Queue::new(2, limits(1_000_000), Keep::Newest);
+    let (mut shed, mut expired) = (Vec::new(), Vec::new());
+    queue.store(ROUTE, normal(0..50_000), &mut shed);
+    let mut best = std::time::Duration::MAX;
+    for _round in 0..200 {
+        let batches: Vec<_> = (0..20).map(|_| normal(0..BATCH as u128)).collect();
+        let start = std::time::Instant::now();
+        for batch in batches {
+            queue.store(ROUTE, batch, &mut shed);
+            std::hint::black_box(queue.take(ROUTE, BATCH, Moment::default(), &mut expired));
+        }
+        best = best.min(start.elapsed());
+    }
+    println!("{:.1} ns to store and take a push", best.as_nanos() as f64 / (20 * BATCH) as f64);
 }
