@@ -6,6 +6,7 @@
 //! demand does not: a new incarnation connects to the port, and every pusher subscribes again.
 
 mod delayed;
+mod drain;
 mod intake;
 mod lanes;
 mod occupancy;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub critical_reserve: f64,
     /// What goes when it is full.
     pub keep: Keep,
+    /// Whether a push that would wait longer than it lives is refused at the door.
+    pub refuse_late: bool,
     /// Batches that may wait between the HTTP threads and the collector.
     pub intake: usize,
 }

@@ -11,13 +11,14 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Mutex, MutexGuard};
 use pushweir_actors::{Doorbell, SubscriptionId, Undelivered};
 
+use super::drain::{DrainMeter, wait};
 use super::occupancy::{Classes, Limits, Load, Occupancy, Room};
 use super::queue::Queue;
 use super::{Keep, Settings};
 use crate::flow::{Door, Port, Returns, RouteCell};
-use crate::ledger::{Ledger, Place};
+use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
-use crate::push::{Push, RouteId};
+use crate::push::{Lane, Push, RouteId};
 use crate::units::{Clock, Moment};
 
 /// The least that may stand in the intake, so that a small buffer still takes a batch.
@@ -34,6 +35,17 @@ pub struct Batch {
     pub route: RouteId,
     /// The pushes.
     pub pushes: Vec<Push>,
+    load: Classes,
+}
+
+/// What the door decided about a batch.
+#[derive(Debug, Default)]
+struct Sifted {
+    /// Positions of pushes that were not kept, and why.
+    failed: Vec<(usize, Refusal)>,
+    /// How many of them would have come too late.
+    late: u64,
+    /// The room that is reserved for the others.
     load: Classes,
 }
 
@@ -56,6 +68,11 @@ pub struct Intake {
     draining: AtomicBool,
     touched: AtomicBool,
     drain_rates: Vec<AtomicU64>,
+    refuse_late: bool,
+    meters: Vec<Mutex<DrainMeter>>,
+    /// What the meters say, as bits of a number; 0 if they do not know.
+    capacities: Vec<AtomicU64>,
+    refused_late: AtomicU64,
 }
 
 // === impl Intake ===
@@ -73,6 +90,10 @@ impl Intake {
         Self {
             queue: Mutex::new(Queue::new(routes.len(), limits, settings.keep)),
             in_channel: Mutex::new(Occupancy::new(routes.len())),
+            refuse_late: settings.refuse_late,
+            meters: routes.iter().map(|_| Mutex::default()).collect(),
+            capacities: routes.iter().map(|_| AtomicU64::new(0)).collect(),
+            refused_late: AtomicU64::new(0),
             drain_rates: routes.iter().map(|_| AtomicU64::new(0)).collect(),
             routes,
             ledger,
@@ -125,6 +146,24 @@ impl Intake {
     /// Tells how fast a route's pushes leave, in pushes per second; the base of `Retry-After`.
     pub fn set_drain_rate(&self, route: RouteId, per_second: f64) {
         self.drain_rates[route.index()].store(per_second.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Has a look at a route's books; once a second makes the predictions at the door right.
+    pub fn observe(&self, route: RouteId, books: &Books) {
+        let ended = books.ended() - books.shed;
+        let rate = self.meters[route.index()].lock().sample(self.clock.now(), ended, books.buffered);
+        self.capacities[route.index()].store(rate.unwrap_or(0.0).to_bits(), Ordering::Relaxed);
+    }
+
+    /// Returns the pushes a second that a route delivers while it has work, if that has been measured lately.
+    pub fn capacity(&self, route: RouteId) -> Option<f64> {
+        let rate = f64::from_bits(self.capacities[route.index()].load(Ordering::Relaxed));
+        (rate > 0.0).then_some(rate)
+    }
+
+    /// Returns how many pushes were refused because they would have waited longer than they live.
+    pub fn refused_late(&self) -> u64 {
+        self.refused_late.load(Ordering::Relaxed)
     }
 
     /// Returns the bell that announces work for the collector.
@@ -193,8 +232,22 @@ impl Intake {
         Load { pushes: self.queued[0].load(Ordering::Acquire), bytes: self.queued[1].load(Ordering::Acquire) }
     }
 
-    /// Reserves room for a batch, keeps what gets some, notes the others in `failed` and returns the load of what was kept.
-    fn reserve(&self, pushes: &mut Vec<Push>, failed: &mut Vec<(usize, Refusal)>) -> Classes {
+    /// Returns, by lane, the moment before which a push that arrives now will not be served; `None` if every push of the batch lives longer
+    /// than everything that is buffered takes, or the route's rate is not known.
+    fn served_from(&self, route: RouteId, pushes: &[Push]) -> Option<[Moment; 4]> {
+        let rate = self.capacity(route).filter(|_| self.refuse_late)?;
+        let now = self.clock.now();
+        let shortest = pushes.iter().map(|push| push.deadline).min()?;
+        if now.after(wait(self.queued().pushes, rate)) <= shortest {
+            return None;
+        }
+        let queue = self.queue.lock();
+        Some(Lane::ALL.map(|lane| now.after(wait(queue.ahead(route, lane), rate))))
+    }
+
+    /// Keeps the pushes of a batch that will be served in time and for which there is room, and reserves that.
+    fn sift(&self, route: RouteId, pushes: &mut Vec<Push>) -> Sifted {
+        let served = self.served_from(route, pushes);
         let mut in_channel = self.in_channel.lock();
         let queue = (self.keep == Keep::Oldest).then(|| self.queue.lock());
         let mut room = Room {
@@ -204,16 +257,23 @@ impl Intake {
             queue: queue.as_ref().map(|queue| queue.held()),
             granted: Classes::default(),
         };
-        let mut index = 0;
+        let mut sifted = Sifted::default();
+        let mut position = 0;
         pushes.retain(|push| {
-            let fits = room.take(push, self.keep);
-            if !fits {
-                failed.push((index, Refusal::ShedBufferFull));
-            }
-            index += 1;
-            fits
+            let refusal = match served {
+                Some(served) if served[push.lane.index()] > push.deadline => {
+                    sifted.late += 1;
+                    Some(Refusal::RefusedDeadline)
+                }
+                _ if room.take(push, self.keep) => None,
+                _ => Some(Refusal::ShedBufferFull),
+            };
+            sifted.failed.extend(refusal.map(|refusal| (position, refusal)));
+            position += 1;
+            refusal.is_none()
         });
-        room.granted
+        sifted.load = room.granted;
+        sifted
     }
 
     fn ring(&self) {
@@ -239,17 +299,22 @@ impl Door for Intake {
 
     fn admit(&self, route: RouteId, mut pushes: Vec<Push>) -> Vec<(usize, Refusal)> {
         let offered = pushes.len();
-        let mut failed = Vec::new();
-        let load = self.reserve(&mut pushes, &mut failed);
+        let Sifted { failed, late, load } = self.sift(route, &mut pushes);
         let held = pushes.len();
-        self.ledger.enter(route, |books| books.accept(held as u64, failed.len() as u64));
+        self.refused_late.fetch_add(late, Ordering::Relaxed);
+        self.ledger.enter(route, |books| {
+            books.refuse(late);
+            books.accept(held as u64, failed.len() as u64 - late);
+        });
         if held == 0 {
             return failed;
         }
         if let Err(full) = self.sender.try_send(Batch { route, pushes, load }) {
             self.in_channel.lock().remove_batch(route, &load);
             self.end_buffered(&full.into_inner().pushes, Outcome::Shed);
-            return (0..offered).map(|index| (index, Refusal::ShedBufferFull)).collect();
+            let mut told: Vec<_> = (0..offered).map(|position| (position, Refusal::ShedBufferFull)).collect();
+            failed.iter().for_each(|(position, refusal)| told[*position].1 = *refusal);
+            return told;
         }
         self.bell.ring();
         failed

@@ -32,6 +32,24 @@ impl Lanes {
         self.lanes[lane.index()].len()
     }
 
+    /// Returns how many pushes are served before one that arrives in `lane` now: all that is more urgent by rule, what waits in the lane,
+    /// and of each other lane what the weights let pass meanwhile.
+    pub fn ahead(&self, lane: Lane) -> usize {
+        let own = self.waiting(lane);
+        if lane == Lane::Critical {
+            return own;
+        }
+        let beside = |other: &Lane| match *other {
+            Lane::Critical => self.waiting(Lane::Critical),
+            other if other == lane => own,
+            other => {
+                let pass = own * WEIGHTS[other.index()] as usize / WEIGHTS[lane.index()] as usize;
+                pass.min(self.waiting(other))
+            }
+        };
+        Lane::ALL.iter().map(beside).sum()
+    }
+
     /// Puts a push at the back of its lane.
     pub fn push_back(&mut self, push: Push) {
         self.lanes[push.lane.index()].push_back(push);
@@ -136,6 +154,26 @@ mod tests {
         lanes.push_front(push(0, Lane::Normal));
         let keys: Vec<_> = std::iter::from_fn(|| lanes.pop()).map(|push| push.key.as_u128()).collect();
         assert_eq!(keys, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn what_is_ahead_is_what_is_served_first() {
+        let mut lanes = Lanes::default();
+        for number in 0..320 {
+            for lane in [Lane::High, Lane::Normal] {
+                lanes.push_back(push(number, lane));
+            }
+        }
+        (0..5).for_each(|number| lanes.push_back(push(number, Lane::Critical)));
+        assert_eq!(lanes.ahead(Lane::Critical), 5);
+        assert_eq!(lanes.ahead(Lane::High), 5 + 320 + 80);
+        assert_eq!(lanes.ahead(Lane::Normal), 5 + 320 + 320);
+        assert_eq!(lanes.ahead(Lane::Low), 5, "its first push waits for no more than a round");
+        let mut marked = push(999, Lane::High);
+        marked.attempts = 1;
+        lanes.push_back(marked);
+        let served = std::iter::from_fn(|| lanes.pop()).position(|push| push.attempts == 1);
+        assert!(served.is_some_and(|served| served.abs_diff(5 + 320 + 80) <= 4), "{served:?}");
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl Queue {
         self.routes[route.index()].lanes.len()
     }
 
+    /// Returns how many of a route's pushes are served before one that arrives in `lane` now.
+    pub fn ahead(&self, route: RouteId, lane: Lane) -> u64 {
+        self.routes[route.index()].lanes.ahead(lane) as u64
+    }
+
     /// Queues arriving pushes; what is then too much goes to `shed`, lowest lane first, oldest first.
     pub fn store(&mut self, route: RouteId, pushes: Vec<Push>, shed: &mut Vec<Push>) {
         let most = match self.keep {

@@ -94,6 +94,7 @@ fn collector(section: &Section<'_>) -> collector::Settings {
         buffer_bytes: section.size("buffer_bytes", 4 * KIB..=1024 * GIB),
         critical_reserve: section.share("critical_reserve", 0.0..=0.9),
         keep: section.choice("keep", &[("newest", Keep::Newest), ("oldest", Keep::Oldest)]),
+        refuse_late: section.flag("refuse_late"),
         intake: section.whole("intake", 1..=1_000_000),
     }
 }

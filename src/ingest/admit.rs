@@ -231,8 +231,13 @@ impl<'a> Admitting<'a, '_> {
 }
 
 /// Says why a push got no place.
-const fn door_message(_refusal: Refusal) -> &'static str {
-    "the buffer is full (hint: send it again after the time in Retry-After, or a second)"
+const fn door_message(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::RefusedDeadline => {
+            "what waits before it takes longer than its ttl (hint: a longer ttl, a higher priority, or later again)"
+        }
+        _ => "the buffer is full (hint: send it again after the time in Retry-After, or a second)",
+    }
 }
 
 fn failed<'a>(id: Option<Cow<'a, str>>, reason: Refusal, field: &'static str, message: String) -> Fate<'a> {
