@@ -9,6 +9,7 @@ mod delayed;
 mod drain;
 mod intake;
 mod lanes;
+mod line;
 mod occupancy;
 mod queue;
 

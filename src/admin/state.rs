@@ -124,6 +124,8 @@ pub struct RouteRow {
     pub delivery_p50_ms: f64,
     /// Its 99th percentile.
     pub delivery_p99_ms: f64,
+    /// The part of the buffer that it has when others need theirs.
+    pub share: f64,
     /// Pushes a second that it delivers while it has work, if measured lately.
     pub drain_per_second: Option<f64>,
     /// Its books.
@@ -255,6 +257,7 @@ impl RouteRow {
             buffered: ledger.buffered,
             delivery_p50_ms: cell.delivery.quantile(0.5).as_secs_f64() * 1_000.0,
             delivery_p99_ms: cell.delivery.quantile(0.99).as_secs_f64() * 1_000.0,
+            share: 1.0,
             drain_per_second: None,
             ledger,
         }

@@ -81,14 +81,15 @@ impl Intake {
     /// Returns an empty intake and queue for these routes.
     pub fn new(settings: &Settings, routes: Vec<Arc<RouteCell>>, ledger: Arc<Ledger>, clock: Clock) -> Self {
         let bound = Load { pushes: settings.buffer, bytes: settings.buffer_bytes };
-        let limits = Limits::new(bound, settings.critical_reserve);
+        let weights: Vec<u32> = routes.iter().map(|route| route.share.load(Ordering::Relaxed)).collect();
+        let limits = Limits::new(bound, settings.critical_reserve, &weights);
         let channel = Load {
             pushes: (bound.pushes / INTAKE_PART).max(INTAKE_FLOOR.pushes),
             bytes: (bound.bytes / INTAKE_PART).max(INTAKE_FLOOR.bytes),
         };
         let (sender, receiver) = crossbeam_channel::bounded(settings.intake);
         Self {
-            queue: Mutex::new(Queue::new(routes.len(), limits, settings.keep)),
+            queue: Mutex::new(Queue::new(routes.len(), limits.clone(), settings.keep)),
             in_channel: Mutex::new(Occupancy::new(routes.len())),
             refuse_late: settings.refuse_late,
             meters: routes.iter().map(|_| Mutex::default()).collect(),
@@ -100,7 +101,7 @@ impl Intake {
             clock,
             keep: settings.keep,
             limits,
-            channel_limits: Limits::new(channel, settings.critical_reserve),
+            channel_limits: Limits::new(channel, settings.critical_reserve, &weights),
             sender,
             receiver,
             bell: Doorbell::new(),
@@ -159,6 +160,12 @@ impl Intake {
     pub fn capacity(&self, route: RouteId) -> Option<f64> {
         let rate = f64::from_bits(self.capacities[route.index()].load(Ordering::Relaxed));
         (rate > 0.0).then_some(rate)
+    }
+
+    /// Returns the part of the buffer, `critical`'s reserve aside, that a route has when others need theirs.
+    pub fn share(&self, route: RouteId) -> f64 {
+        let pushes = |load: &Load| load.pushes as f64;
+        pushes(&self.limits.routes[route.index()]) / pushes(&self.limits.ordinary).max(1.0)
     }
 
     /// Returns how many pushes were refused because they would have waited longer than they live.
@@ -237,12 +244,14 @@ impl Intake {
     fn served_from(&self, route: RouteId, pushes: &[Push]) -> Option<[Moment; 4]> {
         let rate = self.capacity(route).filter(|_| self.refuse_late)?;
         let now = self.clock.now();
+        // A batch comes from one request, and so from one sender.
+        let sender = pushes.first()?.sender;
         let shortest = pushes.iter().map(|push| push.deadline).min()?;
         if now.after(wait(self.queued().pushes, rate)) <= shortest {
             return None;
         }
         let queue = self.queue.lock();
-        Some(Lane::ALL.map(|lane| now.after(wait(queue.ahead(route, lane), rate))))
+        Some(Lane::ALL.map(|lane| now.after(wait(queue.ahead(route, lane, sender), rate))))
     }
 
     /// Keeps the pushes of a batch that will be served in time and for which there is room, and reserves that.

@@ -16,12 +16,14 @@ pub struct Load {
 }
 
 /// What the buffer may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     /// All lanes together.
     pub all: Load,
     /// The lanes other than `critical`: what is above it is reserved.
     pub ordinary: Load,
+    /// What each route may hold of `ordinary` while others need theirs.
+    pub routes: Vec<Load>,
 }
 
 /// What is held, by route and class.
@@ -92,8 +94,19 @@ impl Load {
 
 impl Limits {
     /// Returns the limits of a buffer of which `critical` has a `reserve` (a share, 0 to 1) for itself.
-    pub fn new(all: Load, reserve: f64) -> Self {
-        Self { all, ordinary: all.minus(all.part(reserve)) }
+    /// `weights` says how the routes share the rest.
+    pub fn new(all: Load, reserve: f64, weights: &[u32]) -> Self {
+        let ordinary = all.minus(all.part(reserve));
+        let sum: f64 = weights.iter().copied().map(f64::from).sum();
+        let share = |weight: &u32| ordinary.part(f64::from(*weight) / sum);
+        Self { all, ordinary, routes: weights.iter().map(share).collect() }
+    }
+
+    /// Returns how much of its share a route uses, in pushes or bytes, whichever is more; above 1 it lives on others' shares.
+    pub fn pressure(&self, route: usize, held: &Classes) -> f64 {
+        let share = &self.routes[route];
+        let part = |held: u64, share: u64| held as f64 / (share as f64).max(1.0);
+        part(held.ordinary.pushes, share.pushes).max(part(held.ordinary.bytes, share.bytes))
     }
 }
 
@@ -142,6 +155,11 @@ impl Occupancy {
         &self.sum
     }
 
+    /// Returns what a route holds.
+    pub fn route(&self, route: usize) -> &Classes {
+        &self.routes[route]
+    }
+
     /// Counts a push in.
     pub fn add(&mut self, push: &Push) {
         self.routes[push.route.index()].add(push);
@@ -180,7 +198,8 @@ impl Room<'_> {
         fits
     }
 
-    /// With [`Keep::Oldest`] what is there stays, unless a `critical` push needs its place.
+    /// With [`Keep::Oldest`] what is there stays, unless a `critical` push needs its place, or a route that is below its share needs the
+    /// place of one that is above.
     fn fits_beside(&self, push: &Push, queue: &Occupancy) -> bool {
         let mut held = *queue.sum();
         held.critical = held.critical.plus(self.channel.sum().critical);
@@ -189,9 +208,20 @@ impl Room<'_> {
             return true;
         }
         // The queue will evict for it: possible while others hold something, and only as fast as the collector follows.
-        push.lane == Lane::Critical
-            && !held.critical.plus(Load::of(push)).exceeds(&self.limits.all)
-            && Self::fits(push, self.channel.sum(), self.channel_limits)
+        let is_entitled = match push.lane {
+            Lane::Critical => !held.critical.plus(Load::of(push)).exceeds(&self.limits.all),
+            Lane::High | Lane::Normal | Lane::Low => self.is_owed(push, queue),
+        };
+        is_entitled && Self::fits(push, self.channel.sum(), self.channel_limits)
+    }
+
+    /// Returns whether the push stays within its route's share while another route exceeds its own.
+    fn is_owed(&self, push: &Push, queue: &Occupancy) -> bool {
+        let route = push.route.index();
+        let own = queue.route(route).ordinary.plus(self.channel.route(route).ordinary);
+        !own.plus(Load::of(push)).exceeds(&self.limits.routes[route])
+            && (0..self.limits.routes.len())
+                .any(|other| self.limits.pressure(other, queue.route(other)) > 1.0)
     }
 
     fn fits(push: &Push, held: &Classes, limits: &Limits) -> bool {
@@ -207,7 +237,7 @@ mod tests {
     use crate::push::fixture::push;
 
     fn limits(pushes: u64, reserve: f64) -> Limits {
-        Limits::new(Load { pushes, bytes: u64::MAX / 4 }, reserve)
+        Limits::new(Load { pushes, bytes: u64::MAX / 4 }, reserve, &[1])
     }
 
     /// Offers pushes to a door before a queue that holds `held`, and returns how many get in.
@@ -247,6 +277,19 @@ mod tests {
         let full = holding(Lane::Low, 100);
         assert_eq!(offer(Keep::Newest, &full, Lane::Normal, 200), 90);
         assert_eq!(offer(Keep::Newest, &full, Lane::Critical, 200), 100);
+    }
+
+    #[test]
+    fn keep_oldest_lets_a_route_have_its_share_from_one_that_has_more() {
+        let limits = Limits::new(Load { pushes: 100, bytes: u64::MAX / 4 }, 0.0, &[1, 3]);
+        let mut held = Occupancy::new(2);
+        (0..100).for_each(|number| held.add(&push(number, Lane::Normal)));
+        let mut channel = Occupancy::new(2);
+        let (limits, queue, granted) = (&limits, Some(&held), Classes::default());
+        let mut room = Room { limits, channel_limits: limits, channel: &mut channel, queue, granted };
+        let of = |route: u16, number: u128| Push { route: RouteId(route), ..push(number, Lane::Low) };
+        assert!(!room.take(&of(0, 0), Keep::Oldest), "it has more than its share");
+        assert_eq!((0..90).filter(|number| room.take(&of(1, *number), Keep::Oldest)).count(), 75);
     }
 
     #[test]

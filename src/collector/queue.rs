@@ -7,7 +7,7 @@ use super::Keep;
 use super::delayed::Delayed;
 use super::lanes::Lanes;
 use super::occupancy::{Limits, Load, Occupancy};
-use crate::push::{Lane, Push, RouteId};
+use crate::push::{Lane, Push, RouteId, SenderId};
 use crate::units::Moment;
 
 /// One route's part of the queue.
@@ -63,12 +63,13 @@ impl Queue {
         self.routes[route.index()].lanes.len()
     }
 
-    /// Returns how many of a route's pushes are served before one that arrives in `lane` now.
-    pub fn ahead(&self, route: RouteId, lane: Lane) -> u64 {
-        self.routes[route.index()].lanes.ahead(lane) as u64
+    /// Returns how many of a route's pushes are served before one of `sender` that arrives in `lane` now.
+    pub fn ahead(&self, route: RouteId, lane: Lane, sender: SenderId) -> u64 {
+        self.routes[route.index()].lanes.ahead(lane, sender) as u64
     }
 
-    /// Queues arriving pushes; what is then too much goes to `shed`, lowest lane first, oldest first.
+    /// Queues arriving pushes; what is then too much goes to `shed`: first from the route that exceeds its share most,
+    /// lowest lane first, oldest first.
     pub fn store(&mut self, route: RouteId, pushes: Vec<Push>, shed: &mut Vec<Push>) {
         let most = match self.keep {
             Keep::Newest => usize::MAX,
@@ -161,11 +162,12 @@ impl Queue {
     /// Evicts up to `most` pushes until what is left is within the limits.
     fn make_room(&mut self, most: usize, shed: &mut Vec<Push>) {
         for _ in 0..most {
-            let held = self.held.sum();
-            let evicted =
-                if held.ordinary.exceeds(&self.limits.ordinary) { self.evict(&Lane::ALL[1..]) } else { None };
-            let evicted = match evicted {
-                None if self.load().exceeds(&self.limits.all) => self.evict(&Lane::ALL),
+            let is_full = self.load().exceeds(&self.limits.all);
+            if !is_full && !self.held.sum().ordinary.exceeds(&self.limits.ordinary) {
+                break;
+            }
+            let evicted = match self.evict(&Lane::ALL[1..]) {
+                None if is_full => self.evict(&Lane::ALL[..1]),
                 evicted => evicted,
             };
             let Some(push) = evicted else { break };
@@ -173,16 +175,33 @@ impl Queue {
         }
     }
 
-    /// Takes the oldest push of the lowest of these lanes in use, from the route that has most of them: a slow route loses its own first.
+    /// Takes the oldest push of the lowest of these lanes in use, from the route that exceeds its share most; if none does, from the one
+    /// that uses most of its share among those that use the lowest lane.
     fn evict(&mut self, lanes: &[Lane]) -> Option<Push> {
-        for lane in lanes.iter().rev() {
-            let longest = self.routes.iter_mut().max_by_key(|queue| queue.lanes.waiting(*lane))?;
-            if let Some(push) = longest.lanes.evict(*lane) {
-                self.held.remove(&push);
-                return Some(push);
-            }
-        }
-        None
+        let victim = self.most_over_share(lanes);
+        let lane = |lane: &&Lane| match victim {
+            Some(route) => self.routes[route].lanes.waiting(**lane) > 0,
+            None => self.routes.iter().any(|queue| queue.lanes.waiting(**lane) > 0),
+        };
+        let lane = *lanes.iter().rev().find(lane)?;
+        let route = victim.or_else(|| self.greatest(|route| self.routes[route].lanes.waiting(lane) > 0))?;
+        let push = self.routes[route].lanes.evict(lane)?;
+        self.held.remove(&push);
+        Some(push)
+    }
+
+    /// Returns the route that exceeds its share most, of those that have something in these lanes.
+    fn most_over_share(&self, lanes: &[Lane]) -> Option<usize> {
+        let uses = |route: usize| lanes.iter().any(|lane| self.routes[route].lanes.waiting(*lane) > 0);
+        self.greatest(uses).filter(|route| self.limits.pressure(*route, self.held.route(*route)) > 1.0)
+    }
+
+    /// Returns the route that uses most of its share, of those for which `is_meant` holds.
+    fn greatest(&self, is_meant: impl Fn(usize) -> bool) -> Option<usize> {
+        let pressure = |route: &usize| self.limits.pressure(*route, self.held.route(*route));
+        (0..self.routes.len())
+            .filter(|route| is_meant(*route))
+            .max_by(|one, other| pressure(one).total_cmp(&pressure(other)))
     }
 }
 

@@ -160,6 +160,7 @@ fn route(section: &Section<'_>) -> Route {
     let route = Route {
         name: section.text("name", "1 to 64 of a-z, 0-9, _ and -", name),
         connections: section.whole("connections", 1..=u64::from(MAX_CONNECTIONS)),
+        share: section.whole("share", 1..=1_000),
         restart_min: section.duration("restart_min", MILLISECOND..=HOUR),
         restart_max: section.duration("restart_max", MILLISECOND..=HOUR),
         restart_limit: section.whole("restart_limit", 1..=1_000_000),
