@@ -21,6 +21,10 @@ use crate::units::Moment;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteId(pub u16);
 
+/// Who sent a push: the position of its bearer token in `[ingest] tokens`; 0 where no tokens are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SenderId(pub u16);
+
 /// One push, rendered for its route's transport.
 #[derive(Debug, Clone)]
 pub struct Push {
@@ -36,6 +40,8 @@ pub struct Push {
     pub deadline: Moment,
     /// Where it goes.
     pub route: RouteId,
+    /// Who sent it.
+    pub sender: SenderId,
     /// Its priority lane.
     pub lane: Lane,
     /// Attempts that counted so far.
@@ -48,6 +54,15 @@ pub struct Push {
 
 impl RouteId {
     /// Returns the position in the list of routes.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+// === impl SenderId ===
+
+impl SenderId {
+    /// Returns the position in the list of senders.
     pub fn index(self) -> usize {
         usize::from(self.0)
     }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::wire::{Item, Parsed, PushFault};
 use super::{Ingest, IngestRoute};
 use crate::outcome::Refusal;
-use crate::push::{Push, PushKey, PushRequest, RouteId};
+use crate::push::{Push, PushKey, PushRequest, RouteId, SenderId};
 use crate::units::Moment;
 
 /// A time to live is whole seconds; what is to be sent now or never still has the second it arrived in.
@@ -70,6 +70,7 @@ struct Batch {
 /// A request that is being admitted.
 struct Admitting<'a, 'i> {
     ingest: &'i Ingest,
+    sender: SenderId,
     now: Moment,
     expected: usize,
     payload: Vec<u8>,
@@ -79,10 +80,11 @@ struct Admitting<'a, 'i> {
 }
 
 /// Admits what was parsed from a body of `size` bytes.
-pub(super) fn admit<'a>(ingest: &Ingest, parsed: Parsed<'a>, size: usize) -> Admission<'a> {
+pub(super) fn admit<'a>(ingest: &Ingest, parsed: Parsed<'a>, size: usize, sender: SenderId) -> Admission<'a> {
     let expected = parsed.items.len();
     let mut admitting = Admitting {
         ingest,
+        sender,
         now: ingest.clock.now(),
         expected,
         payload: Vec::with_capacity(size),
@@ -150,6 +152,7 @@ impl<'a> Admitting<'a, '_> {
             accepted_at: self.now,
             deadline: self.now.after(ttl.max(SHORTEST)),
             route,
+            sender: self.sender,
             lane: request.priority,
             attempts: 0,
             maybe_delivered: false,
@@ -215,20 +218,28 @@ impl<'a> Admitting<'a, '_> {
                 self.fates[*item] = Fate::Accepted(PushId::Key(key));
             }
         }
-        let held = self.ingest.door.admit(batch.route, batch.pushes);
-        let shed = batch.items.get(held..).unwrap_or_default();
-        for item in shed {
-            let Fate::Accepted(id) = &self.fates[*item] else { continue };
-            let message =
-                "the buffer is full (hint: send it again after the time in Retry-After, or a second)";
-            self.fates[*item] = Fate::Failed {
+        let failed = self.ingest.door.admit(batch.route, batch.pushes);
+        for (position, reason) in &failed {
+            let item = batch.items[*position];
+            let Fate::Accepted(id) = &self.fates[item] else { continue };
+            self.fates[item] = Fate::Failed {
                 id: Some(id.clone()),
-                reason: Refusal::ShedBufferFull,
+                reason: *reason,
                 field: "".into(),
-                message: message.into(),
+                message: door_message(*reason).into(),
             };
         }
-        !shed.is_empty()
+        !failed.is_empty()
+    }
+}
+
+/// Says why a push got no place.
+const fn door_message(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::RefusedDeadline => {
+            "what waits before it takes longer than its ttl (hint: a longer ttl, a higher priority, or later again)"
+        }
+        _ => "the buffer is full (hint: send it again after the time in Retry-After, or a second)",
     }
 }
 

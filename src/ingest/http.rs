@@ -15,12 +15,13 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::http::{StatusCode, header};
 use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, web};
-use subtle::ConstantTimeEq;
+use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 pub(crate) use self::unread::Unread;
 use super::answer::Answer;
 use super::wire::{self, Format};
 use super::{Ingest, admit};
+use crate::push::SenderId;
 use crate::units::Secret;
 
 const PATH: &str = "/v1/pushes";
@@ -59,13 +60,14 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
 }
 
 async fn post(request: HttpRequest, mut rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
-    let format = match authorise(&request, &ingest.settings.tokens).and_then(|()| format(&request)) {
-        Ok(format) => format,
+    let sender = authorise(&request, &ingest.settings.tokens);
+    let (sender, format) = match sender.and_then(|sender| Ok((sender, format(&request)?))) {
+        Ok(known) => known,
         Err(answer) => return refuse(answer, rest),
     };
     match body::read(&request, &mut rest, &ingest.settings).await {
         Ok(body) => {
-            let answer = take(&ingest, &body, format);
+            let answer = take(&ingest, &body, format, sender);
             head(&answer).body(answer.body)
         }
         Err(answer) => refuse(answer, rest),
@@ -73,9 +75,9 @@ async fn post(request: HttpRequest, mut rest: web::Payload, ingest: web::Data<In
 }
 
 /// Takes a whole body: from here to the answer nothing waits.
-fn take(ingest: &Ingest, body: &[u8], format: Format) -> Answer {
+fn take(ingest: &Ingest, body: &[u8], format: Format, sender: SenderId) -> Answer {
     match wire::parse(body, format, ingest.settings.max_batch) {
-        Ok(parsed) => Answer::of(&admit::admit(ingest, parsed, body.len())),
+        Ok(parsed) => Answer::of(&admit::admit(ingest, parsed, body.len(), sender)),
         Err(fault) => Answer::of_body_fault(&fault),
     }
 }
@@ -93,9 +95,9 @@ async fn other_path(rest: web::Payload) -> HttpResponse {
 }
 
 /// RFC 6750 section 2.1.
-fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<(), Answer> {
+fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<SenderId, Answer> {
     if tokens.is_empty() {
-        return Ok(());
+        return Ok(SenderId::default());
     }
     let given = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
     let token = given
@@ -106,11 +108,15 @@ fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<(), Answer> {
         return Err(Answer::error(401, "token_missing", message));
     };
     // Every token is compared, so that the time does not tell which one was nearly right.
-    let known = tokens.iter().fold(subtle::Choice::from(0), |known, each| {
-        known | each.expose().as_bytes().ct_eq(token.trim_ascii())
-    });
+    let mut known = subtle::Choice::from(0);
+    let mut sender = u16::MAX;
+    for (index, each) in tokens.iter().enumerate() {
+        let is_it = each.expose().as_bytes().ct_eq(token.trim_ascii());
+        sender.conditional_assign(&u16::try_from(index).unwrap_or(u16::MAX), is_it);
+        known |= is_it;
+    }
     if bool::from(known) {
-        return Ok(());
+        return Ok(SenderId(sender));
     }
     Err(Answer::error(403, "token_wrong", "the token is not one of ours (hint: [ingest] tokens)"))
 }
