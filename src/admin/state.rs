@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub answers: Vec<AnswerCount>,
     /// Attempts without an answer; each is a possible duplicate at the provider.
     pub maybe_delivered: u64,
+    /// What senders are told of pushes that have ended.
+    pub results: ResultCounts,
     /// The routes, in the configuration's order.
     pub routes: Vec<RouteRow>,
     /// The pushers, route by route.
@@ -97,6 +99,19 @@ pub struct AnswerCount {
     pub code: String,
     /// Answers with it.
     pub count: u64,
+}
+
+/// Results for senders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct ResultCounts {
+    /// Results ever recorded.
+    pub recorded: u64,
+    /// Results that are held.
+    pub held: u64,
+    /// Results that were overwritten before anybody had them.
+    pub dropped: u64,
+    /// Pushes that requests wait for.
+    pub awaited: u64,
 }
 
 /// A route.

@@ -9,7 +9,10 @@ use super::control;
 use super::figures::{Figures, Rates};
 use super::service::Service;
 use crate::admin::actions::Backend;
-use crate::admin::state::{self, AnswerCount, CollectorState, PusherRow, RouteRow, Snapshot, TreeNode};
+use crate::admin::state::{
+    self, AnswerCount, CollectorState, PusherRow, ResultCounts, RouteRow, Snapshot, TreeNode,
+};
+use crate::feedback::results::Counts;
 use crate::flow::{Command, CommandError};
 use crate::pusher::Wiring;
 
@@ -111,6 +114,7 @@ impl Service {
             rates,
             answers,
             maybe_delivered: parts.feedback.maybe_delivered(),
+            results: result_counts(parts.results.counts()),
             routes,
             pushers,
             tree,
@@ -167,6 +171,11 @@ fn node(node_of_library: pushweir_actors::TreeNode) -> TreeNode {
         last_exit: last_exit.map(|exit| exit.to_string()),
         children: children.into_iter().map(node).collect(),
     }
+}
+
+const fn result_counts(counts: Counts) -> ResultCounts {
+    let Counts { recorded, held, dropped, awaited } = counts;
+    ResultCounts { recorded, held, dropped, awaited }
 }
 
 fn rates(rates: &Rates) -> state::Rates {

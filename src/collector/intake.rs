@@ -13,7 +13,7 @@ use pushweir_actors::{Doorbell, SubscriptionId, Undelivered};
 
 use super::queue::{Load, Queue};
 use super::{Keep, Settings};
-use crate::flow::{Door, Port, Returns, RouteCell};
+use crate::flow::{Door, Ended, Port, Returns, RouteCell};
 use crate::ledger::{Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
 use crate::push::{Push, RouteId};
@@ -37,10 +37,10 @@ pub struct Batch {
 }
 
 /// What the collector, its actor's incarnations and everybody around it share.
-#[derive(Debug)]
 pub struct Intake {
     routes: Vec<Arc<RouteCell>>,
     ledger: Arc<Ledger>,
+    ended: Arc<dyn Ended>,
     clock: Clock,
     keep: Keep,
     bound: Load,
@@ -59,8 +59,14 @@ pub struct Intake {
 // === impl Intake ===
 
 impl Intake {
-    /// Returns an empty intake and queue for these routes.
-    pub fn new(settings: &Settings, routes: Vec<Arc<RouteCell>>, ledger: Arc<Ledger>, clock: Clock) -> Self {
+    /// Returns an empty intake and queue for these routes; `ended` is told what the queue sheds and lets expire.
+    pub fn new(
+        settings: &Settings,
+        routes: Vec<Arc<RouteCell>>,
+        ledger: Arc<Ledger>,
+        ended: Arc<dyn Ended>,
+        clock: Clock,
+    ) -> Self {
         let bound = Load { pushes: settings.buffer, bytes: settings.buffer_bytes };
         let (sender, receiver) = crossbeam_channel::bounded(settings.intake);
         Self {
@@ -68,6 +74,7 @@ impl Intake {
             drain_rates: routes.iter().map(|_| AtomicU64::new(0)).collect(),
             routes,
             ledger,
+            ended,
             clock,
             keep: settings.keep,
             bound,
@@ -159,11 +166,19 @@ impl Intake {
         result
     }
 
-    /// Enters buffered pushes that have ended.
+    /// Enters buffered pushes that have ended, and has their senders told.
     pub(super) fn end_buffered(&self, pushes: &[Push], outcome: Outcome) {
+        self.tell_ended(pushes, outcome);
         for chunk in pushes.chunk_by(|one, next| one.route == next.route) {
             self.ledger
                 .enter(chunk[0].route, |books| books.end(chunk.len() as u64, Place::Buffered, outcome));
+        }
+    }
+
+    /// Has senders told of pushes that have ended.
+    pub(super) fn tell_ended(&self, pushes: &[Push], outcome: Outcome) {
+        if !pushes.is_empty() {
+            self.ended.ended(pushes, outcome);
         }
     }
 
@@ -244,7 +259,9 @@ impl Door for Intake {
         }
         if let Err(full) = self.sender.try_send(Batch { route, pushes, load }) {
             self.in_channel.lock().remove(load);
-            self.end_buffered(&full.into_inner().pushes, Outcome::Shed);
+            // The answer to the request says so; a result would say it twice.
+            let shed = full.into_inner().pushes.len() as u64;
+            self.ledger.enter(route, |books| books.end(shed, Place::Buffered, Outcome::Shed));
             return 0;
         }
         self.bell.ring();
@@ -300,5 +317,11 @@ impl Undelivered<Push> for Intake {
         if let Some(first) = pushes.first() {
             self.put_back(first.route, pushes);
         }
+    }
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("load", &self.load()).finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::section::Section;
 use super::{Config, Route, Runtime, Transport};
+use crate::feedback::results;
 use crate::transport::xmpp;
 use crate::{admin, collector, feedback, ingest, pusher};
 
@@ -32,6 +33,7 @@ pub(super) fn config(root: &Section<'_>) -> Config {
         collector: collector(&root.table("collector")),
         admin: admin(&root.table("admin")),
         feedback: feedback(&root.table("feedback")),
+        results: results(&root.table("feedback")),
         log: telemetry.text("log", LOG_FILTER, is_log_filter),
         routes: routes(root),
     };
@@ -130,6 +132,18 @@ fn feedback(section: &Section<'_>) -> feedback::Settings {
     };
     ordered(section, ("backoff_min", settings.backoff_min), ("backoff_max", settings.backoff_max));
     settings
+}
+
+fn results(section: &Section<'_>) -> results::Settings {
+    use results::{Bound, Report};
+    results::Settings {
+        report: section.choice("report", &[("failures", Report::Failures), ("all", Report::All)]),
+        ring: Bound {
+            records: section.whole("results", 1..=100_000_000),
+            bytes: section.size("results_bytes", 4 * KIB..=1024 * GIB),
+        },
+        awaited: section.whole("awaited", 0..=10_000_000),
+    }
 }
 
 fn routes(root: &Section<'_>) -> Vec<Route> {

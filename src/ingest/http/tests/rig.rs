@@ -15,7 +15,7 @@ use crate::flow::Door;
 use crate::ingest::http::server;
 use crate::ingest::{Ingest, IngestRoute, Settings};
 use crate::outcome::Refusal;
-use crate::push::{KeyMint, Push, PushRequest, RouteId, Target};
+use crate::push::{Addressee, KeyMint, Push, PushRequest, RouteId, Target};
 use crate::transport::{ConnectError, Connector, RenderError, Session};
 use crate::units::Clock;
 
@@ -89,6 +89,10 @@ impl Connector for FakeConnector {
             }
             _ => failed(Refusal::RefusedInvalid, "to", "must be a token"),
         }
+    }
+
+    fn addressee(&self, payload: &[u8]) -> Option<Addressee> {
+        Some(Addressee::Token(String::from_utf8_lossy(payload).into()))
     }
 
     fn peer(&self) -> String {
