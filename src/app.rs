@@ -172,6 +172,7 @@ async fn drain(service: &Service, root: &SupervisorHandle, signals: &mut Signals
         reason = signals.stop() => log::warn!("second signal: stopping at once reason={reason}"),
     }
     let unfinished = ledger.total().held();
+    service.parts.results.close();
     let left = end.saturating_duration_since(Instant::now());
     let exit = root.shutdown(if unfinished == 0 { left.max(LAST_RESORT) } else { LAST_RESORT }).await;
     log::debug!("the tree has stopped exit={exit}");

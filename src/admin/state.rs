@@ -112,6 +112,8 @@ pub struct ResultCounts {
     pub dropped: u64,
     /// Pushes that requests wait for.
     pub awaited: u64,
+    /// Readers that wait for the next result.
+    pub readers: u64,
 }
 
 /// A route.

@@ -174,8 +174,8 @@ fn node(node_of_library: pushweir_actors::TreeNode) -> TreeNode {
 }
 
 const fn result_counts(counts: Counts) -> ResultCounts {
-    let Counts { recorded, held, dropped, awaited } = counts;
-    ResultCounts { recorded, held, dropped, awaited }
+    let Counts { recorded, held, dropped, awaited, readers } = counts;
+    ResultCounts { recorded, held, dropped, awaited, readers }
 }
 
 fn rates(rates: &Rates) -> state::Rates {

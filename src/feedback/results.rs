@@ -9,7 +9,7 @@ mod ring;
 mod waiters;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -68,6 +68,8 @@ pub struct Counts {
     pub dropped: u64,
     /// Pushes that requests wait for.
     pub awaited: u64,
+    /// Readers that wait for the next result.
+    pub readers: u64,
 }
 
 /// A push that has ended and the verdict of its last attempt.
@@ -81,6 +83,9 @@ pub struct Ending {
     pub verdict: Verdict,
 }
 
+/// Counts a reader while it waits.
+struct Reading<'a>(&'a AtomicUsize);
+
 /// The shared handle.
 pub struct Results {
     sources: Vec<Source>,
@@ -88,6 +93,7 @@ pub struct Results {
     reports_all: AtomicBool,
     ring: Mutex<Ring>,
     news: Notify,
+    readers: AtomicUsize,
     waiters: Arc<Waiters>,
     is_closed: AtomicBool,
 }
@@ -105,6 +111,7 @@ impl Results {
             reports_all: AtomicBool::new(false),
             ring: Mutex::new(Ring::new(settings.ring, start)),
             news: Notify::new(),
+            readers: AtomicUsize::new(0),
             waiters: Arc::default(),
             is_closed: AtomicBool::new(false),
         };
@@ -147,10 +154,16 @@ impl Results {
             if !page.records.is_empty() || self.is_closed.load(Ordering::Relaxed) {
                 return page;
             }
+            let _reading = Reading::new(&self.readers);
             if tokio::time::timeout_at(deadline, news).await.is_err() {
                 return page;
             }
         }
+    }
+
+    /// Returns how many readers wait for the next result at the moment.
+    pub fn readers(&self) -> usize {
+        self.readers.load(Ordering::Relaxed)
     }
 
     /// Returns a ticket for a request that will wait for its pushes.
@@ -172,6 +185,7 @@ impl Results {
             held: ring.len() as u64,
             dropped: ring.dropped(),
             awaited: self.waiters.awaited() as u64,
+            readers: self.readers() as u64,
         }
     }
 
@@ -226,6 +240,21 @@ impl Results {
             accepted_at: wall.saturating_sub(age),
             ended_at: wall,
         }
+    }
+}
+
+// === impl Reading ===
+
+impl<'a> Reading<'a> {
+    fn new(readers: &'a AtomicUsize) -> Self {
+        readers.fetch_add(1, Ordering::Relaxed);
+        Self(readers)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::wire::{Item, Parsed, PushFault};
 use super::{Ingest, IngestRoute};
+use crate::feedback::results::Ticket;
 use crate::outcome::Refusal;
 use crate::push::{Push, PushKey, PushRequest, RouteId};
 use crate::units::Moment;
@@ -24,6 +25,8 @@ pub(super) struct Admission<'a> {
     pub(super) single: bool,
     /// One for each push.
     pub(super) fates: Vec<Fate<'a>>,
+    /// Which pushes the request waits for: their positions and keys, rising.
+    pub(super) awaited: Vec<(usize, PushKey)>,
     /// When the sender should come back, in seconds, if a push was shed or its route takes none.
     pub(super) retry_after: Option<u64>,
 }
@@ -70,6 +73,8 @@ struct Batch {
 /// A request that is being admitted.
 struct Admitting<'a, 'i> {
     ingest: &'i Ingest,
+    ticket: Option<&'i mut Ticket>,
+    awaited: Vec<(usize, PushKey)>,
     now: Moment,
     expected: usize,
     payload: Vec<u8>,
@@ -78,11 +83,18 @@ struct Admitting<'a, 'i> {
     without_route: u64,
 }
 
-/// Admits what was parsed from a body of `size` bytes.
-pub(super) fn admit<'a>(ingest: &Ingest, parsed: Parsed<'a>, size: usize) -> Admission<'a> {
+/// Admits what was parsed from a body of `size` bytes; with a `ticket` the request will wait for the ends of its pushes.
+pub(super) fn admit<'a>(
+    ingest: &Ingest,
+    parsed: Parsed<'a>,
+    size: usize,
+    ticket: Option<&mut Ticket>,
+) -> Admission<'a> {
     let expected = parsed.items.len();
     let mut admitting = Admitting {
         ingest,
+        ticket,
+        awaited: Vec::new(),
         now: ingest.clock.now(),
         expected,
         payload: Vec::with_capacity(size),
@@ -197,7 +209,8 @@ impl<'a> Admitting<'a, '_> {
                 retry_after = retry_after.max(Some(u64::try_from(wait).unwrap_or(u64::MAX)));
             }
         }
-        Admission { single, fates: self.fates, retry_after }
+        self.awaited.sort_unstable();
+        Admission { single, fates: self.fates, awaited: self.awaited, retry_after }
     }
 
     /// Hands a batch to the door and returns whether pushes of it were shed.
@@ -215,7 +228,10 @@ impl<'a> Admitting<'a, '_> {
                 self.fates[*item] = Fate::Accepted(PushId::Key(key));
             }
         }
+        let keys = self.watch(&batch.pushes);
         let held = self.ingest.door.admit(batch.route, batch.pushes);
+        self.unwatch(&keys, held);
+        self.awaited.extend(batch.items.iter().copied().zip(keys).take(held));
         let shed = batch.items.get(held..).unwrap_or_default();
         for item in shed {
             let Fate::Accepted(id) = &self.fates[*item] else { continue };
@@ -229,6 +245,24 @@ impl<'a> Admitting<'a, '_> {
             };
         }
         !shed.is_empty()
+    }
+}
+
+// === impl Admitting ===
+
+impl Admitting<'_, '_> {
+    /// Waits for pushes that are about to be admitted, if the request waits at all; returns their keys then.
+    fn watch(&mut self, pushes: &[Push]) -> Vec<PushKey> {
+        let Some(ticket) = &mut self.ticket else { return Vec::new() };
+        let keys: Vec<_> = pushes.iter().map(|push| push.key).collect();
+        ticket.watch(keys.iter().copied());
+        keys
+    }
+
+    fn unwatch(&mut self, keys: &[PushKey], held: usize) {
+        if let (Some(ticket), Some(shed)) = (&mut self.ticket, keys.get(held..)) {
+            ticket.unwatch(shed);
+        }
     }
 }
 

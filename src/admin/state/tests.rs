@@ -58,7 +58,7 @@ fn the_json_has_the_documented_keys_in_their_order() {
         \"oldest_age_seconds\":0.0,\"projected_drain_seconds\":null}},\
         \"rates\":{{\"accepted_per_second\":0.0,\"delivered_per_second\":0.0,\"shed_per_second\":0.0}},\
         \"answers\":[{{\"code\":\"INVALID_JSON\",\"count\":2}}],\"maybe_delivered\":0,\
-        \"results\":{{\"recorded\":0,\"held\":0,\"dropped\":0,\"awaited\":0}},\
+        \"results\":{{\"recorded\":0,\"held\":0,\"dropped\":0,\"awaited\":0,\"readers\":0}},\
         \"routes\":[{{\"name\":\"android\",\"transport\":\"xmpp\",\"state\":\"ready\",\"connections\":1,\"ready\":1,\
         \"window\":100,\"in_flight\":0,\"buffered\":0,\"delivery_p50_ms\":0.0,\"delivery_p99_ms\":0.0,\"ledger\":{books}}}],\
         \"pushers\":[{{\"id\":\"android/0\",\"route\":\"android\",\"state\":\"ready\",\"window\":100,\"in_flight\":3,\
