@@ -5,6 +5,7 @@
 mod codes;
 pub mod results;
 mod retry;
+pub mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

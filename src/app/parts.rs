@@ -8,6 +8,7 @@ use crate::collector::Intake;
 use crate::config::{Config, Route, Transport};
 use crate::feedback::Feedback;
 use crate::feedback::results::{Results, Source};
+use crate::feedback::webhook::Hook;
 use crate::flow::RouteCell;
 use crate::ledger::Ledger;
 use crate::push::{KeyMint, RouteId};
@@ -34,6 +35,8 @@ pub struct Parts {
     pub feedback: Arc<Feedback>,
     /// How pushes ended, for their senders.
     pub results: Arc<Results>,
+    /// What the webhook has posted.
+    pub hook: Arc<Hook>,
     /// Push identities.
     pub mint: Arc<KeyMint>,
     /// What the pushers of each route share, in the routes' order.
@@ -77,8 +80,9 @@ impl Parts {
                 logins: Semaphore::new(LOGINS_AT_ONCE),
             }));
         }
+        let hook = Arc::new(Hook::new(config.webhook.clone(), Arc::clone(&results)));
         let mint = Arc::new(KeyMint::new(fastrand::u64(..)));
-        Ok(Self { config, clock, ledger, intake, feedback, results, mint, wirings })
+        Ok(Self { config, clock, ledger, intake, feedback, results, hook, mint, wirings })
     }
 
     /// Returns a route's position and wiring by its name.

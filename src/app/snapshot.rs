@@ -10,9 +10,10 @@ use super::figures::{Figures, Rates};
 use super::service::Service;
 use crate::admin::actions::Backend;
 use crate::admin::state::{
-    self, AnswerCount, CollectorState, PusherRow, ResultCounts, RouteRow, Snapshot, TreeNode,
+    self, AnswerCount, CollectorState, PusherRow, ResultCounts, RouteRow, Snapshot, TreeNode, WebhookState,
 };
 use crate::feedback::results::Counts;
+use crate::feedback::webhook;
 use crate::flow::{Command, CommandError};
 use crate::pusher::Wiring;
 
@@ -115,6 +116,7 @@ impl Service {
             answers,
             maybe_delivered: parts.feedback.maybe_delivered(),
             results: result_counts(parts.results.counts()),
+            webhook: webhook_state(parts.hook.counts()),
             routes,
             pushers,
             tree,
@@ -176,6 +178,11 @@ fn node(node_of_library: pushweir_actors::TreeNode) -> TreeNode {
 const fn result_counts(counts: Counts) -> ResultCounts {
     let Counts { recorded, held, dropped, awaited, readers } = counts;
     ResultCounts { recorded, held, dropped, awaited, readers }
+}
+
+fn webhook_state(counts: webhook::Counts) -> WebhookState {
+    let webhook::Counts { peer, sent, failures, lost, pending, last_error } = counts;
+    WebhookState { peer, sent, failures, lost, pending, last_error }
 }
 
 fn rates(rates: &Rates) -> state::Rates {

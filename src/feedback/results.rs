@@ -143,15 +143,42 @@ impl Results {
         self.publish(&records, reports_all);
     }
 
-    /// Returns up to `limit` results behind a cursor, waiting up to `wait` for the first. See [`Ring::page`].
+    /// Returns up to `limit` results behind a cursor, waiting up to `wait` for the first, and takes note that the reader has those before.
+    /// See [`Ring::page`].
     pub async fn page(&self, after: u64, limit: usize, wait: Duration) -> Page {
+        self.confirm(after);
+        self.peek(after, limit, wait).await
+    }
+
+    /// Takes note that some reader has everything up to this number.
+    pub fn confirm(&self, number: u64) {
+        self.ring.lock().confirm(number);
+    }
+
+    /// Returns how many results came after this number.
+    pub fn behind(&self, number: u64) -> u64 {
+        self.ring.lock().behind(number)
+    }
+
+    /// Returns the number of the newest result.
+    pub fn last(&self) -> u64 {
+        self.ring.lock().last()
+    }
+
+    /// As [`Self::page`], at once and without a note.
+    pub fn look(&self, after: u64, limit: usize) -> Page {
+        self.ring.lock().page(after, limit)
+    }
+
+    /// As [`Self::page`], without a note.
+    pub async fn peek(&self, after: u64, limit: usize, wait: Duration) -> Page {
         let deadline = Instant::now() + wait;
         loop {
             let mut news = std::pin::pin!(self.news.notified());
             // Listening before looking, so that what comes between the two is heard.
             news.as_mut().enable();
-            let page = self.ring.lock().page(after, limit);
-            if !page.records.is_empty() || self.is_closed.load(Ordering::Relaxed) {
+            let page = self.look(after, limit);
+            if !page.records.is_empty() || self.is_closed() {
                 return page;
             }
             let _reading = Reading::new(&self.readers);
@@ -175,6 +202,11 @@ impl Results {
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
         self.news.notify_waiters();
+    }
+
+    /// Returns whether the process is about to end.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
     }
 
     /// Returns the counts.

@@ -68,12 +68,21 @@ impl Ring {
         self.records.shrink_to(bound.records);
     }
 
-    /// Returns up to `limit` records behind the number `after`, and takes note that those up to it have arrived; 0 asks from the oldest.
-    pub fn page(&mut self, after: u64, limit: usize) -> Page {
-        let is_ours = (self.start - 1..=self.last()).contains(&after);
-        if is_ours {
-            self.read = self.read.max(after);
+    /// Takes note that some reader has everything up to this number.
+    pub fn confirm(&mut self, number: u64) {
+        if self.is_ours(number) {
+            self.read = self.read.max(number);
         }
+    }
+
+    /// Returns how many records came after this number, overwritten ones too.
+    pub fn behind(&self, number: u64) -> u64 {
+        self.last() - if self.is_ours(number) { number } else { self.start - 1 }
+    }
+
+    /// Returns up to `limit` records behind the number `after`; 0 asks from the oldest.
+    pub fn page(&self, after: u64, limit: usize) -> Page {
+        let is_ours = self.is_ours(after);
         let restarted = !is_ours && after != 0;
         let from = if is_ours { after + 1 } else { self.start };
         let lost = self.first.saturating_sub(from);
@@ -102,6 +111,11 @@ impl Ring {
     /// Returns how many records are held.
     pub fn len(&self) -> usize {
         self.records.len()
+    }
+
+    /// Returns whether a number is of this life: of a record, or the one before the first.
+    fn is_ours(&self, number: u64) -> bool {
+        (self.start - 1..=self.last()).contains(&number)
     }
 
     fn trim(&mut self) {
@@ -164,7 +178,7 @@ mod tests {
         for number in 0..2 {
             ring.push(Arc::new(record(number)));
         }
-        ring.page(101, 10);
+        ring.confirm(101);
         ring.push(Arc::new(record(2)));
         assert_eq!(ring.dropped(), 0);
         ring.push(Arc::new(record(3)));
@@ -197,6 +211,7 @@ mod tests {
                         written += 1;
                     }
                 } else {
+                    ring.confirm(cursor);
                     let page = ring.page(cursor, count);
                     for (number, record) in &page.records {
                         prop_assert_eq!(record.key.as_u128(), u128::from(number - 101));
@@ -211,6 +226,7 @@ mod tests {
                 prop_assert_eq!(got + lost, cursor - 100);
             }
             while cursor < ring.last() {
+                ring.confirm(cursor);
                 let page = ring.page(cursor, 3);
                 got += page.records.len() as u64;
                 lost += page.lost;
