@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 pub use key::{KeyMint, PushKey};
 pub use lane::Lane;
-pub use request::{Notification, PushRequest, Target};
+pub use request::{Addressee, Notification, PushRequest, Target};
 
 use crate::units::Moment;
 

@@ -36,6 +36,10 @@ pub struct Snapshot {
     pub answers: Vec<AnswerCount>,
     /// Attempts without an answer; each is a possible duplicate at the provider.
     pub maybe_delivered: u64,
+    /// What senders are told of pushes that have ended.
+    pub results: ResultCounts,
+    /// The webhook.
+    pub webhook: WebhookState,
     /// The routes, in the configuration's order.
     pub routes: Vec<RouteRow>,
     /// The pushers, route by route.
@@ -99,6 +103,38 @@ pub struct AnswerCount {
     pub code: String,
     /// Answers with it.
     pub count: u64,
+}
+
+/// Results for senders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct ResultCounts {
+    /// Results ever recorded.
+    pub recorded: u64,
+    /// Results that are held.
+    pub held: u64,
+    /// Results that were overwritten before anybody had them.
+    pub dropped: u64,
+    /// Pushes that requests wait for.
+    pub awaited: u64,
+    /// Readers that wait for the next result.
+    pub readers: u64,
+}
+
+/// The webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct WebhookState {
+    /// The receiver; none if there is no webhook.
+    pub peer: Option<String>,
+    /// Results that it took.
+    pub sent: u64,
+    /// Posts that failed.
+    pub failures: u64,
+    /// Results that were overwritten or given up before it took them.
+    pub lost: u64,
+    /// Results that wait for it.
+    pub pending: u64,
+    /// What went wrong last; none after a success.
+    pub last_error: Option<String>,
 }
 
 /// A route.

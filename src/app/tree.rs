@@ -3,6 +3,7 @@
 //! ```text
 //! root (one_for_one) ─ collector · routes (one_for_one) ─ route (one_for_one) ─ pusher 0 … n
 //!                    ├ figures
+//!                    ├ webhook
 //!                    ├ ingest                    started in this order, stopped in reverse
 //!                    └ admin
 //! ```
@@ -23,6 +24,7 @@ use super::figures::FiguresActor;
 use super::service::Service;
 use crate::collector::Collector;
 use crate::config::Route;
+use crate::feedback::webhook::Webhook;
 use crate::pusher::{Pusher, Wiring};
 
 /// How long a pusher that is restarted or stopped in order waits for its last answers (`CONTRACT`: restart).
@@ -44,6 +46,7 @@ pub fn root(service: &Arc<Service>, ingest: Listener, admin: Listener) -> Superv
             collector(service),
             routes(service),
             figures(service),
+            webhook(service),
             ingest_http(service, ingest),
             admin_http(service, admin),
         ],
@@ -122,6 +125,14 @@ fn figures(service: &Arc<Service>) -> ChildSpec {
     ChildSpec::worker("figures", move |link| {
         let figures = FiguresActor::new(Arc::clone(&service), link).start();
         Ok(ChildHandle::new(figures.recipient()))
+    })
+}
+
+fn webhook(service: &Arc<Service>) -> ChildSpec {
+    let service = Arc::clone(service);
+    ChildSpec::worker("webhook", move |link| {
+        let webhook = Webhook::new(Arc::clone(&service.parts.hook), link).start();
+        Ok(ChildHandle::new(webhook.recipient()))
     })
 }
 

@@ -15,7 +15,7 @@ use super::drain::{DrainMeter, wait};
 use super::occupancy::{Classes, Limits, Load, Occupancy, Room};
 use super::queue::Queue;
 use super::{Keep, Settings};
-use crate::flow::{Door, Port, Returns, RouteCell};
+use crate::flow::{Door, Ended, Port, Returns, RouteCell};
 use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
 use crate::push::{Lane, Push, RouteId};
@@ -50,10 +50,10 @@ struct Sifted {
 }
 
 /// What the collector, its actor's incarnations and everybody around it share.
-#[derive(Debug)]
 pub struct Intake {
     routes: Vec<Arc<RouteCell>>,
     ledger: Arc<Ledger>,
+    ended: Arc<dyn Ended>,
     clock: Clock,
     keep: Keep,
     limits: Limits,
@@ -78,8 +78,14 @@ pub struct Intake {
 // === impl Intake ===
 
 impl Intake {
-    /// Returns an empty intake and queue for these routes.
-    pub fn new(settings: &Settings, routes: Vec<Arc<RouteCell>>, ledger: Arc<Ledger>, clock: Clock) -> Self {
+    /// Returns an empty intake and queue for these routes; `ended` is told what the queue sheds and lets expire.
+    pub fn new(
+        settings: &Settings,
+        routes: Vec<Arc<RouteCell>>,
+        ledger: Arc<Ledger>,
+        ended: Arc<dyn Ended>,
+        clock: Clock,
+    ) -> Self {
         let bound = Load { pushes: settings.buffer, bytes: settings.buffer_bytes };
         let weights: Vec<u32> = routes.iter().map(|route| route.share.load(Ordering::Relaxed)).collect();
         let limits = Limits::new(bound, settings.critical_reserve, &weights);
@@ -98,6 +104,7 @@ impl Intake {
             drain_rates: routes.iter().map(|_| AtomicU64::new(0)).collect(),
             routes,
             ledger,
+            ended,
             clock,
             keep: settings.keep,
             limits,
@@ -212,11 +219,19 @@ impl Intake {
         result
     }
 
-    /// Enters buffered pushes that have ended.
+    /// Enters buffered pushes that have ended, and has their senders told.
     pub(super) fn end_buffered(&self, pushes: &[Push], outcome: Outcome) {
+        self.tell_ended(pushes, outcome);
         for chunk in pushes.chunk_by(|one, next| one.route == next.route) {
             self.ledger
                 .enter(chunk[0].route, |books| books.end(chunk.len() as u64, Place::Buffered, outcome));
+        }
+    }
+
+    /// Has senders told of pushes that have ended.
+    pub(super) fn tell_ended(&self, pushes: &[Push], outcome: Outcome) {
+        if !pushes.is_empty() {
+            self.ended.ended(pushes, outcome);
         }
     }
 
@@ -320,7 +335,9 @@ impl Door for Intake {
         }
         if let Err(full) = self.sender.try_send(Batch { route, pushes, load }) {
             self.in_channel.lock().remove_batch(route, &load);
-            self.end_buffered(&full.into_inner().pushes, Outcome::Shed);
+            // The answer to the request says so; a result would say it twice.
+            let shed = full.into_inner().pushes.len() as u64;
+            self.ledger.enter(route, |books| books.end(shed, Place::Buffered, Outcome::Shed));
             let mut told: Vec<_> = (0..offered).map(|position| (position, Refusal::ShedBufferFull)).collect();
             failed.iter().for_each(|(position, refusal)| told[*position].1 = *refusal);
             return told;
@@ -379,5 +396,11 @@ impl Undelivered<Push> for Intake {
         if let Some(first) = pushes.first() {
             self.put_back(first.route, pushes);
         }
+    }
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("load", &self.load()).finish_non_exhaustive()
     }
 }
