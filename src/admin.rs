@@ -1,6 +1,20 @@
-//! The operator's HTTP.
+//! The operator's HTTP: state, actions, health, metrics, and a page.
+//!
+//! It names no stage: it reads [`state::Snapshot`]s and sends commands through the [`Backend`], which `app` implements. `state`,
+//! `actions`, `guard`, `metrics` and `page` are pure; `feed` and `http` are the shell. Nothing changes by GET.
+
+pub mod actions;
+mod feed;
+mod guard;
+pub mod http;
+mod metrics;
+mod page;
+mod process;
+pub mod state;
 
 use std::net::SocketAddr;
+
+pub use actions::Backend;
 
 use crate::units::Secret;
 

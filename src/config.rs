@@ -43,6 +43,10 @@ pub struct Config {
     pub admin: admin::Settings,
     /// `[feedback]`.
     pub feedback: feedback::Settings,
+    /// `[feedback]`: what senders learn of pushes that have ended.
+    pub results: feedback::results::Settings,
+    /// `[feedback.webhook]`.
+    pub webhook: feedback::webhook::Settings,
     /// `[telemetry] log`: a level or an env_logger filter.
     pub log: String,
     /// `[[route]]`, at least one, names unique.
@@ -56,6 +60,8 @@ pub struct Runtime {
     pub delivery_threads: usize,
     /// How long SIGTERM may take.
     pub drain_deadline: Duration,
+    /// Whether operators may make actors panic, to see supervision at work.
+    pub fault_injection: bool,
 }
 
 /// One `[[route]]`.
@@ -65,6 +71,8 @@ pub struct Route {
     pub name: String,
     /// Pushers, each with a connection of its own.
     pub connections: u32,
+    /// Its weight when routes compete for the buffer.
+    pub share: u32,
     /// Shortest delay before a pusher that failed is started again.
     pub restart_min: Duration,
     /// Longest such delay.

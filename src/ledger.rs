@@ -192,8 +192,9 @@ impl Ledger {
 
     /// Returns the sum over all routes and the pushes without one; balanced, since each account is.
     pub fn total(&self) -> Books {
-        let routes: Vec<Books> =
-            (0..self.routes.len()).map(|index| self.read(RouteId(u16::try_from(index).unwrap_or(u16::MAX)))).collect();
+        let routes: Vec<Books> = (0..self.routes.len())
+            .map(|index| self.read(RouteId(u16::try_from(index).unwrap_or(u16::MAX))))
+            .collect();
         self.sum(&routes)
     }
 

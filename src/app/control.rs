@@ -8,6 +8,7 @@ use pushweir_actors::{StopMode, SupervisorHandle};
 
 use super::service::Service;
 use super::tree::{self, GRACE};
+use crate::collector::InjectPanic;
 use crate::flow::{Command, CommandError, Nudge, PusherCell, PusherState, RestartMode};
 use crate::pusher::Wiring;
 
@@ -39,6 +40,7 @@ pub async fn carry_out(service: &Arc<Service>, command: Command) -> Result<(), C
         Command::ScaleRoute { route, connections } => scale(service, &route, connections).await,
         Command::PauseRoute { route } => switch_route(service, &route, true),
         Command::ResumeRoute { route } => switch_route(service, &route, false),
+        Command::Panic { target } => panic_in(service, &target),
         Command::Drain => switch_intake(service, true),
         Command::Resume => switch_intake(service, false),
     }
@@ -159,6 +161,29 @@ async fn scale(service: &Arc<Service>, name: &str, connections: u32) -> Result<(
         supervisor.start_child(tree::pusher(service, &wiring, number)).await.map_err(conflict)?;
     }
     Ok(())
+}
+
+fn panic_in(service: &Service, target: &str) -> Result<(), CommandError> {
+    if !service.parts.config.runtime.fault_injection {
+        let text = "fault injection is off (hint: set [runtime] fault_injection = true where that is wanted)";
+        return Err(CommandError::Conflict(text.to_owned()));
+    }
+    let unknown = || CommandError::NotFound {
+        what: format!("actor {target:?}"),
+        exists: "collector, and each pusher as route/number".to_owned(),
+    };
+    log::warn!("injecting a panic target={target}");
+    if target == "collector" {
+        let collector = service.collector().ok_or_else(unknown)?;
+        let sent = collector.try_send(InjectPanic);
+        return sent.map_err(|_| CommandError::Conflict("the collector is being restarted".to_owned()));
+    }
+    let (route, number) = target.split_once('/').ok_or_else(unknown)?;
+    let (_, cell) = pusher(service, route, number.parse().map_err(|_| unknown())?)?;
+    if cell.nudge(Nudge::Panic) {
+        return Ok(());
+    }
+    Err(CommandError::Conflict(format!("pusher {target} is being restarted")))
 }
 
 fn switch_pusher(service: &Service, name: &str, number: u32, pause: bool) -> Result<(), CommandError> {

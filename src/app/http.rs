@@ -7,6 +7,8 @@ use std::sync::Arc;
 use actix_web::dev::Server;
 
 use super::service::Service;
+use super::snapshot::Operator;
+use crate::admin;
 use crate::flow::Door;
 use crate::ingest::{self, Ingest, IngestRoute};
 
@@ -26,10 +28,20 @@ impl Service {
         let ingest = Ingest {
             routes: routes.collect(),
             door,
+            results: Arc::clone(&parts.results),
             mint: Arc::clone(&parts.mint),
             clock: parts.clock,
             settings: parts.config.ingest.clone(),
         };
         ingest::http::server(listener, Arc::new(ingest))
+    }
+
+    /// Returns the operator's server on a bound socket.
+    ///
+    /// # Errors
+    /// The system's, when the socket cannot be used.
+    pub fn admin_server(self: Arc<Self>, listener: TcpListener) -> io::Result<Server> {
+        let settings = self.parts.config.admin.clone();
+        admin::http::server(listener, settings, Arc::new(Operator(self)))
     }
 }

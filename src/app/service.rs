@@ -1,6 +1,5 @@
 //! The running service: the parts, the handles of its tree, and what is measured.
 
-use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
@@ -93,6 +92,3 @@ impl std::fmt::Debug for Service {
         f.debug_struct("Service").field("routes", &self.route_names()).finish_non_exhaustive()
     }
 }
-
-/// Shorthand for what every child's start function holds.
-pub type Shared = Arc<Service>;

@@ -9,7 +9,11 @@ use super::control;
 use super::figures::{Figures, Rates};
 use super::service::Service;
 use crate::admin::actions::Backend;
-use crate::admin::state::{self, CollectorState, PusherRow, RouteRow, Snapshot, TreeNode};
+use crate::admin::state::{
+    self, AnswerCount, CollectorState, PusherRow, ResultCounts, RouteRow, Snapshot, TreeNode, WebhookState,
+};
+use crate::feedback::results::Counts;
+use crate::feedback::webhook;
 use crate::flow::{Command, CommandError};
 use crate::pusher::Wiring;
 
@@ -51,7 +55,7 @@ impl Subject {
             | Command::ScaleRoute { route, .. }
             | Command::PauseRoute { route }
             | Command::ResumeRoute { route } => Self::Route(route.clone()),
-            Command::Drain | Command::Resume => Self::Service,
+            Command::Panic { .. } | Command::Drain | Command::Resume => Self::Service,
         }
     }
 
@@ -82,7 +86,10 @@ impl Service {
         let mut pushers = Vec::new();
         for (index, (wiring, books)) in parts.wirings.iter().zip(&books).enumerate() {
             let rows = self.rows(wiring, index, &figures, &tree);
-            routes.push(RouteRow::new(&wiring.route, *books, &rows));
+            let mut row = RouteRow::new(&wiring.route, *books, &rows);
+            row.share = parts.intake.share(wiring.route.id);
+            row.drain_per_second = parts.intake.capacity(wiring.route.id);
+            routes.push(row);
             pushers.extend(rows);
         }
         let (load, bound) = (parts.intake.load(), parts.intake.bound());
@@ -93,9 +100,16 @@ impl Service {
             capacity: bound.pushes,
             buffered_bytes: load.bytes,
             capacity_bytes: bound.bytes,
+            refused_deadline: parts.intake.refused_late(),
             oldest_age_seconds: parts.intake.oldest_age().as_secs_f64(),
-            projected_drain_seconds: state::projected_drain(ledger.buffered, rates.accepted_per_second, out_per_second),
+            projected_drain_seconds: state::projected_drain(
+                ledger.buffered,
+                rates.accepted_per_second,
+                out_per_second,
+            ),
         };
+        let codes = parts.feedback.codes().into_iter();
+        let answers = codes.map(|(code, count)| AnswerCount { code, count }).collect();
         Snapshot {
             state: state::overall(parts.intake.is_draining(), &collector, &rates, &routes),
             version: env!("CARGO_PKG_VERSION"),
@@ -103,6 +117,10 @@ impl Service {
             ledger,
             collector,
             rates,
+            answers,
+            maybe_delivered: parts.feedback.maybe_delivered(),
+            results: result_counts(parts.results.counts()),
+            webhook: webhook_state(parts.hook.counts()),
             routes,
             pushers,
             tree,
@@ -117,9 +135,16 @@ impl Service {
             .find(|child| child.id == "routes")
             .and_then(|routes| routes.children.iter().find(|route| route.id == wiring.route.name));
         let row = |(number, cell): (usize, Arc<_>)| {
-            let restarts = supervised.and_then(|route| route.children.get(number)).map_or(0, |child| child.restarts);
+            let restarts =
+                supervised.and_then(|route| route.children.get(number)).map_or(0, |child| child.restarts);
             let answers = figures.pushers.get(index).and_then(|rates| rates.get(number));
-            PusherRow::new(&wiring.route.name, &cell, restarts, answers.map_or(0.0, |rate| rate.per_second()), now)
+            PusherRow::new(
+                &wiring.route.name,
+                &cell,
+                restarts,
+                answers.map_or(0.0, |rate| rate.per_second()),
+                now,
+            )
         };
         wiring.route.pushers().into_iter().enumerate().map(row).collect()
     }
@@ -141,7 +166,8 @@ impl Service {
 }
 
 fn node(node_of_library: pushweir_actors::TreeNode) -> TreeNode {
-    let pushweir_actors::TreeNode { id, kind, strategy, state, restarts, last_exit, children, .. } = node_of_library;
+    let pushweir_actors::TreeNode { id, kind, strategy, state, restarts, last_exit, children, .. } =
+        node_of_library;
     TreeNode {
         id,
         kind: kind.as_str().to_owned(),
@@ -151,6 +177,16 @@ fn node(node_of_library: pushweir_actors::TreeNode) -> TreeNode {
         last_exit: last_exit.map(|exit| exit.to_string()),
         children: children.into_iter().map(node).collect(),
     }
+}
+
+const fn result_counts(counts: Counts) -> ResultCounts {
+    let Counts { recorded, held, dropped, awaited, readers } = counts;
+    ResultCounts { recorded, held, dropped, awaited, readers }
+}
+
+fn webhook_state(counts: webhook::Counts) -> WebhookState {
+    let webhook::Counts { peer, sent, failures, lost, pending, last_error } = counts;
+    WebhookState { peer, sent, failures, lost, pending, last_error }
 }
 
 fn rates(rates: &Rates) -> state::Rates {

@@ -3,6 +3,7 @@
 //! ```text
 //! root (one_for_one) ─ collector · routes (one_for_one) ─ route (one_for_one) ─ pusher 0 … n
 //!                    ├ figures
+//!                    ├ webhook
 //!                    ├ ingest                    started in this order, stopped in reverse
 //!                    └ admin
 //! ```
@@ -10,6 +11,7 @@
 //! (`flow::Port`), so its connection stays, and what is in flight on it is not sent twice.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -22,6 +24,7 @@ use super::figures::FiguresActor;
 use super::service::Service;
 use crate::collector::Collector;
 use crate::config::Route;
+use crate::feedback::webhook::Webhook;
 use crate::pusher::{Pusher, Wiring};
 
 /// How long a pusher that is restarted or stopped in order waits for its last answers (`CONTRACT`: restart).
@@ -30,15 +33,23 @@ pub const GRACE: Duration = Duration::from_secs(10);
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// How often the parts of the root may fail: a panic now and then is survived, a panic at every start is not.
 const ROOT_LIMIT: Intensity = Intensity::new(20, Duration::from_secs(60));
-const COLLECTOR_START: Duration = Duration::from_secs(5);
+/// How long an actor may take to come up on its thread.
+const ACTOR_START: Duration = Duration::from_secs(10);
 
 /// Returns the whole tree.
-pub fn root(service: &Arc<Service>, ingest: Listener, _admin: Listener) -> SupervisorSpec {
+pub fn root(service: &Arc<Service>, ingest: Listener, admin: Listener) -> SupervisorSpec {
     SupervisorSpec {
         strategy: Strategy::OneForOne,
         intensity: ROOT_LIMIT,
         backoff: restart_backoff(Duration::from_millis(50), Duration::from_secs(5)),
-        children: vec![collector(service), routes(service), figures(service), ingest_http(service, ingest)],
+        children: vec![
+            collector(service),
+            routes(service),
+            figures(service),
+            webhook(service),
+            ingest_http(service, ingest),
+            admin_http(service, admin),
+        ],
         ..SupervisorSpec::new("root")
     }
 }
@@ -56,6 +67,7 @@ pub fn pusher(service: &Arc<Service>, wiring: &Arc<Wiring>, number: u32) -> Chil
         Ok(ChildHandle::new(pusher.recipient()))
     })
     .shutdown(Shutdown::After(GRACE))
+    .announced(ACTOR_START)
 }
 
 fn collector(service: &Arc<Service>) -> ChildSpec {
@@ -69,7 +81,7 @@ fn collector(service: &Arc<Service>) -> ChildSpec {
         service.set_collector(collector.clone());
         Ok(ChildHandle::new(collector.recipient()))
     })
-    .announced(COLLECTOR_START)
+    .announced(ACTOR_START)
 }
 
 fn routes(service: &Arc<Service>) -> ChildSpec {
@@ -95,6 +107,7 @@ fn routes(service: &Arc<Service>) -> ChildSpec {
 fn route(service: &Arc<Service>, settings: &Route, wiring: &Arc<Wiring>) -> ChildSpec {
     let (service, settings, wiring) = (Arc::clone(service), settings.clone(), Arc::clone(wiring));
     ChildSpec::supervisor(settings.name.clone(), move || {
+        wiring.route.down.store(false, Ordering::Relaxed);
         let connections = u32::try_from(wiring.route.pushers().len()).unwrap_or(u32::MAX);
         let limit = settings.restart_limit.saturating_mul(connections.max(1));
         SupervisorSpec {
@@ -115,10 +128,26 @@ fn figures(service: &Arc<Service>) -> ChildSpec {
     })
 }
 
+fn webhook(service: &Arc<Service>) -> ChildSpec {
+    let service = Arc::clone(service);
+    ChildSpec::worker("webhook", move |link| {
+        let webhook = Webhook::new(Arc::clone(&service.parts.hook), link).start();
+        Ok(ChildHandle::new(webhook.recipient()))
+    })
+}
+
 fn ingest_http(service: &Arc<Service>, listener: Listener) -> ChildSpec {
     let service = Arc::clone(service);
     ChildSpec::worker("ingest", move |link| {
         let server = service.ingest_server(listener.take()?).map_err(StartError::failed)?;
+        Ok(ChildHandle::new(Endpoint::new(server, link).start().recipient()))
+    })
+}
+
+fn admin_http(service: &Arc<Service>, listener: Listener) -> ChildSpec {
+    let service = Arc::clone(service);
+    ChildSpec::worker("admin", move |link| {
+        let server = Arc::clone(&service).admin_server(listener.take()?).map_err(StartError::failed)?;
         Ok(ChildHandle::new(Endpoint::new(server, link).start().recipient()))
     })
 }

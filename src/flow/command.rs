@@ -60,6 +60,11 @@ pub enum Command {
         /// Its name.
         route: String,
     },
+    /// Make the collector or a pusher panic; refused unless `[runtime] fault_injection` is on.
+    Panic {
+        /// `collector`, or a pusher as `route/number`.
+        target: String,
+    },
     /// Refuse new pushes everywhere; what is held is delivered.
     Drain,
     /// Undo [`Command::Drain`].

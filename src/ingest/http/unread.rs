@@ -1,4 +1,4 @@
-//! An answer to a request whose body was not read to its end.
+//! An answer to a request whose body was not read to its end; the admin server uses it too.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 ///
 /// actix reads on without a limit when the rest of a chunked body is dropped before the answer is written, so a sender could hold a
 /// connection for ever. While it is alive, actix answers, lingers for the disconnect timeout, and closes.
-pub(super) struct Unread {
+pub(crate) struct Unread {
     answer: Bytes,
     _rest: web::Payload,
 }
@@ -21,7 +21,7 @@ pub(super) struct Unread {
 
 impl Unread {
     /// Joins an answer with the rest of its request.
-    pub(super) fn new(answer: Vec<u8>, rest: web::Payload) -> Self {
+    pub(crate) fn new(answer: Vec<u8>, rest: web::Payload) -> Self {
         Self { answer: answer.into(), _rest: rest }
     }
 }

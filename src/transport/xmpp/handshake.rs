@@ -233,7 +233,7 @@ fn refused(condition: &DefinedCondition, text: &str) -> Failure {
     let name = Element::from(condition.clone()).name().to_owned();
     match condition {
         DefinedCondition::MalformedRequest => Failure::Login(format!(
-            "{name}{text} (hint: ordinary XMPP servers want identity = \"node\", which sends the sender id without the domain)"
+            "{name}{text}; an ordinary XMPP server wants identity = \"node\", the sender id without the domain"
         )),
         DefinedCondition::NotAuthorized
         | DefinedCondition::AccountDisabled

@@ -29,6 +29,9 @@ type Step<T> = Result<T, Scan<'static>>;
 
 const MESSAGE: &[u8] = b"<message";
 const MESSAGE_END: &[u8] = b"></message>";
+/// The heads and the payload tag that answers usually have, matched as a whole; what follows them is read attribute by attribute.
+const SHORT_HEADS: [&[u8]; 2] = [b" id=\"\">", b">"];
+const USUAL_OPEN: &[u8] = b"<gcm xmlns=\"google:mobile:data\">";
 const ATTRIBUTES: [&[u8]; 5] = [b"id", b"to", b"from", b"type", b"xml:lang"];
 
 /// Looks at the stanza that starts at the first byte.
@@ -41,7 +44,10 @@ pub fn scan(bytes: &[u8]) -> Scan<'_> {
 
 fn scan_stanza(bytes: &[u8]) -> Step<(&str, usize)> {
     let at = expect(bytes, 0, MESSAGE)?;
-    let at = skip_attributes(bytes, at)?;
+    let at = match SHORT_HEADS.iter().find(|head| bytes[at..].starts_with(head)) {
+        Some(head) => at + head.len(),
+        None => skip_attributes(bytes, at)?,
+    };
     let (name, start) = open_gcm(bytes, at)?;
     let rest = bytes.get(start..).unwrap_or_default();
     let len = memchr2(b'<', b'>', rest).ok_or(Scan::Incomplete)?;
@@ -85,6 +91,9 @@ fn skip_attributes(bytes: &[u8], mut at: usize) -> Step<usize> {
 
 /// Passes over `<gcm xmlns="…">` or `<p:gcm xmlns:p="…">`; returns the element's full name too.
 fn open_gcm(bytes: &[u8], at: usize) -> Step<(&[u8], usize)> {
+    if bytes[at..].starts_with(USUAL_OPEN) {
+        return Ok((b"gcm", at + USUAL_OPEN.len()));
+    }
     let at = expect(bytes, at, b"<")?;
     let name = name(&bytes[at..], b' ')?;
     let at = expect(bytes, at + name.len(), b" xmlns")?;
@@ -140,8 +149,8 @@ fn expect(bytes: &[u8], at: usize, wanted: &[u8]) -> Step<usize> {
 
 /// Returns the text if it is printable ASCII: legal XML without a look at any table, and the same before and after normalisation.
 fn printable(bytes: &[u8]) -> Step<&str> {
-    let odd = bytes.iter().fold(false, |odd, byte| odd | (byte.wrapping_sub(b' ') > b'~' - b' '));
-    if odd {
+    let odd = bytes.iter().fold(0, |odd, byte| odd | u8::from(byte.wrapping_sub(b' ') > b'~' - b' '));
+    if odd != 0 {
         return Err(Scan::Unusual);
     }
     std::str::from_utf8(bytes).map_err(|_| Scan::Unusual)

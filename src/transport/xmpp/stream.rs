@@ -2,38 +2,30 @@
 //!
 //! The outbox encodes straight into the buffer that the stream writes from; both halves live on one arbiter. A poll reads until nothing is
 //! left, hands all of it to the dialog, and writes pushes and replies together. Invariants: reading never waits for writing; an idle
-//! connection keeps no buffer; one poll reads at most [`READ_BUDGET`]; nothing comes after `Closed`.
+//! connection keeps no buffer; one poll reads a bounded amount; nothing comes after `Closed`.
 
 mod buffer;
+mod intake;
 mod outbox;
 
 use std::cell::RefCell;
 use std::io;
-use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::Stream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
-use self::buffer::with_scratch;
+use self::intake::{Intake, Reading};
 use self::outbox::Desk;
 pub use self::outbox::LinkOutbox;
-use super::dialog::Dialog;
 use super::document::Document;
 use super::encode;
-use super::frame::Framer;
 use super::keepalive::{Check, Keepalive};
 use crate::transport::SessionEvent;
-
-/// The most bytes one poll reads before it gives the arbiter back.
-pub const READ_BUDGET: usize = 256 * 1024;
-
-/// The most bytes that may wait to be written when the peer makes us reply; a window of pushes stays far below.
-pub const MAX_OUTGOING: usize = 4 * 1024 * 1024;
 
 /// How long the peer may take to close after our closing tag.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
@@ -54,12 +46,7 @@ pub struct Opening {
 pub struct LinkEvents<Io> {
     io: Io,
     desk: Rc<RefCell<Desk>>,
-    framer: Framer,
-    dialog: Dialog,
-    /// Bytes of an incomplete stanza.
-    held: Vec<u8>,
-    /// Whether `held` came with the handshake and was not looked at yet.
-    early: bool,
+    intake: Intake,
     keepalive: Keepalive,
     pings: u64,
     timer: Pin<Box<Sleep>>,
@@ -79,16 +66,6 @@ enum Phase {
     Closed,
 }
 
-/// What reading came to.
-enum Reading {
-    /// Nothing is left to read.
-    Drained,
-    /// The budget is used up.
-    More,
-    /// The connection is over.
-    Over(String),
-}
-
 /// Returns the halves of a session on an open connection.
 pub fn open<Io>(
     io: Io,
@@ -105,10 +82,7 @@ where
     let events = LinkEvents {
         io,
         desk: Rc::clone(&desk),
-        framer: Framer::new(opening.document),
-        dialog: Dialog::default(),
-        early: !opening.read.is_empty(),
-        held: opening.read,
+        intake: Intake::new(opening.document, opening.read),
         keepalive: Keepalive::new(ping_after, ping_timeout, now),
         pings: 0,
         timer: Box::pin(tokio::time::sleep_until(now + ping_after)),
@@ -133,7 +107,7 @@ where
         link.desk.borrow_mut().listen(cx.waker());
         let mut events = Vec::new();
         let over = link.turn(cx, &mut events);
-        let upstream = link.dialog.take_upstream();
+        let upstream = link.intake.take_upstream();
         if upstream > 0 {
             events.push(SessionEvent::Upstream(upstream));
         }
@@ -150,7 +124,7 @@ where
 {
     /// Reads, looks at the clock, writes; returns why the connection is over, if it is.
     fn turn(&mut self, cx: &mut Context<'_>, events: &mut Vec<SessionEvent>) -> Option<String> {
-        let more = match with_scratch(|scratch| self.read(cx, scratch, events)) {
+        let more = match self.read(cx, events) {
             Reading::Over(reason) => return Some(reason),
             Reading::More => true,
             Reading::Drained => false,
@@ -176,80 +150,13 @@ where
         None
     }
 
-    fn read(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], events: &mut Vec<SessionEvent>) -> Reading {
-        let mut filled = self.held.len();
-        scratch[..filled].copy_from_slice(&self.held);
-        let mut budget = READ_BUDGET;
-        let mut fresh = std::mem::take(&mut self.early);
-        let outcome = loop {
-            if fresh {
-                match self.take_frames(&scratch[..filled], events) {
-                    Ok(taken) => {
-                        scratch.copy_within(taken..filled, 0);
-                        filled -= taken;
-                    }
-                    Err(reason) => break Reading::Over(reason),
-                }
-            }
-            if budget == 0 {
-                break Reading::More;
-            }
-            let mut room = ReadBuf::new(&mut scratch[filled..]);
-            match Pin::new(&mut self.io).poll_read(cx, &mut room) {
-                Poll::Pending => break Reading::Drained,
-                Poll::Ready(Err(error)) => {
-                    break Reading::Over(self.describe_cut(filled, &error.to_string()));
-                }
-                Poll::Ready(Ok(())) => {
-                    let count = room.filled().len();
-                    if count == 0 {
-                        break Reading::Over(self.describe_cut(filled, "the peer closed it"));
-                    }
-                    filled += count;
-                    budget = budget.saturating_sub(count);
-                    fresh = true;
-                }
-            }
-        };
-        if budget < READ_BUDGET {
+    fn read(&mut self, cx: &mut Context<'_>, events: &mut Vec<SessionEvent>) -> Reading {
+        let Self { io, desk, intake, .. } = self;
+        let (reading, count) = intake.drain(cx, io, &mut desk.borrow_mut().outgoing, events);
+        if count > 0 {
             self.keepalive.on_heard(Instant::now());
         }
-        self.held = scratch[..filled].to_vec();
-        outcome
-    }
-
-    /// Hands what was read to the dialog; returns how much of it is done with, or why the connection is over.
-    fn take_frames(&mut self, bytes: &[u8], events: &mut Vec<SessionEvent>) -> Result<usize, String> {
-        let Self { desk, framer, dialog, .. } = self;
-        let outgoing = &mut desk.borrow_mut().outgoing;
-        let mut over = None;
-        let taken = framer.feed(bytes, |frame| {
-            if let ControlFlow::Break(reason) = dialog.on_frame(frame, events, outgoing.tail()) {
-                over = Some(reason);
-                return ControlFlow::Break(());
-            }
-            if outgoing.len() > MAX_OUTGOING {
-                over = Some(format!(
-                    "the peer makes us reply but reads nothing: over {MAX_OUTGOING} bytes wait"
-                ));
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        });
-        match (taken, over) {
-            (_, Some(reason)) => Err(reason),
-            (Err(error), None) => Err(error.to_string()),
-            (Ok(taken), None) => Ok(taken),
-        }
-    }
-
-    fn describe_cut(&self, held: usize, why: &str) -> String {
-        let place = if held == 0 && self.framer.is_between() {
-            "between stanzas"
-        } else {
-            "in the middle of a stanza"
-        };
-        format!("the connection ended {place}: {why}")
+        reading
     }
 
     fn start_finishing(&mut self) {
@@ -326,13 +233,19 @@ where
             let _ = Pin::new(&mut self.io).poll_shutdown(cx);
         }
         self.phase = Phase::Closed;
-        self.held = Vec::new();
         self.desk.borrow_mut().close();
         log::debug!(
             "session closed reason=\"{reason}\" expected={expected} ignored={:?}",
-            self.dialog.tally()
+            self.intake.tally()
         );
         SessionEvent::Closed { reason, expected }
+    }
+}
+
+impl<Io> Drop for LinkEvents<Io> {
+    fn drop(&mut self) {
+        // An outbox that is still held somewhere must not pile up pushes that nobody will write.
+        self.desk.borrow_mut().close();
     }
 }
 

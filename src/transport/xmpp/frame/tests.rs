@@ -1,3 +1,5 @@
+//! Stanzas cut out of reads of any size, and what is not XML refused.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -151,8 +153,8 @@ fn spelled(text: &str, style: u8) -> String {
         .collect()
 }
 
-fn stanza() -> impl Strategy<Value = String> {
-    let message = (any::<u8>(), any::<u8>(), "[ -~]{0,40}|[ -~\u{e9}\u{20ac}\u{1f600}]{0,10}").prop_map(
+fn message() -> impl Strategy<Value = String> {
+    (any::<u8>(), any::<u8>(), "[ -~]{0,40}|[ -~\u{e9}\u{20ac}\u{1f600}]{0,10}").prop_map(
         |(shape, style, text)| {
             let text = spelled(&text, style);
             let (open, close) = match shape % 5 {
@@ -167,7 +169,10 @@ fn stanza() -> impl Strategy<Value = String> {
                     [usize::from(shape / 5 % 5)];
             format!("<message{attributes}>{open}{text}{close}</message>")
         },
-    );
+    )
+}
+
+fn stanza() -> impl Strategy<Value = String> {
     let other = prop_oneof![
         Just("<iq type='result' id='p'/>".to_owned()),
         Just("<presence/>".to_owned()),
@@ -175,7 +180,7 @@ fn stanza() -> impl Strategy<Value = String> {
         Just("<message><gcm xmlns='google:mobile:data'><![CDATA[{\"<\"}]]></gcm></message>".to_owned()),
         Just("<message><body>hi</body></message>".to_owned()),
     ];
-    prop_oneof![4 => message, 1 => other]
+    prop_oneof![4 => message(), 1 => other]
 }
 
 /// Cuts a text into pieces at the given places.
@@ -209,19 +214,18 @@ proptest! {
     }
 
     #[test]
-    fn damaged_stanzas_are_judged_alike(text in stanza(), at: prop::sample::Index, byte: u8) {
-        let mut bytes = text.clone().into_bytes();
-        let at = at.index(bytes.len());
+    fn damaged_messages_are_judged_alike(text in message(), at: prop::sample::Index, byte in 0_u8..0x80) {
+        const HEAD: usize = "<message ".len();
+        let mut bytes = text.into_bytes();
+        let at = HEAD + at.index(bytes.len() - HEAD);
         bytes[at] = byte;
-        let inherited = String::from_utf8_lossy(&bytes).contains("<message");
-        prop_assume!(inherited && at > 8 && std::str::from_utf8(&bytes).is_ok());
-        let (fast, fast_end) = run(framer(), &[&bytes]);
-        let text = String::from_utf8(bytes).unwrap().replacen("<message", "<message xmlns='jabber:client'", 1);
-        let (slow, slow_end) = run(slow_framer(), &[text.as_bytes()]);
-        // A damaged default namespace reads differently where it is inherited and where it is declared; nothing else may.
-        prop_assume!(!text.contains("xmlns='jabber:client' xmlns") && !text.contains(" xmlns='jabber:client'xmlns"));
+        // A multi-byte character cut in two is for the garbage test, where nothing is compared.
+        let Ok(text) = String::from_utf8(bytes) else { return Ok(()) };
+        let (fast, fast_end) = whole(&text);
+        let declared = text.replacen("<message", "<message xmlns='jabber:client'", 1);
+        let (slow, slow_end) = run(slow_framer(), &[declared.as_bytes()]);
         prop_assert_eq!(fast, slow);
-// The fast path may still wait for a quote or tag to end where the parser has already seen that it never can.
+        // The fast path may still wait for a quote or tag to end where the parser has already seen that it never can.
         prop_assert_eq!(fast_end == Ok(true), slow_end == Ok(true), "{:?} {:?} {:?}", text, fast_end, slow_end);
     }
 

@@ -6,8 +6,9 @@ use std::task::Wake;
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadBuf};
 
+use super::intake::READ_BUDGET;
 use super::*;
 use crate::push::{Lane, Push, PushKey, RouteId};
 use crate::transport::Outbox;
@@ -87,6 +88,7 @@ fn push(number: u128) -> Push {
         accepted_at: Moment::default(),
         deadline: Moment::NEVER,
         route: RouteId(0),
+        sender: crate::push::SenderId::default(),
         lane: Lane::High,
         attempts: 0,
         maybe_delivered: false,
@@ -334,11 +336,11 @@ async fn finishing_does_not_wait_for_ever_on_a_peer_that_reads_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_session_holds_no_buffers() {
-    let mut both = both(PIPE, "");
-    both.send(0..100);
-    assert_eq!(both.poll(), None);
-    both.tell(&(0..100).map(ack).collect::<String>()).await;
-    assert_eq!(both.poll().unwrap().len(), 100);
-    assert_eq!(both.events.held.capacity(), 0);
+async fn nothing_piles_up_for_a_session_that_was_dropped() {
+    let Both { mut outbox, events, peer: _peer, .. } = both(PIPE, "");
+    let desk = Rc::clone(&events.desk);
+    drop(events);
+    outbox.send(&push(1), PING_AFTER);
+    outbox.finish();
+    assert_eq!(desk.borrow().outgoing.len(), 0);
 }

@@ -1,0 +1,299 @@
+//! `/metrics`: OpenMetrics text from one snapshot at scrape time, so that counting costs the hot path nothing. Pure.
+//!
+//! Names are those of `reference/observability.md` 3.1, each from the first scrape on. Pushers are listed one by one up to
+//! [`MAX_PUSHERS`], above that summed per route as the pusher `*`.
+
+mod writer;
+
+use std::collections::BTreeMap;
+use std::fmt::Error;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, text};
+use prometheus_client::registry::Registry;
+
+use self::writer::Writer;
+use super::process::Process;
+use super::state::{RouteRow, Snapshot};
+use crate::flow::PusherState;
+use crate::ledger::Books;
+use crate::outcome::Outcome;
+
+/// What the text is.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Pushers that get series of their own.
+const MAX_PUSHERS: usize = 200;
+
+/// Writes the metrics of a snapshot.
+///
+/// # Errors
+/// Never, since writing to text does not fail; the encoder's signature has it.
+pub(super) fn write(snapshot: Snapshot, process: Process) -> Result<String, Error> {
+    let mut registry = Registry::with_prefix("pushweir");
+    registry.register_collector(Box::new(Scrape { snapshot, process }));
+    let mut text = String::with_capacity(16 * 1_024);
+    text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Scrape {
+    snapshot: Snapshot,
+    process: Process,
+}
+
+/// A pusher's figures, or the sum of a route's.
+#[derive(Default)]
+struct Load {
+    window: u64,
+    in_flight: u64,
+    restarts: u64,
+    states: [u64; PusherState::ALL.len()],
+}
+
+// === impl Collector for Scrape ===
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mut writer = Writer::new(encoder);
+        self.pushes(&mut writer)?;
+        self.buffer(&mut writer)?;
+        self.routes(&mut writer)?;
+        self.pushers(&mut writer)?;
+        self.service(&mut writer)
+    }
+}
+
+// === impl Scrape ===
+
+impl Scrape {
+    fn pushes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
+        let ledger = &self.snapshot.ledger;
+        writer.counter("pushes_received", "Pushes in readable requests", ledger.received)?;
+        writer.counter("pushes_refused", "Pushes never accepted", ledger.refused)?;
+        writer.counter(
+            "pushes_refused_deadline",
+            "Pushes refused because they would have waited longer than they live",
+            self.snapshot.collector.refused_deadline,
+        )?;
+        writer.counter("pushes_accepted", "Pushes taken over", ledger.accepted)?;
+        let routes = &self.snapshot.routes;
+        let settled: Vec<_> = routes
+            .iter()
+            .flat_map(|route| Outcome::ALL.map(|outcome| (route, outcome)))
+            .map(|(route, outcome)| {
+                (
+                    [("route", route.name.as_str()), ("outcome", outcome.as_str())],
+                    ended(&route.ledger, outcome),
+                )
+            })
+            .collect();
+        writer.counters("pushes_settled", "Accepted pushes that ended, by outcome", &settled)?;
+        let answers = self.snapshot.answers.iter();
+        let answers: Vec<_> =
+            answers.map(|answer| ([("code", answer.code.as_str())], answer.count)).collect();
+        writer.counters(
+            "upstream_errors",
+            "Answers that were not a plain success, by the provider's code",
+            &answers,
+        )?;
+        let maybe = self.snapshot.maybe_delivered;
+        writer.counter(
+            "attempts_unanswered",
+            "Attempts without an answer; each may be a duplicate",
+            maybe,
+        )?;
+        let results = &self.snapshot.results;
+        writer.counter("results_recorded", "Results recorded for senders", results.recorded)?;
+        writer.counter("results_dropped", "Results overwritten before anybody had them", results.dropped)?;
+        writer.gauge("results_held", "Results that can be fetched", results.held as f64)?;
+        let webhook = &self.snapshot.webhook;
+        writer.counter("webhook_results_sent", "Results that the webhook's receiver took", webhook.sent)?;
+        writer.counter("webhook_results_lost", "Results that it never got", webhook.lost)?;
+        writer.counter("webhook_failures", "Posts to it that failed", webhook.failures)?;
+        writer.gauge("webhook_results_pending", "Results that wait for it", webhook.pending as f64)?;
+        writer.gauge("pushes_awaited", "Pushes that requests wait for", results.awaited as f64)?;
+        let shed = [([("reason", "buffer_full")], ledger.shed)];
+        writer.counters("pushes_shed", "Accepted pushes that were dropped, by reason", &shed)?;
+        writer.gauge(
+            "waiting_retry_pushes",
+            "Pushes waiting for their next attempt",
+            ledger.waiting_retry as f64,
+        )?;
+        writer.gauge("inflight_pushes", "Pushes with a pusher", ledger.in_flight as f64)?;
+        writer.gauge("unaccounted_pushes", "What the ledger is off by; must be 0", ledger.unaccounted as f64)
+    }
+
+    fn buffer(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
+        let collector = &self.snapshot.collector;
+        let gauges = [
+            ("collector_buffered_pushes", "Pushes in the buffer", collector.buffered as f64),
+            ("collector_buffer_capacity_pushes", "Pushes the buffer can hold", collector.capacity as f64),
+            ("collector_buffered_bytes", "Bytes in the buffer", collector.buffered_bytes as f64),
+            ("collector_buffer_capacity_bytes", "Bytes the buffer can hold", collector.capacity_bytes as f64),
+            (
+                "collector_oldest_age_seconds",
+                "Age of the oldest push in the buffer",
+                collector.oldest_age_seconds,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            writer.gauge(name, help, value)?;
+        }
+        // A buffer that does not shrink will never be empty.
+        let never = if collector.buffered == 0 { 0.0 } else { f64::INFINITY };
+        let drain = collector.projected_drain_seconds.unwrap_or(never);
+        writer.gauge("projected_drain_seconds", "When the buffer will be empty if the rates stay", drain)
+    }
+
+    fn routes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
+        type Figure = fn(&RouteRow) -> f64;
+        let figures: [(&str, &str, Figure); 6] = [
+            (
+                "route_drain_pushes_per_second",
+                "Pushes the route delivers while it has work; 0 if not known",
+                |route| route.drain_per_second.unwrap_or(0.0),
+            ),
+            ("route_connections", "Pushers of the route", |route| f64::from(route.connections)),
+            ("route_ready_connections", "Pushers of the route that are ready", |route| {
+                f64::from(route.ready)
+            }),
+            ("route_buffered_pushes", "Pushes that wait for the route", |route| route.buffered as f64),
+            ("route_delivery_p50_seconds", "Median time from admission to delivery, lately", |route| {
+                route.delivery_p50_ms / 1_000.0
+            }),
+            ("route_delivery_p99_seconds", "99th percentile of it", |route| route.delivery_p99_ms / 1_000.0),
+        ];
+        for (name, help, figure) in figures {
+            let series = self.snapshot.routes.iter();
+            let series: Vec<_> =
+                series.map(|route| ([("route", route.name.as_str())], figure(route))).collect();
+            writer.gauges(name, help, &series)?;
+        }
+        Ok(())
+    }
+
+    fn pushers(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
+        let loads = self.loads();
+        let each = |figure: fn(&Load) -> u64| -> Vec<_> {
+            let series = |((route, pusher), load): (&(String, String), &Load)| {
+                ([("route", route.clone()), ("pusher", pusher.clone())], figure(load) as f64)
+            };
+            loads.iter().map(series).collect()
+        };
+        writer.gauges("pusher_inflight_pushes", "Pushes without an answer", &each(|load| load.in_flight))?;
+        writer.gauges("pusher_window_pushes", "Pushes that may be unanswered", &each(|load| load.window))?;
+        let restarts: Vec<_> =
+            each(|load| load.restarts).into_iter().map(|(labels, value)| (labels, value as u64)).collect();
+        writer.counters("pusher_restarts", "Restarts by the supervisor", &restarts)?;
+        let states: Vec<_> = loads
+            .iter()
+            .flat_map(|(key, load)| PusherState::ALL.map(|state| (key, load, state)))
+            .map(|((route, pusher), load, state)| {
+                let labels =
+                    [("route", route.as_str()), ("pusher", pusher.as_str()), ("state", state.as_str())];
+                (labels, load.states[state as usize] as f64)
+            })
+            .collect();
+        writer.gauges("pusher_state", "Pushers in the state", &states)
+    }
+
+    fn loads(&self) -> BTreeMap<(String, String), Load> {
+        let pushers = &self.snapshot.pushers;
+        let summed = pushers.len() > MAX_PUSHERS;
+        let mut loads = BTreeMap::<_, Load>::new();
+        for pusher in pushers {
+            let id = if summed { "*".into() } else { pusher.id.clone() };
+            let load = loads.entry((pusher.route.clone(), id)).or_default();
+            load.window += u64::from(pusher.window);
+            load.in_flight += u64::from(pusher.in_flight);
+            load.restarts += pusher.restarts;
+            load.states[pusher.state as usize] += 1;
+        }
+        loads
+    }
+
+    fn service(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
+        writer.info("build", "The program", &[("version", self.snapshot.version)])?;
+        writer.gauge("uptime_seconds", "Since the start", self.snapshot.uptime_seconds)?;
+        writer.counter("process_cpu_seconds", "User and system time", self.process.cpu_seconds)?;
+        let memory = self.process.resident_bytes as f64;
+        writer.gauge("process_resident_memory_bytes", "Resident memory", memory)?;
+        writer.gauge("process_open_fds", "Open file descriptors", self.process.open_files as f64)
+    }
+}
+
+const fn ended(books: &Books, outcome: Outcome) -> u64 {
+    match outcome {
+        Outcome::Delivered => books.delivered,
+        Outcome::Rejected => books.rejected,
+        Outcome::Unregistered => books.unregistered,
+        Outcome::Expired => books.expired,
+        Outcome::Exhausted => books.exhausted,
+        Outcome::Shed => books.shed,
+        Outcome::Lost => books.lost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::tests::fresh;
+    use super::*;
+
+    fn lines(pushers: u32) -> Vec<String> {
+        let mut snapshot = fresh(pushers);
+        snapshot.ledger.accepted = 7;
+        let text =
+            write(snapshot, Process { cpu_seconds: 1.5, resident_bytes: 2_048, open_files: 9 }).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_metric_is_there_from_the_start() {
+        let lines = lines(1);
+        let expected = [
+            "pushweir_pushes_received_total 0",
+            "pushweir_pushes_refused_total 0",
+            "pushweir_pushes_refused_deadline_total 0",
+            "pushweir_pushes_accepted_total 7",
+            "pushweir_pushes_settled_total{route=\"android\",outcome=\"delivered\"} 0",
+            "pushweir_pushes_settled_total{route=\"android\",outcome=\"lost\"} 0",
+            "pushweir_results_recorded_total 0",
+            "pushweir_results_dropped_total 0",
+            "pushweir_webhook_results_sent_total 0",
+            "pushweir_webhook_results_lost_total 0",
+            "pushweir_webhook_failures_total 0",
+            "pushweir_pushes_shed_total{reason=\"buffer_full\"} 0",
+            "pushweir_collector_buffered_pushes 0.0",
+            "pushweir_collector_buffer_capacity_pushes 10.0",
+            "pushweir_collector_buffered_bytes 0.0",
+            "pushweir_collector_oldest_age_seconds 0.0",
+            "pushweir_projected_drain_seconds 0.0",
+            "pushweir_pusher_inflight_pushes{route=\"android\",pusher=\"android/0\"} 3.0",
+            "pushweir_pusher_window_pushes{route=\"android\",pusher=\"android/0\"} 100.0",
+            "pushweir_pusher_state{route=\"android\",pusher=\"android/0\",state=\"ready\"} 1.0",
+            "pushweir_pusher_state{route=\"android\",pusher=\"android/0\",state=\"failed\"} 0.0",
+            "pushweir_pusher_restarts_total{route=\"android\",pusher=\"android/0\"} 2",
+            "pushweir_unaccounted_pushes 0.0",
+            "pushweir_build_info{version=\"0.1.0\"} 1",
+            "pushweir_uptime_seconds 1.5",
+            "pushweir_process_cpu_seconds_total 1.5",
+            "pushweir_process_resident_memory_bytes 2048.0",
+            "# EOF",
+        ];
+        for line in expected {
+            assert!(lines.iter().any(|found| found == line), "{line} not in\n{}", lines.join("\n"));
+        }
+        let named = |line: &&String| !line.starts_with('#');
+        assert!(lines.iter().filter(named).all(|line| line.starts_with("pushweir_")));
+    }
+
+    #[test]
+    fn many_pushers_are_summed_per_route() {
+        let lines = lines(201);
+        let has = |line: &str| lines.iter().any(|found| found == line);
+        assert!(has("pushweir_pusher_window_pushes{route=\"android\",pusher=\"*\"} 20100.0"));
+        assert!(has("pushweir_pusher_state{route=\"android\",pusher=\"*\",state=\"ready\"} 201.0"));
+        assert!(lines.len() < 180);
+    }
+}

@@ -1,0 +1,368 @@
+//! What the operator sees: the snapshot's JSON (`CONTRACT`: Admin HTTP), and the words that sum it up. Pure.
+//!
+//! `app` fills a [`Snapshot`] from the ledger, the cells and the supervisors; `http` serves it. The order of the fields is the order
+//! of the JSON.
+
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::sync::atomic::Ordering;
+
+use serde::Serialize;
+
+use crate::flow::{PusherCell, PusherState, RouteCell};
+use crate::ledger::Books;
+use crate::units::Moment;
+
+/// The share of the buffer that counts as saturated.
+const SATURATED: f64 = 0.8;
+
+/// The service at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// All of it in a word.
+    pub state: State,
+    /// The program's version.
+    pub version: &'static str,
+    /// Since the start.
+    pub uptime_seconds: f64,
+    /// The books of all routes.
+    pub ledger: Books,
+    /// The buffer.
+    pub collector: CollectorState,
+    /// Rates over the last seconds.
+    pub rates: Rates,
+    /// How often providers answered with which code.
+    pub answers: Vec<AnswerCount>,
+    /// Attempts without an answer; each is a possible duplicate at the provider.
+    pub maybe_delivered: u64,
+    /// What senders are told of pushes that have ended.
+    pub results: ResultCounts,
+    /// The webhook.
+    pub webhook: WebhookState,
+    /// The routes, in the configuration's order.
+    pub routes: Vec<RouteRow>,
+    /// The pushers, route by route.
+    pub pushers: Vec<PusherRow>,
+    /// The supervision tree.
+    pub tree: TreeNode,
+}
+
+/// The service in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Pushes go out as they come.
+    Ok,
+    /// They wait: all windows are full, or the buffer nearly is.
+    Saturated,
+    /// Some are dropped.
+    Shedding,
+    /// New ones are refused, those held are delivered.
+    Draining,
+    /// Every route is paused by an operator.
+    Paused,
+    /// A route is down, or pushers are not connected.
+    Degraded,
+}
+
+/// The buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct CollectorState {
+    /// Pushes in it.
+    pub buffered: u64,
+    /// Pushes it can hold.
+    pub capacity: u64,
+    /// Bytes in it.
+    pub buffered_bytes: u64,
+    /// Bytes it can hold.
+    pub capacity_bytes: u64,
+    /// Age of the oldest push in it.
+    pub oldest_age_seconds: f64,
+    /// See [`projected_drain`].
+    pub projected_drain_seconds: Option<f64>,
+    /// Pushes refused because they would have waited longer than they live.
+    pub refused_deadline: u64,
+}
+
+/// Rates over the last seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Rates {
+    /// Pushes taken over.
+    pub accepted_per_second: f64,
+    /// Pushes delivered.
+    pub delivered_per_second: f64,
+    /// Pushes shed.
+    pub shed_per_second: f64,
+}
+
+/// How often providers answered with a code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AnswerCount {
+    /// The provider's code, such as `SERVICE_UNAVAILABLE`.
+    pub code: String,
+    /// Answers with it.
+    pub count: u64,
+}
+
+/// Results for senders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct ResultCounts {
+    /// Results ever recorded.
+    pub recorded: u64,
+    /// Results that are held.
+    pub held: u64,
+    /// Results that were overwritten before anybody had them.
+    pub dropped: u64,
+    /// Pushes that requests wait for.
+    pub awaited: u64,
+    /// Readers that wait for the next result.
+    pub readers: u64,
+}
+
+/// The webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct WebhookState {
+    /// The receiver; none if there is no webhook.
+    pub peer: Option<String>,
+    /// Results that it took.
+    pub sent: u64,
+    /// Posts that failed.
+    pub failures: u64,
+    /// Results that were overwritten or given up before it took them.
+    pub lost: u64,
+    /// Results that wait for it.
+    pub pending: u64,
+    /// What went wrong last; none after a success.
+    pub last_error: Option<String>,
+}
+
+/// A route.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RouteRow {
+    /// Its name.
+    pub name: String,
+    /// Its transport.
+    pub transport: &'static str,
+    /// It in a word.
+    pub state: RouteState,
+    /// Its pushers.
+    pub connections: u32,
+    /// Those that are ready.
+    pub ready: u32,
+    /// The sum of their windows.
+    pub window: u64,
+    /// Pushes without an answer.
+    pub in_flight: u64,
+    /// Pushes that wait for it.
+    pub buffered: u64,
+    /// Median time from admission to delivery, over the last seconds.
+    pub delivery_p50_ms: f64,
+    /// Its 99th percentile.
+    pub delivery_p99_ms: f64,
+    /// The part of the buffer that it has when others need theirs.
+    pub share: f64,
+    /// Pushes a second that it delivers while it has work, if measured lately.
+    pub drain_per_second: Option<f64>,
+    /// Its books.
+    pub ledger: Books,
+}
+
+/// A route in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteState {
+    /// All its pushers are ready.
+    Ready,
+    /// None is ready yet.
+    Connecting,
+    /// Some are ready.
+    Degraded,
+    /// An operator paused it.
+    Paused,
+    /// Its supervisor gave up.
+    Down,
+}
+
+/// A pusher.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PusherRow {
+    /// `route/number`.
+    pub id: String,
+    /// Its route.
+    pub route: String,
+    /// What it does.
+    pub state: PusherState,
+    /// How many pushes may be unanswered; 0 while not connected.
+    pub window: u32,
+    /// How many are.
+    pub in_flight: u32,
+    /// How often it was restarted.
+    pub restarts: u64,
+    /// The last thing that went wrong.
+    pub last_error: Option<String>,
+    /// How long its connection stands; 0 without one.
+    pub connected_seconds: f64,
+    /// Answers a second.
+    pub acks_per_second: f64,
+    /// Median round trip of its answers.
+    pub ack_p50_ms: f64,
+    /// Their 99th percentile.
+    pub ack_p99_ms: f64,
+}
+
+/// A supervisor or a child of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TreeNode {
+    /// Its name, unique among its siblings.
+    pub id: String,
+    /// `supervisor` or what it does.
+    pub kind: String,
+    /// A supervisor's strategy.
+    pub strategy: Option<String>,
+    /// Such as `running`.
+    pub state: String,
+    /// How often it was restarted.
+    pub restarts: u64,
+    /// Why it ended last.
+    pub last_exit: Option<String>,
+    /// What it supervises.
+    pub children: Vec<Self>,
+}
+
+/// Sums the service up: what needs the operator most comes first.
+pub fn overall(draining: bool, collector: &CollectorState, rates: &Rates, routes: &[RouteRow]) -> State {
+    if draining {
+        return State::Draining;
+    }
+    if !routes.is_empty() && routes.iter().all(|route| route.state == RouteState::Paused) {
+        return State::Paused;
+    }
+    if rates.shed_per_second > 0.0 {
+        return State::Shedding;
+    }
+    let fine = |route: &RouteRow| matches!(route.state, RouteState::Ready | RouteState::Paused);
+    if !routes.iter().all(fine) {
+        return State::Degraded;
+    }
+    let share = |part: u64, whole: u64| part as f64 >= SATURATED * whole as f64 && part > 0;
+    // More than another window's worth waits, or none of the window is free.
+    let full = |route: &RouteRow| {
+        route.buffered > route.window || (route.buffered > 0 && route.in_flight >= route.window)
+    };
+    let filling = share(collector.buffered, collector.capacity)
+        || share(collector.buffered_bytes, collector.capacity_bytes);
+    if filling || routes.iter().any(full) { State::Saturated } else { State::Ok }
+}
+
+/// Returns when the buffer will be empty if the rates stay: `None` when nothing is buffered or it is not shrinking.
+///
+/// `out_per_second` is everything that leaves it, deliveries as well as drops.
+pub fn projected_drain(buffered: u64, in_per_second: f64, out_per_second: f64) -> Option<f64> {
+    let shrinking = out_per_second - in_per_second;
+    (buffered > 0 && shrinking > 0.0).then(|| buffered as f64 / shrinking)
+}
+
+/// Returns whether pushes can be taken and delivered now.
+///
+/// # Errors
+/// Why not.
+pub fn readiness(snapshot: &Snapshot) -> Result<(), &'static str> {
+    if snapshot.state == State::Draining {
+        return Err("draining: no new pushes are taken");
+    }
+    let ready = snapshot.pushers.iter().any(|pusher| pusher.state == PusherState::Ready);
+    ready.then_some(()).ok_or("no pusher is ready")
+}
+
+// === impl RouteRow ===
+
+impl RouteRow {
+    /// Returns the row of a route from its cell, its books and its pushers' rows.
+    pub fn new(cell: &RouteCell, ledger: Books, pushers: &[PusherRow]) -> Self {
+        let ready = pushers.iter().filter(|pusher| pusher.state == PusherState::Ready).count();
+        let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            name: cell.name.clone(),
+            transport: cell.transport,
+            state: RouteState::new(cell, ready, pushers.len()),
+            connections: count(pushers.len()),
+            ready: count(ready),
+            window: pushers.iter().map(|pusher| u64::from(pusher.window)).sum(),
+            in_flight: ledger.in_flight,
+            buffered: ledger.buffered,
+            delivery_p50_ms: cell.delivery.quantile(0.5).as_secs_f64() * 1_000.0,
+            delivery_p99_ms: cell.delivery.quantile(0.99).as_secs_f64() * 1_000.0,
+            share: 1.0,
+            drain_per_second: None,
+            ledger,
+        }
+    }
+}
+
+// === impl RouteState ===
+
+impl RouteState {
+    fn new(cell: &RouteCell, ready: usize, connections: usize) -> Self {
+        if cell.down.load(Ordering::Relaxed) {
+            return Self::Down;
+        }
+        if cell.paused.load(Ordering::Relaxed) {
+            return Self::Paused;
+        }
+        match ready {
+            0 => Self::Connecting,
+            ready if ready < connections => Self::Degraded,
+            _ => Self::Ready,
+        }
+    }
+
+    /// Returns its name as in the JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Connecting => "connecting",
+            Self::Degraded => "degraded",
+            Self::Paused => "paused",
+            Self::Down => "down",
+        }
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Returns its name as in the JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Saturated => "saturated",
+            Self::Shedding => "shedding",
+            Self::Draining => "draining",
+            Self::Paused => "paused",
+            Self::Degraded => "degraded",
+        }
+    }
+}
+
+// === impl PusherRow ===
+
+impl PusherRow {
+    /// Returns the row of a pusher from its cell and what its supervisor and a rate know.
+    pub fn new(route: &str, cell: &PusherCell, restarts: u64, acks_per_second: f64, now: Moment) -> Self {
+        let millis = |share| cell.latencies.quantile(share).as_secs_f64() * 1_000.0;
+        Self {
+            id: format!("{route}/{}", cell.number),
+            route: route.into(),
+            state: cell.state(),
+            window: cell.window(),
+            in_flight: cell.in_flight(),
+            restarts,
+            last_error: cell.last_error(),
+            connected_seconds: cell.connected_for(now).unwrap_or_default().as_secs_f64(),
+            acks_per_second,
+            ack_p50_ms: millis(0.5),
+            ack_p99_ms: millis(0.99),
+        }
+    }
+}

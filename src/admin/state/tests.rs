@@ -1,0 +1,136 @@
+//! The snapshot's JSON and its words.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::push::RouteId;
+
+/// Returns the snapshot of a service with one route and `pushers` ready pushers, and nothing done yet.
+pub(in crate::admin) fn fresh(pushers: u32) -> Snapshot {
+    let cell = RouteCell::new(RouteId(0), "android".into(), "xmpp");
+    cell.resize(pushers);
+    let rows: Vec<_> = cell.pushers().iter().map(|cell| ready(cell)).collect();
+    let routes = vec![RouteRow::new(&cell, Books::default(), &rows)];
+    let tree = TreeNode {
+        id: "root".into(),
+        kind: "supervisor".into(),
+        strategy: Some("rest_for_one".into()),
+        state: "running".into(),
+        restarts: 0,
+        last_exit: None,
+        children: Vec::new(),
+    };
+    let collector = CollectorState { capacity: 10, capacity_bytes: 1_000, ..CollectorState::default() };
+    Snapshot {
+        state: overall(false, &collector, &Rates::default(), &routes),
+        version: "0.1.0",
+        uptime_seconds: 1.5,
+        ledger: Books::default(),
+        collector,
+        rates: Rates::default(),
+        answers: vec![AnswerCount { code: "INVALID_JSON".into(), count: 2 }],
+        maybe_delivered: 0,
+        results: ResultCounts::default(),
+        webhook: WebhookState::default(),
+        routes,
+        pushers: rows,
+        tree,
+    }
+}
+
+fn ready(cell: &PusherCell) -> PusherRow {
+    cell.set_state(PusherState::Ready);
+    cell.set_load(100, 3);
+    cell.set_connected(Some(Moment::from_micros(1)));
+    cell.latencies.record(Duration::from_millis(20));
+    PusherRow::new("android", cell, 2, 5.0, Moment::from_micros(2_000_001))
+}
+
+#[test]
+fn the_json_has_the_documented_keys_in_their_order() {
+    let json = serde_json::to_string(&fresh(1)).unwrap();
+    let books = "{\"received\":0,\"refused\":0,\"accepted\":0,\"delivered\":0,\"rejected\":0,\"unregistered\":0,\
+        \"expired\":0,\"exhausted\":0,\"shed\":0,\"lost\":0,\"buffered\":0,\"waiting_retry\":0,\"in_flight\":0,\"unaccounted\":0}";
+    let expected = format!(
+        "{{\"state\":\"ok\",\"version\":\"0.1.0\",\"uptime_seconds\":1.5,\"ledger\":{books},\
+        \"collector\":{{\"buffered\":0,\"capacity\":10,\"buffered_bytes\":0,\"capacity_bytes\":1000,\
+        \"oldest_age_seconds\":0.0,\"projected_drain_seconds\":null,\"refused_deadline\":0}},\
+        \"rates\":{{\"accepted_per_second\":0.0,\"delivered_per_second\":0.0,\"shed_per_second\":0.0}},\
+        \"answers\":[{{\"code\":\"INVALID_JSON\",\"count\":2}}],\"maybe_delivered\":0,\
+        \"results\":{{\"recorded\":0,\"held\":0,\"dropped\":0,\"awaited\":0,\"readers\":0}},\
+        \"webhook\":{{\"peer\":null,\"sent\":0,\"failures\":0,\"lost\":0,\"pending\":0,\"last_error\":null}},\
+        \"routes\":[{{\"name\":\"android\",\"transport\":\"xmpp\",\"state\":\"ready\",\"connections\":1,\"ready\":1,\
+        \"window\":100,\"in_flight\":0,\"buffered\":0,\"delivery_p50_ms\":0.0,\"delivery_p99_ms\":0.0,\
+        \"share\":1.0,\"drain_per_second\":null,\"ledger\":{books}}}],\
+        \"pushers\":[{{\"id\":\"android/0\",\"route\":\"android\",\"state\":\"ready\",\"window\":100,\"in_flight\":3,\
+        \"restarts\":2,\"last_error\":null,\"connected_seconds\":2.0,\"acks_per_second\":5.0,\
+        \"ack_p50_ms\":20.479,\"ack_p99_ms\":20.479}}],\
+        \"tree\":{{\"id\":\"root\",\"kind\":\"supervisor\",\"strategy\":\"rest_for_one\",\"state\":\"running\",\
+        \"restarts\":0,\"last_exit\":null,\"children\":[]}}}}"
+    );
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn the_word_names_what_needs_the_operator_most() {
+    let calm = fresh(2);
+    let word = |change: &dyn Fn(&mut Snapshot)| {
+        let mut snapshot = calm.clone();
+        change(&mut snapshot);
+        overall(false, &snapshot.collector, &snapshot.rates, &snapshot.routes)
+    };
+    assert_eq!(word(&|_| {}), State::Ok);
+    assert_eq!(word(&|all| all.collector.buffered = 8), State::Saturated);
+    assert_eq!(word(&|all| all.collector.buffered_bytes = 800), State::Saturated);
+    assert_eq!(word(&|all| all.collector.buffered = 7), State::Ok);
+    assert_eq!(
+        word(&|all| {
+            all.routes[0].in_flight = 200;
+            all.routes[0].buffered = 1;
+        }),
+        State::Saturated
+    );
+    assert_eq!(word(&|all| all.routes[0].state = RouteState::Degraded), State::Degraded);
+    assert_eq!(word(&|all| all.routes[0].state = RouteState::Down), State::Degraded);
+    assert_eq!(word(&|all| all.routes[0].state = RouteState::Paused), State::Paused);
+    let shedding = word(&|all| {
+        all.rates.shed_per_second = 0.3;
+        all.routes[0].state = RouteState::Down;
+    });
+    assert_eq!(shedding, State::Shedding);
+    assert_eq!(overall(true, &calm.collector, &calm.rates, &calm.routes), State::Draining);
+}
+
+#[test]
+fn a_route_is_as_good_as_its_pushers_unless_somebody_stopped_it() {
+    let cell = RouteCell::new(RouteId(0), "android".into(), "xmpp");
+    let word = |ready, connections| RouteState::new(&cell, ready, connections);
+    assert_eq!(
+        (word(0, 2), word(1, 2), word(2, 2)),
+        (RouteState::Connecting, RouteState::Degraded, RouteState::Ready)
+    );
+    cell.paused.store(true, Ordering::Relaxed);
+    assert_eq!(word(2, 2), RouteState::Paused);
+    cell.down.store(true, Ordering::Relaxed);
+    assert_eq!(word(2, 2), RouteState::Down);
+}
+
+#[test]
+fn readiness_needs_a_ready_pusher_and_an_open_door() {
+    assert!(readiness(&fresh(1)).is_ok());
+    assert_eq!(readiness(&fresh(0)), Err("no pusher is ready"));
+    let draining = Snapshot { state: State::Draining, ..fresh(1) };
+    assert!(readiness(&draining).unwrap_err().starts_with("draining"));
+}
+
+proptest! {
+    #[test]
+    fn a_projected_drain_is_a_time_or_nothing(buffered: u64, incoming in 0.0_f64..1e9, outgoing in 0.0_f64..1e9) {
+        match projected_drain(buffered, incoming, outgoing) {
+            Some(seconds) => prop_assert!(seconds > 0.0 && seconds.is_finite() && outgoing > incoming),
+            None => prop_assert!(buffered == 0 || outgoing <= incoming),
+        }
+    }
+}
