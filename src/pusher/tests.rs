@@ -1,6 +1,7 @@
 //! The pusher between a real collector and a scripted transport, under a paused clock.
 
 mod stand;
+mod turnover;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
