@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::flow::Door;
-use crate::push::{KeyMint, RouteId};
+use crate::push::{Digest, KeyMint, RouteId};
 use crate::transport::Connector;
 use crate::units::{Clock, Secret};
 
@@ -62,6 +62,8 @@ pub struct Ingest {
     pub mint: Arc<KeyMint>,
     /// The process's clock.
     pub clock: Clock,
+    /// Tells which pushes replace each other in the buffer; `None` if none do.
+    pub coalesce: Option<Digest>,
     /// `[ingest]`.
     pub settings: Settings,
 }

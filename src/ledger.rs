@@ -41,6 +41,8 @@ pub struct Books {
     pub expired: u64,
     /// See [`Outcome::Exhausted`].
     pub exhausted: u64,
+    /// See [`Outcome::Coalesced`].
+    pub coalesced: u64,
     /// See [`Outcome::Shed`].
     pub shed: u64,
     /// See [`Outcome::Lost`].
@@ -77,6 +79,7 @@ impl Books {
             + self.unregistered
             + self.expired
             + self.exhausted
+            + self.coalesced
             + self.shed
             + self.lost
     }
@@ -96,6 +99,7 @@ impl Books {
         self.unregistered += other.unregistered;
         self.expired += other.expired;
         self.exhausted += other.exhausted;
+        self.coalesced += other.coalesced;
         self.shed += other.shed;
         self.lost += other.lost;
         self.buffered += other.buffered;
@@ -153,6 +157,7 @@ impl Books {
             Outcome::Unregistered => &mut self.unregistered,
             Outcome::Expired => &mut self.expired,
             Outcome::Exhausted => &mut self.exhausted,
+            Outcome::Coalesced => &mut self.coalesced,
             Outcome::Shed => &mut self.shed,
             Outcome::Lost => &mut self.lost,
         }
@@ -232,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn possible_entries_always_balance(steps in prop::collection::vec((0..5_u8, 0..3_usize, 0..7_usize, 0..50_u64), 0..80)) {
+        fn possible_entries_always_balance(steps in prop::collection::vec((0..5_u8, 0..3_usize, 0..Outcome::ALL.len(), 0..50_u64), 0..80)) {
             let mut books = Books::default();
             for (kind, place, other, count) in steps {
                 let from = PLACES[place];

@@ -18,6 +18,8 @@ pub enum Outcome {
     Expired,
     /// It used up its attempts.
     Exhausted,
+    /// A newer push with the same route, target and collapse key made it needless.
+    Coalesced,
     /// The full buffer's policy dropped it.
     Shed,
     /// An actor's crash destroyed it; the target is none, ever.
@@ -84,12 +86,13 @@ pub enum Verdict {
 
 impl Outcome {
     /// All outcomes, in the ledger's order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Delivered,
         Self::Rejected,
         Self::Unregistered,
         Self::Expired,
         Self::Exhausted,
+        Self::Coalesced,
         Self::Shed,
         Self::Lost,
     ];
@@ -102,6 +105,7 @@ impl Outcome {
             Self::Unregistered => "unregistered",
             Self::Expired => "expired",
             Self::Exhausted => "exhausted",
+            Self::Coalesced => "coalesced",
             Self::Shed => "shed",
             Self::Lost => "lost",
         }

@@ -220,6 +220,7 @@ const fn ended(books: &Books, outcome: Outcome) -> u64 {
         Outcome::Unregistered => books.unregistered,
         Outcome::Expired => books.expired,
         Outcome::Exhausted => books.exhausted,
+        Outcome::Coalesced => books.coalesced,
         Outcome::Shed => books.shed,
         Outcome::Lost => books.lost,
     }

@@ -30,6 +30,7 @@ impl Service {
             door,
             mint: Arc::clone(&parts.mint),
             clock: parts.clock,
+            coalesce: parts.coalesce.clone(),
             settings: parts.config.ingest.clone(),
         };
         ingest::http::server(listener, Arc::new(ingest))

@@ -10,7 +10,7 @@ use crate::config::{Config, Route, Transport};
 use crate::feedback::Feedback;
 use crate::flow::RouteCell;
 use crate::ledger::Ledger;
-use crate::push::{KeyMint, RouteId};
+use crate::push::{Digest, KeyMint, RouteId};
 use crate::pusher::Wiring;
 use crate::transport::xmpp::SettingsError;
 use crate::transport::{Connector, xmpp};
@@ -34,6 +34,8 @@ pub struct Parts {
     pub feedback: Arc<Feedback>,
     /// Push identities.
     pub mint: Arc<KeyMint>,
+    /// Tells which pushes replace each other in the buffer; one for the life of the process, whatever restarts.
+    pub coalesce: Option<Digest>,
     /// What the pushers of each route share, in the routes' order.
     pub wirings: Vec<Arc<Wiring>>,
 }
@@ -65,7 +67,8 @@ impl Parts {
             }));
         }
         let mint = Arc::new(KeyMint::new(fastrand::u64(..)));
-        Ok(Self { config, clock, ledger, intake, feedback, mint, wirings })
+        let coalesce = config.collector.coalesce.then(Digest::default);
+        Ok(Self { config, clock, ledger, intake, feedback, mint, coalesce, wirings })
     }
 
     /// Returns a route's position and wiring by its name.

@@ -95,6 +95,7 @@ fn collector(section: &Section<'_>) -> collector::Settings {
         critical_reserve: section.share("critical_reserve", 0.0..=0.9),
         keep: section.choice("keep", &[("newest", Keep::Newest), ("oldest", Keep::Oldest)]),
         refuse_late: section.flag("refuse_late"),
+        coalesce: section.flag("coalesce"),
         intake: section.whole("intake", 1..=1_000_000),
     }
 }

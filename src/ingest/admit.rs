@@ -154,6 +154,12 @@ impl<'a> Admitting<'a, '_> {
             route,
             sender: self.sender,
             lane: request.priority,
+            collapse: self
+                .ingest
+                .coalesce
+                .as_ref()
+                .zip(request.collapse_key.as_deref())
+                .map(|(digest, key)| Box::new(digest.collapse(route, &request.to, key))),
             attempts: 0,
             maybe_delivered: false,
         }

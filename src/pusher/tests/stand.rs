@@ -144,6 +144,7 @@ impl Stand {
             critical_reserve: 0.05,
             keep: Keep::Newest,
             refuse_late: true,
+            coalesce: true,
             intake: 64,
         };
         let intake = Arc::new(Intake::new(&settings, vec![Arc::clone(&route)], Arc::clone(&ledger), clock));

@@ -15,7 +15,7 @@ use crate::flow::Door;
 use crate::ingest::http::server;
 use crate::ingest::{Ingest, IngestRoute, Settings};
 use crate::outcome::Refusal;
-use crate::push::{KeyMint, Push, PushRequest, RouteId, Target};
+use crate::push::{Digest, KeyMint, Push, PushRequest, RouteId, Target};
 use crate::transport::{ConnectError, Connector, RenderError, Session};
 use crate::units::Clock;
 
@@ -122,6 +122,7 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
         door: Arc::clone(&door) as Arc<dyn Door>,
         mint: Arc::new(KeyMint::new(7)),
         clock: Clock::start(),
+        coalesce: Some(Digest::default()),
         settings,
     };
     (Arc::new(ingest), door)
