@@ -29,6 +29,8 @@ pub struct Books {
     pub received: u64,
     /// Never accepted.
     pub refused: u64,
+    /// Those of the refused that repeat one taken before, by its id; their sender is told that it is accepted.
+    pub duplicates: u64,
     /// Taken over; sheds at the door are among them, and end as `shed`.
     pub accepted: u64,
     /// See [`Outcome::Delivered`].
@@ -93,6 +95,7 @@ impl Books {
     pub fn add(&mut self, other: &Self) {
         self.received += other.received;
         self.refused += other.refused;
+        self.duplicates += other.duplicates;
         self.accepted += other.accepted;
         self.delivered += other.delivered;
         self.rejected += other.rejected;
@@ -112,6 +115,12 @@ impl Books {
     pub fn refuse(&mut self, count: u64) {
         self.received += count;
         self.refused += count;
+    }
+
+    /// Enters `count` pushes that repeat others.
+    pub fn repeat(&mut self, count: u64) {
+        self.refuse(count);
+        self.duplicates += count;
     }
 
     /// Enters pushes taken over: `held` that got a place in the buffer and `shed` that did not.

@@ -42,6 +42,8 @@ pub enum Refusal {
     RefusedPaused,
     /// The route's supervisor gave up.
     RefusedRouteDown,
+    /// A push with the same id is being admitted.
+    RefusedDuplicate,
     /// What waits before it will take longer than it lives.
     RefusedDeadline,
     /// The buffer is full and keeps what it has, or the bounded intake is full.
@@ -124,6 +126,7 @@ impl Refusal {
             Self::RefusedDraining => "refused_draining",
             Self::RefusedPaused => "refused_paused",
             Self::RefusedRouteDown => "refused_route_down",
+            Self::RefusedDuplicate => "refused_duplicate",
             Self::RefusedDeadline => "refused_deadline",
             Self::ShedBufferFull => "shed_buffer_full",
         }

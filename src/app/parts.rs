@@ -9,6 +9,7 @@ use crate::collector::Intake;
 use crate::config::{Config, Route, Transport};
 use crate::feedback::Feedback;
 use crate::flow::RouteCell;
+use crate::ingest::Seen;
 use crate::ledger::Ledger;
 use crate::push::{Digest, KeyMint, RouteId};
 use crate::pusher::Wiring;
@@ -36,6 +37,8 @@ pub struct Parts {
     pub mint: Arc<KeyMint>,
     /// Tells which pushes replace each other in the buffer; one for the life of the process, whatever restarts.
     pub coalesce: Option<Digest>,
+    /// Which of the senders' ids were taken lately.
+    pub seen: Option<Arc<Seen>>,
     /// What the pushers of each route share, in the routes' order.
     pub wirings: Vec<Arc<Wiring>>,
 }
@@ -67,8 +70,10 @@ impl Parts {
             }));
         }
         let mint = Arc::new(KeyMint::new(fastrand::u64(..)));
+        let (window, ids) = (config.ingest.idempotency_window, config.ingest.idempotency_ids);
+        let seen = (!window.is_zero()).then(|| Arc::new(Seen::new(window, ids)));
         let coalesce = config.collector.coalesce.then(Digest::default);
-        Ok(Self { config, clock, ledger, intake, feedback, mint, coalesce, wirings })
+        Ok(Self { config, clock, ledger, intake, feedback, mint, coalesce, seen, wirings })
     }
 
     /// Returns a route's position and wiring by its name.

@@ -337,6 +337,10 @@ impl Door for Intake {
         }
     }
 
+    fn repeat(&self, route: RouteId, count: u64) {
+        self.ledger.enter(route, |books| books.repeat(count));
+    }
+
     fn retry_after(&self, route: RouteId) -> Duration {
         let rate = f64::from_bits(self.drain_rates[route.index()].load(Ordering::Relaxed));
         if rate < 1.0 {

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::flow::Door;
 use crate::ingest::http::server;
-use crate::ingest::{Ingest, IngestRoute, Settings};
+use crate::ingest::{Ingest, IngestRoute, Seen, Settings};
 use crate::outcome::Refusal;
 use crate::push::{Digest, KeyMint, Push, PushRequest, RouteId, Target};
 use crate::transport::{ConnectError, Connector, RenderError, Session};
@@ -54,6 +54,10 @@ impl Door for FakeDoor {
 
     fn refuse(&self, route: Option<RouteId>, count: u64) {
         self.refused.lock().push((route, count));
+    }
+
+    fn repeat(&self, route: RouteId, count: u64) {
+        self.refuse(Some(route), count);
     }
 
     fn retry_after(&self, _: RouteId) -> Duration {
@@ -105,6 +109,8 @@ pub(super) fn settings() -> Settings {
         max_connections: 64,
         max_body: 2_048,
         max_batch: 5,
+        idempotency_window: Duration::from_secs(600),
+        idempotency_ids: 10_000,
         read_timeout: Duration::from_millis(200),
         ttl: [60, 600, 3_600, 86_400].map(Duration::from_secs),
     }
@@ -123,6 +129,7 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
         mint: Arc::new(KeyMint::new(7)),
         clock: Clock::start(),
         coalesce: Some(Digest::default()),
+        seen: Some(Arc::new(Seen::new(settings.idempotency_window, settings.idempotency_ids))),
         settings,
     };
     (Arc::new(ingest), door)
