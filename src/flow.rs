@@ -31,6 +31,9 @@ pub trait Door: Send + Sync {
     /// Enters refused pushes in the ledger; `None` if their route is not known.
     fn refuse(&self, route: Option<RouteId>, count: u64);
 
+    /// Enters pushes that repeat others in the ledger: refused, and counted as duplicates too.
+    fn repeat(&self, route: RouteId, count: u64);
+
     /// Returns when a sender that was shed should come back, from the measured drain rate; at least a second.
     fn retry_after(&self, route: RouteId) -> Duration;
 }

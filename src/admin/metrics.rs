@@ -72,6 +72,11 @@ impl Scrape {
         writer.counter("pushes_received", "Pushes in readable requests", ledger.received)?;
         writer.counter("pushes_refused", "Pushes never accepted", ledger.refused)?;
         writer.counter(
+            "pushes_duplicates",
+            "Refused pushes that repeat one taken before",
+            ledger.duplicates,
+        )?;
+        writer.counter(
             "pushes_refused_deadline",
             "Pushes refused because they would have waited longer than they live",
             self.snapshot.collector.refused_deadline,
@@ -230,6 +235,7 @@ const fn ended(books: &Books, outcome: Outcome) -> u64 {
         Outcome::Unregistered => books.unregistered,
         Outcome::Expired => books.expired,
         Outcome::Exhausted => books.exhausted,
+        Outcome::Coalesced => books.coalesced,
         Outcome::Shed => books.shed,
         Outcome::Lost => books.lost,
     }
@@ -254,6 +260,7 @@ mod tests {
         let expected = [
             "pushweir_pushes_received_total 0",
             "pushweir_pushes_refused_total 0",
+            "pushweir_pushes_duplicates_total 0",
             "pushweir_pushes_refused_deadline_total 0",
             "pushweir_pushes_accepted_total 7",
             "pushweir_pushes_settled_total{route=\"android\",outcome=\"delivered\"} 0",

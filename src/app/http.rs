@@ -31,6 +31,8 @@ impl Service {
             results: Arc::clone(&parts.results),
             mint: Arc::clone(&parts.mint),
             clock: parts.clock,
+            coalesce: parts.coalesce.clone(),
+            seen: parts.seen.clone(),
             settings: parts.config.ingest.clone(),
         };
         ingest::http::server(listener, Arc::new(ingest))

@@ -13,7 +13,7 @@ use pushweir_actors::{Doorbell, SubscriptionId, Undelivered};
 
 use super::drain::{DrainMeter, wait};
 use super::occupancy::{Classes, Limits, Load, Occupancy, Room};
-use super::queue::Queue;
+use super::queue::{Gone, Queue};
 use super::{Keep, Settings};
 use crate::flow::{Door, Ended, Port, Returns, RouteCell};
 use crate::ledger::{Books, Ledger, Place};
@@ -188,16 +188,17 @@ impl Intake {
     /// Moves up to `budget` pushes from the channel into the queue; what is shed for them is entered and dropped.
     pub(super) fn drain_channel(&self, budget: usize) {
         let mut moved = 0;
-        let mut shed = Vec::new();
+        let mut gone = Gone::default();
         while moved < budget
             && let Ok(batch) = self.receiver.try_recv()
         {
             moved += batch.pushes.len();
-            self.with_queue(|queue| queue.store(batch.route, batch.pushes, &mut shed));
+            self.with_queue(|queue| queue.store(batch.route, batch.pushes, &mut gone));
             // After the queue's count has risen, never before: admission may see a push twice, but never not at all.
             self.in_channel.lock().remove_batch(batch.route, &batch.load);
         }
-        self.end_buffered(&shed, Outcome::Shed);
+        self.end_buffered(&gone.shed, Outcome::Shed);
+        self.end_buffered(&gone.coalesced, Outcome::Coalesced);
     }
 
     /// Returns whether nothing was put back since the last call and the channel is empty.
@@ -353,6 +354,10 @@ impl Door for Intake {
         }
     }
 
+    fn repeat(&self, route: RouteId, count: u64) {
+        self.ledger.enter(route, |books| books.repeat(count));
+    }
+
     fn retry_after(&self, route: RouteId) -> Duration {
         let rate = f64::from_bits(self.drain_rates[route.index()].load(Ordering::Relaxed));
         if rate < 1.0 {
@@ -371,7 +376,9 @@ impl Returns for Intake {
         }
         let count = pushes.len() as u64;
         self.ledger.enter(route, |books| books.transfer(count, Place::InFlight, Place::Buffered));
-        self.with_queue(|queue| queue.put_back(route, pushes));
+        let mut coalesced = Vec::new();
+        self.with_queue(|queue| queue.put_back(route, pushes, &mut coalesced));
+        self.end_buffered(&coalesced, Outcome::Coalesced);
         self.ring();
     }
 

@@ -77,6 +77,8 @@ fn ingest(section: &Section<'_>) -> ingest::Settings {
         max_body: usize::try_from(section.size("max_body", KIB..=256 * MIB)).unwrap_or(usize::MAX),
         max_batch: section.whole("max_batch", 1..=100_000),
         read_timeout: section.duration("read_timeout", SECOND..=10 * MINUTE),
+        idempotency_window: section.duration("idempotency_window", Duration::ZERO..=DAY),
+        idempotency_ids: section.whole("idempotency_ids", 1_000..=100_000_000),
         ttl: ["critical", "high", "normal", "low"].map(|lane| whole_seconds(&ttl, lane)),
     };
     let hint = "set ingest.tokens, or listen on 127.0.0.1";
@@ -100,6 +102,7 @@ fn collector(section: &Section<'_>) -> collector::Settings {
         critical_reserve: section.share("critical_reserve", 0.0..=0.9),
         keep: section.choice("keep", &[("newest", Keep::Newest), ("oldest", Keep::Oldest)]),
         refuse_late: section.flag("refuse_late"),
+        coalesce: section.flag("coalesce"),
         intake: section.whole("intake", 1..=1_000_000),
     }
 }

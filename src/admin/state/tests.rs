@@ -51,8 +51,8 @@ fn ready(cell: &PusherCell) -> PusherRow {
 #[test]
 fn the_json_has_the_documented_keys_in_their_order() {
     let json = serde_json::to_string(&fresh(1)).unwrap();
-    let books = "{\"received\":0,\"refused\":0,\"accepted\":0,\"delivered\":0,\"rejected\":0,\"unregistered\":0,\
-        \"expired\":0,\"exhausted\":0,\"shed\":0,\"lost\":0,\"buffered\":0,\"waiting_retry\":0,\"in_flight\":0,\"unaccounted\":0}";
+    let books = "{\"received\":0,\"refused\":0,\"duplicates\":0,\"accepted\":0,\"delivered\":0,\"rejected\":0,\"unregistered\":0,\
+        \"expired\":0,\"exhausted\":0,\"coalesced\":0,\"shed\":0,\"lost\":0,\"buffered\":0,\"waiting_retry\":0,\"in_flight\":0,\"unaccounted\":0}";
     let expected = format!(
         "{{\"state\":\"ok\",\"version\":\"0.1.0\",\"uptime_seconds\":1.5,\"ledger\":{books},\
         \"collector\":{{\"buffered\":0,\"capacity\":10,\"buffered_bytes\":0,\"capacity_bytes\":1000,\

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use super::stand::Stand;
+use super::stand::{ROUTE, Stand};
+use crate::flow::Door;
 use crate::outcome::Refusal;
-use crate::push::Lane;
+use crate::push::fixture::push;
+use crate::push::{CollapseId, Lane, Push, PushKey};
+use crate::transport::SessionEvent;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -18,7 +21,7 @@ async fn a_push_that_would_wait_longer_than_it_lives_is_refused_once_the_rate_is
         stand.provider.acknowledge(0, 10);
         stand.pass(SECOND).await;
     }
-    let rate = stand.intake.capacity(super::stand::ROUTE);
+    let rate = stand.intake.capacity(ROUTE);
     assert!(rate.is_some_and(|rate| (9.0..11.0).contains(&rate)), "{rate:?}");
     let held = stand.books().held();
     let late = (0, Refusal::RefusedDeadline);
@@ -28,6 +31,27 @@ async fn a_push_that_would_wait_longer_than_it_lives_is_refused_once_the_rate_is
     let books = stand.books();
     assert_eq!((books.refused, books.held()), (1, held + 2));
     assert_eq!(stand.intake.refused_late(), 1);
+}
+
+#[actix::test]
+async fn a_push_that_comes_back_is_needless_if_a_newer_one_waits() {
+    let stand = Stand::start(1, 1).await;
+    let admit = async |number: u128| {
+        let collapse = Some(Box::new(CollapseId(7)));
+        let accepted_at = stand.clock.now();
+        stand.intake.admit(ROUTE, vec![Push { collapse, accepted_at, ..push(number, Lane::Normal) }]);
+        stand.settle().await;
+    };
+    admit(1).await;
+    stand.pass(SECOND).await;
+    admit(2).await;
+    assert_eq!((stand.books().in_flight, stand.books().buffered), (1, 1));
+    stand.provider.tell(0, vec![SessionEvent::Closed { reason: "cut".to_owned(), expected: false }]);
+    stand.settle().await;
+    let books = stand.books();
+    assert_eq!((books.coalesced, books.buffered), (1, 1));
+    stand.pass(SECOND).await;
+    assert_eq!(stand.provider.peers.lock()[1].received, [PushKey::from_u128(2)]);
 }
 
 #[actix::test]

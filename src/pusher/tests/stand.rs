@@ -159,6 +159,7 @@ impl Stand {
             critical_reserve: 0.05,
             keep: Keep::Newest,
             refuse_late: true,
+            coalesce: true,
             intake: 64,
         };
         let provider = Arc::new(Provider::default());
