@@ -1,5 +1,6 @@
 //! The pusher between a real collector and a scripted transport, under a paused clock.
 
+mod chaos;
 mod overload;
 mod stand;
 mod turnover;

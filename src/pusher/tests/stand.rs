@@ -140,6 +140,11 @@ impl Provider {
         self.peers.lock()[peer].unanswered.len()
     }
 
+    /// Returns whether a connection's pusher still listens.
+    pub fn is_open(&self, peer: usize) -> bool {
+        !self.peers.lock()[peer].events.is_closed()
+    }
+
     pub fn connections(&self) -> usize {
         self.peers.lock().len()
     }
