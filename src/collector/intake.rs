@@ -13,7 +13,7 @@ use pushweir_actors::{Doorbell, SubscriptionId, Undelivered};
 
 use super::queue::{Load, Queue};
 use super::{Keep, Settings};
-use crate::flow::{Door, Ended, Port, Returns, RouteCell};
+use crate::flow::{Door, Ended, Port, Returns, RouteCell, Sighting, Wanted};
 use crate::ledger::{Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
 use crate::push::{Push, RouteId};
@@ -273,6 +273,10 @@ impl Door for Intake {
             Some(route) => self.ledger.enter(route, |books| books.refuse(count)),
             None => self.ledger.refuse_without_route(count),
         }
+    }
+
+    fn find(&self, wanted: &Wanted) -> Option<Sighting> {
+        self.queue.lock().find(wanted)
     }
 
     fn retry_after(&self, route: RouteId) -> Duration {

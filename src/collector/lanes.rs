@@ -77,6 +77,11 @@ impl Lanes {
         earliest
     }
 
+    /// Returns every push that waits, in no order of service.
+    pub fn iter(&self) -> impl Iterator<Item = &Push> {
+        self.lanes.iter().flatten()
+    }
+
     /// Returns when the push that has waited longest, of those at the heads of the lanes, was accepted.
     pub fn oldest(&self) -> Option<Moment> {
         self.lanes.iter().filter_map(|lane| lane.front()).map(|push| push.accepted_at).min()
