@@ -4,6 +4,7 @@ mod control;
 mod endpoint;
 mod figures;
 mod http;
+mod limits;
 mod parts;
 mod service;
 mod snapshot;
@@ -112,6 +113,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let ingest = bind(config.ingest.listen, "ingest")?;
     let admin = bind(config.admin.listen, "admin")?;
     let broken = |error: &dyn std::fmt::Display| ServeError::Broken(error.to_string());
+    limits::warn_if_short(&config);
     let workers =
         (0..config.runtime.delivery_threads).map(|number| WorkerSpec::new(format!("delivery-{number}")));
     let runtime = Runtime::start(workers.collect()).map_err(|error| broken(&error))?;

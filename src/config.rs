@@ -71,6 +71,8 @@ pub struct Route {
     pub name: String,
     /// Pushers, each with a connection of its own.
     pub connections: u32,
+    /// Its weight when routes compete for the buffer.
+    pub share: u32,
     /// Shortest delay before a pusher that failed is started again.
     pub restart_min: Duration,
     /// Longest such delay.

@@ -26,9 +26,9 @@ pub trait Door: Send + Sync {
     /// The refusal that its pushes get: draining, paused, route down.
     fn gate(&self, route: RouteId) -> Result<(), Refusal>;
 
-    /// Takes over a batch for one route and returns how many of its pushes, from the front, hold a place in the buffer.
-    /// The others are shed ([`Refusal::ShedBufferFull`]). The ledger has all of them when this returns.
-    fn admit(&self, route: RouteId, batch: Vec<Push>) -> usize;
+    /// Takes over a batch for one route and returns which of its pushes, by position in rising order, got no place in the buffer, and
+    /// why; nothing means that all hold one. The ledger has all of them when this returns.
+    fn admit(&self, route: RouteId, batch: Vec<Push>) -> Vec<(usize, Refusal)>;
 
     /// Enters refused pushes in the ledger; `None` if their route is not known.
     fn refuse(&self, route: Option<RouteId>, count: u64);

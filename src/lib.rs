@@ -15,9 +15,9 @@
 //! | [`units`] | clock, sizes, durations, secrets |
 //! | [`push`] | a push: its key, lane, deadline and rendered payload |
 //! | [`outcome`] | verdicts of one attempt, final outcomes, reasons |
+//! | [`telemetry`] | logging set-up, rates, latency histograms |
 //! | [`flow`] | what crosses actor boundaries: returns, commands, observation cells |
 //! | [`ledger`] | double-entry books: where every push is or how it ended |
-//! | [`telemetry`] | logging set-up, rates, latency histograms |
 //! | [`transport`] | a connection with a window; XMPP |
 //! | [`collector`] | the one producer: admission, queue, lanes, shedding, dispatch by demand |
 //! | [`feedback`] | verdict → consequence |
@@ -36,11 +36,11 @@ pub mod push;
 
 pub mod outcome;
 
+pub mod telemetry;
+
 pub mod flow;
 
 pub mod ledger;
-
-pub mod telemetry;
 
 pub mod transport;
 

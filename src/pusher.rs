@@ -17,6 +17,7 @@ mod held;
 mod inflight;
 mod sessions;
 mod window;
+mod wiring;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,49 +28,18 @@ use held::Held;
 use inflight::SessionNumber;
 use pushweir_actors::{Cancelled, ConsumerLink, Events, Exit, Link, Stop};
 use sessions::{FromSession, Live};
-use tokio::sync::Semaphore;
 use window::Window;
+pub use wiring::{Settings, Wiring};
 
-use crate::feedback::Feedback;
-use crate::flow::{Nudge, Port, PusherCell, PusherState, RouteCell};
+use crate::flow::{Nudge, PusherCell, PusherState};
 use crate::push::{Push, PushKey};
-use crate::transport::{ConnectError, Connector, Session};
-use crate::units::{Clock, Moment};
+use crate::transport::{ConnectError, Session};
+use crate::units::Moment;
 
 /// How long a connection may take to say good-bye once nothing is unanswered.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// The most that a stop without a limit of its own waits for answers.
 const LONGEST_STOP: Duration = Duration::from_secs(3600);
-
-/// The keys of a `[[route]]` that concern its pushers.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Age at which an unanswered push is taken back.
-    pub answer_timeout: Duration,
-    /// How long a connection that the provider drains may take for its last answers.
-    pub drain_timeout: Duration,
-    /// Time between logins after the provider refused the credentials.
-    pub login_retry: Duration,
-}
-
-/// What all pushers of a route share.
-#[derive(Debug)]
-pub struct Wiring {
-    /// The route.
-    pub route: Arc<RouteCell>,
-    /// Where demand goes.
-    pub port: Arc<Port>,
-    /// Where verdicts go.
-    pub feedback: Arc<Feedback>,
-    /// What opens connections.
-    pub connector: Arc<dyn Connector>,
-    /// The pushers' settings.
-    pub settings: Settings,
-    /// The clock.
-    pub clock: Clock,
-    /// Permits for opening connections at the same time, so that thousands of them do not storm the provider.
-    pub logins: Semaphore,
-}
 
 /// The actor.
 pub struct Pusher {
@@ -210,8 +180,11 @@ impl Pusher {
         let arrived = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let Some(live) = self.current.as_mut() else { return };
         let taken = self.window.arrive(arrived);
+        // The batch keeps the pushes until all are encoded: if encoding panics, they go back unsent.
+        for push in &events.as_slice()[..taken as usize] {
+            live.outbox.send(push, push.time_left(now));
+        }
         for push in events.take_first(taken as usize) {
-            live.outbox.send(&push, push.time_left(now));
             self.held.table.insert(push, now, live.number);
         }
         live.outbox.flush();

@@ -49,6 +49,9 @@ pub(super) enum Misfit {
     Invalid(String),
 }
 
+/// The most connections a route may have: above what any provider allows a sender.
+pub const MAX_CONNECTIONS: u32 = 5_000;
+
 /// Every path, for people who took a wrong one.
 pub(super) const PATHS: [&str; 14] = [
     "GET /",
@@ -164,12 +167,13 @@ impl Wanted<'_> {
 
     fn connections(self) -> Result<u32, Misfit> {
         let invalid = |cause: String| {
-            let message = format!("the body must be {{\"connections\":n}} with n from 1 to 10000: {cause}");
+            let message =
+                format!("the body must be {{\"connections\":n}} with n from 1 to {MAX_CONNECTIONS}: {cause}");
             Misfit::Invalid(message)
         };
         let scale: Scale = serde_json::from_slice(self.body).map_err(|error| invalid(error.to_string()))?;
         match scale.connections {
-            connections @ 1..=10_000 => Ok(connections),
+            connections @ 1..=MAX_CONNECTIONS => Ok(connections),
             other => Err(invalid(format!("{other} is out of range"))),
         }
     }
@@ -240,11 +244,11 @@ mod tests {
             "",
             "{}",
             "{\"connections\":0}",
-            "{\"connections\":10001}",
+            "{\"connections\":5001}",
             "{\"connections\":\"1\"}",
             "{\"connections\":1,\"x\":1}",
         ] {
-            assert!(invalid("/admin/api/routes/a/scale", body).contains("1 to 10000"), "{body}");
+            assert!(invalid("/admin/api/routes/a/scale", body).contains("1 to 5000"), "{body}");
         }
     }
 

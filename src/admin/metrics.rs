@@ -71,6 +71,11 @@ impl Scrape {
         let ledger = &self.snapshot.ledger;
         writer.counter("pushes_received", "Pushes in readable requests", ledger.received)?;
         writer.counter("pushes_refused", "Pushes never accepted", ledger.refused)?;
+        writer.counter(
+            "pushes_refused_deadline",
+            "Pushes refused because they would have waited longer than they live",
+            self.snapshot.collector.refused_deadline,
+        )?;
         writer.counter("pushes_accepted", "Pushes taken over", ledger.accepted)?;
         let routes = &self.snapshot.routes;
         let settled: Vec<_> = routes
@@ -143,7 +148,12 @@ impl Scrape {
 
     fn routes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
         type Figure = fn(&RouteRow) -> f64;
-        let figures: [(&str, &str, Figure); 5] = [
+        let figures: [(&str, &str, Figure); 6] = [
+            (
+                "route_drain_pushes_per_second",
+                "Pushes the route delivers while it has work; 0 if not known",
+                |route| route.drain_per_second.unwrap_or(0.0),
+            ),
             ("route_connections", "Pushers of the route", |route| f64::from(route.connections)),
             ("route_ready_connections", "Pushers of the route that are ready", |route| {
                 f64::from(route.ready)
@@ -244,6 +254,7 @@ mod tests {
         let expected = [
             "pushweir_pushes_received_total 0",
             "pushweir_pushes_refused_total 0",
+            "pushweir_pushes_refused_deadline_total 0",
             "pushweir_pushes_accepted_total 7",
             "pushweir_pushes_settled_total{route=\"android\",outcome=\"delivered\"} 0",
             "pushweir_pushes_settled_total{route=\"android\",outcome=\"lost\"} 0",

@@ -34,6 +34,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
         snapshot.version, snapshot.uptime_seconds as u64,
     );
     figures(&mut page, snapshot);
+    buffer(&mut page, snapshot);
     routes(&mut page, snapshot);
     pushers(&mut page, snapshot);
     page.push_str("<h2>Supervision tree</h2><ul>");
@@ -47,7 +48,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
 }
 
 fn figures(page: &mut String, snapshot: &Snapshot) {
-    let (ledger, collector) = (&snapshot.ledger, &snapshot.collector);
+    let ledger = &snapshot.ledger;
     let mut table = Table::open(page, "Pushes", &["", "count"]);
     let rows = [
         ("received", ledger.received),
@@ -69,6 +70,10 @@ fn figures(page: &mut String, snapshot: &Snapshot) {
         table.row(&name, &[&count]);
     }
     table.close();
+}
+
+fn buffer(page: &mut String, snapshot: &Snapshot) {
+    let collector = &snapshot.collector;
     let mut table = Table::open(page, "Buffer and rates", &["", "value"]);
     table.row(&"buffered pushes", &[&format_args!("{} of {}", collector.buffered, collector.capacity)]);
     table.row(

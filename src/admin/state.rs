@@ -81,6 +81,8 @@ pub struct CollectorState {
     pub oldest_age_seconds: f64,
     /// See [`projected_drain`].
     pub projected_drain_seconds: Option<f64>,
+    /// Pushes refused because they would have waited longer than they live.
+    pub refused_deadline: u64,
 }
 
 /// Rates over the last seconds.
@@ -158,6 +160,10 @@ pub struct RouteRow {
     pub delivery_p50_ms: f64,
     /// Its 99th percentile.
     pub delivery_p99_ms: f64,
+    /// The part of the buffer that it has when others need theirs.
+    pub share: f64,
+    /// Pushes a second that it delivers while it has work, if measured lately.
+    pub drain_per_second: Option<f64>,
     /// Its books.
     pub ledger: Books,
 }
@@ -287,6 +293,8 @@ impl RouteRow {
             buffered: ledger.buffered,
             delivery_p50_ms: cell.delivery.quantile(0.5).as_secs_f64() * 1_000.0,
             delivery_p99_ms: cell.delivery.quantile(0.99).as_secs_f64() * 1_000.0,
+            share: 1.0,
+            drain_per_second: None,
             ledger,
         }
     }

@@ -1,6 +1,7 @@
 //! Everything that outlives the actors: books, queue, cells, connectors. Made once, before the tree.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::Semaphore;
 
@@ -95,6 +96,7 @@ fn cell((index, route): (usize, &Route)) -> Arc<RouteCell> {
     let id = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
     let cell = RouteCell::new(id, route.name.clone(), route.transport.name());
     cell.resize(route.connections);
+    cell.share.store(route.share, Ordering::Relaxed);
     Arc::new(cell)
 }
 

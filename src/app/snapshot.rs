@@ -86,7 +86,10 @@ impl Service {
         let mut pushers = Vec::new();
         for (index, (wiring, books)) in parts.wirings.iter().zip(&books).enumerate() {
             let rows = self.rows(wiring, index, &figures, &tree);
-            routes.push(RouteRow::new(&wiring.route, *books, &rows));
+            let mut row = RouteRow::new(&wiring.route, *books, &rows);
+            row.share = parts.intake.share(wiring.route.id);
+            row.drain_per_second = parts.intake.capacity(wiring.route.id);
+            routes.push(row);
             pushers.extend(rows);
         }
         let (load, bound) = (parts.intake.load(), parts.intake.bound());
@@ -97,6 +100,7 @@ impl Service {
             capacity: bound.pushes,
             buffered_bytes: load.bytes,
             capacity_bytes: bound.bytes,
+            refused_deadline: parts.intake.refused_late(),
             oldest_age_seconds: parts.intake.oldest_age().as_secs_f64(),
             projected_drain_seconds: state::projected_drain(
                 ledger.buffered,

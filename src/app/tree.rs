@@ -11,6 +11,7 @@
 //! (`flow::Port`), so its connection stays, and what is in flight on it is not sent twice.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -32,7 +33,8 @@ pub const GRACE: Duration = Duration::from_secs(10);
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// How often the parts of the root may fail: a panic now and then is survived, a panic at every start is not.
 const ROOT_LIMIT: Intensity = Intensity::new(20, Duration::from_secs(60));
-const COLLECTOR_START: Duration = Duration::from_secs(5);
+/// How long an actor may take to come up on its thread.
+const ACTOR_START: Duration = Duration::from_secs(10);
 
 /// Returns the whole tree.
 pub fn root(service: &Arc<Service>, ingest: Listener, admin: Listener) -> SupervisorSpec {
@@ -65,6 +67,7 @@ pub fn pusher(service: &Arc<Service>, wiring: &Arc<Wiring>, number: u32) -> Chil
         Ok(ChildHandle::new(pusher.recipient()))
     })
     .shutdown(Shutdown::After(GRACE))
+    .announced(ACTOR_START)
 }
 
 fn collector(service: &Arc<Service>) -> ChildSpec {
@@ -78,7 +81,7 @@ fn collector(service: &Arc<Service>) -> ChildSpec {
         service.set_collector(collector.clone());
         Ok(ChildHandle::new(collector.recipient()))
     })
-    .announced(COLLECTOR_START)
+    .announced(ACTOR_START)
 }
 
 fn routes(service: &Arc<Service>) -> ChildSpec {
@@ -104,6 +107,7 @@ fn routes(service: &Arc<Service>) -> ChildSpec {
 fn route(service: &Arc<Service>, settings: &Route, wiring: &Arc<Wiring>) -> ChildSpec {
     let (service, settings, wiring) = (Arc::clone(service), settings.clone(), Arc::clone(wiring));
     ChildSpec::supervisor(settings.name.clone(), move || {
+        wiring.route.down.store(false, Ordering::Relaxed);
         let connections = u32::try_from(wiring.route.pushers().len()).unwrap_or(u32::MAX);
         let limit = settings.restart_limit.saturating_mul(connections.max(1));
         SupervisorSpec {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::section::Section;
 use super::{Config, Route, Runtime, Transport};
+use crate::admin::actions::MAX_CONNECTIONS;
 use crate::feedback::results;
 use crate::feedback::webhook::{self, Endpoint};
 use crate::transport::xmpp;
@@ -96,7 +97,9 @@ fn collector(section: &Section<'_>) -> collector::Settings {
     collector::Settings {
         buffer: section.whole("buffer", 1..=100_000_000),
         buffer_bytes: section.size("buffer_bytes", 4 * KIB..=1024 * GIB),
+        critical_reserve: section.share("critical_reserve", 0.0..=0.9),
         keep: section.choice("keep", &[("newest", Keep::Newest), ("oldest", Keep::Oldest)]),
+        refuse_late: section.flag("refuse_late"),
         intake: section.whole("intake", 1..=1_000_000),
     }
 }
@@ -190,7 +193,8 @@ fn route(section: &Section<'_>) -> Route {
     };
     let route = Route {
         name: section.text("name", "1 to 64 of a-z, 0-9, _ and -", name),
-        connections: section.whole("connections", 1..=10_000),
+        connections: section.whole("connections", 1..=u64::from(MAX_CONNECTIONS)),
+        share: section.whole("share", 1..=1_000),
         restart_min: section.duration("restart_min", MILLISECOND..=HOUR),
         restart_max: section.duration("restart_max", MILLISECOND..=HOUR),
         restart_limit: section.whole("restart_limit", 1..=1_000_000),

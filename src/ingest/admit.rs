@@ -12,7 +12,7 @@ use super::wire::{Item, Parsed, PushFault};
 use super::{Ingest, IngestRoute};
 use crate::feedback::results::Ticket;
 use crate::outcome::Refusal;
-use crate::push::{Push, PushKey, PushRequest, RouteId};
+use crate::push::{Push, PushKey, PushRequest, RouteId, SenderId};
 use crate::units::Moment;
 
 /// A time to live is whole seconds; what is to be sent now or never still has the second it arrived in.
@@ -73,6 +73,7 @@ struct Batch {
 /// A request that is being admitted.
 struct Admitting<'a, 'i> {
     ingest: &'i Ingest,
+    sender: SenderId,
     ticket: Option<&'i mut Ticket>,
     awaited: Vec<(usize, PushKey)>,
     now: Moment,
@@ -88,11 +89,13 @@ pub(super) fn admit<'a>(
     ingest: &Ingest,
     parsed: Parsed<'a>,
     size: usize,
+    sender: SenderId,
     ticket: Option<&mut Ticket>,
 ) -> Admission<'a> {
     let expected = parsed.items.len();
     let mut admitting = Admitting {
         ingest,
+        sender,
         ticket,
         awaited: Vec::new(),
         now: ingest.clock.now(),
@@ -162,6 +165,7 @@ impl<'a> Admitting<'a, '_> {
             accepted_at: self.now,
             deadline: self.now.after(ttl.max(SHORTEST)),
             route,
+            sender: self.sender,
             lane: request.priority,
             attempts: 0,
             maybe_delivered: false,
@@ -229,22 +233,29 @@ impl<'a> Admitting<'a, '_> {
             }
         }
         let keys = self.watch(&batch.pushes);
-        let held = self.ingest.door.admit(batch.route, batch.pushes);
-        self.unwatch(&keys, held);
-        self.awaited.extend(batch.items.iter().copied().zip(keys).take(held));
-        let shed = batch.items.get(held..).unwrap_or_default();
-        for item in shed {
-            let Fate::Accepted(id) = &self.fates[*item] else { continue };
-            let message =
-                "the buffer is full (hint: send it again after the time in Retry-After, or a second)";
-            self.fates[*item] = Fate::Failed {
+        let failed = self.ingest.door.admit(batch.route, batch.pushes);
+        self.await_held(&batch.items, &keys, &failed);
+        for (position, reason) in &failed {
+            let item = batch.items[*position];
+            let Fate::Accepted(id) = &self.fates[item] else { continue };
+            self.fates[item] = Fate::Failed {
                 id: Some(id.clone()),
-                reason: Refusal::ShedBufferFull,
+                reason: *reason,
                 field: "".into(),
-                message: message.into(),
+                message: door_message(*reason).into(),
             };
         }
-        !shed.is_empty()
+        !failed.is_empty()
+    }
+}
+
+/// Says why a push got no place.
+const fn door_message(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::RefusedDeadline => {
+            "what waits before it takes longer than its ttl (hint: a longer ttl, a higher priority, or later again)"
+        }
+        _ => "the buffer is full (hint: send it again after the time in Retry-After, or a second)",
     }
 }
 
@@ -259,9 +270,16 @@ impl Admitting<'_, '_> {
         keys
     }
 
-    fn unwatch(&mut self, keys: &[PushKey], held: usize) {
-        if let (Some(ticket), Some(shed)) = (&mut self.ticket, keys.get(held..)) {
-            ticket.unwatch(shed);
+    /// Keeps waiting for those that hold a place; the others have failed, by position.
+    fn await_held(&mut self, items: &[usize], keys: &[PushKey], failed: &[(usize, Refusal)]) {
+        let Some(ticket) = &mut self.ticket else { return };
+        let mut failed = failed.iter().map(|(position, _)| *position).peekable();
+        for (position, (item, key)) in items.iter().zip(keys).enumerate() {
+            if failed.next_if_eq(&position).is_some() {
+                ticket.unwatch(&[*key]);
+            } else {
+                self.awaited.push((*item, *key));
+            }
         }
     }
 }

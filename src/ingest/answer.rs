@@ -120,7 +120,7 @@ impl Verdict {
                 _ => None,
             })
         };
-        if first(|reason| reason == Refusal::ShedBufferFull).is_some() {
+        if first(is_overload).is_some() {
             return Self::Shed;
         }
         if let Some((reason, index)) = first(is_closed) {
@@ -153,6 +153,10 @@ impl Verdict {
     }
 }
 
+const fn is_overload(refusal: Refusal) -> bool {
+    matches!(refusal, Refusal::ShedBufferFull | Refusal::RefusedDeadline)
+}
+
 fn is_closed(refusal: Refusal) -> bool {
     matches!(refusal, Refusal::RefusedDraining | Refusal::RefusedPaused | Refusal::RefusedRouteDown)
 }
@@ -170,7 +174,7 @@ fn detail(admission: &Admission<'_>, index: usize) -> String {
 
 /// Whether a failure is about the service, not about the push.
 fn message_stands_alone(fate: &Fate<'_>) -> bool {
-    matches!(fate, Fate::Failed { reason, .. } if is_closed(*reason) || *reason == Refusal::ShedBufferFull)
+    matches!(fate, Fate::Failed { reason, .. } if is_closed(*reason) || is_overload(*reason))
 }
 
 fn write_error(body: &mut Vec<u8>, code: &str, message: &str) {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::http::{StatusCode, header};
 use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, web};
-use subtle::ConstantTimeEq;
+use subtle::{ConditionallySelectable, ConstantTimeEq};
 use tokio::time::Instant;
 
 use self::query::Query;
@@ -25,6 +25,7 @@ pub(crate) use self::unread::Unread;
 use super::answer::Answer;
 use super::wire::{self, Format};
 use super::{Ingest, admit};
+use crate::push::SenderId;
 use crate::units::Secret;
 
 const PATH: &str = "/v1/pushes";
@@ -74,16 +75,16 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
 }
 
 async fn post(request: HttpRequest, mut rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
-    let wanted = authorise(&request, &ingest.settings.tokens).and_then(|()| wanted(&request));
-    let (format, wait) = match wanted {
-        Ok(wanted) => wanted,
+    let sender = authorise(&request, &ingest.settings.tokens);
+    let (sender, (format, wait)) = match sender.and_then(|sender| Ok((sender, wanted(&request)?))) {
+        Ok(known) => known,
         Err(answer) => return refuse(answer, rest),
     };
     match body::read(&request, &mut rest, &ingest.settings).await {
         Ok(body) => {
             let answer = match wait.is_zero() {
-                true => take(&ingest, &body, format),
-                false => take_and_wait(&ingest, &body, format, wait).await,
+                true => take(&ingest, &body, format, sender),
+                false => take_and_wait(&ingest, &body, (format, wait), sender).await,
             };
             head(&answer).body(answer.body)
         }
@@ -92,20 +93,25 @@ async fn post(request: HttpRequest, mut rest: web::Payload, ingest: web::Data<In
 }
 
 /// Takes a whole body: from here to the answer nothing waits.
-fn take(ingest: &Ingest, body: &[u8], format: Format) -> Answer {
+fn take(ingest: &Ingest, body: &[u8], format: Format, sender: SenderId) -> Answer {
     match wire::parse(body, format, ingest.settings.max_batch) {
-        Ok(parsed) => Answer::of(&admit::admit(ingest, parsed, body.len(), None)),
+        Ok(parsed) => Answer::of(&admit::admit(ingest, parsed, body.len(), sender, None)),
         Err(fault) => Answer::of_body_fault(&fault),
     }
 }
 
 /// Takes a whole body and waits for its pushes to end.
-async fn take_and_wait(ingest: &Ingest, body: &[u8], format: Format, wait: Duration) -> Answer {
+async fn take_and_wait(
+    ingest: &Ingest,
+    body: &[u8],
+    (format, wait): (Format, Duration),
+    sender: SenderId,
+) -> Answer {
     let deadline = Instant::now() + wait;
     match wire::parse(body, format, ingest.settings.max_batch) {
         Ok(parsed) => {
             let mut ticket = ingest.results.ticket();
-            let admission = admit::admit(ingest, parsed, body.len(), Some(&mut ticket));
+            let admission = admit::admit(ingest, parsed, body.len(), sender, Some(&mut ticket));
             ticket.wait(deadline).await;
             Answer::of_awaited(&admission, &ticket)
         }
@@ -142,9 +148,9 @@ async fn other_path(rest: web::Payload) -> HttpResponse {
 }
 
 /// RFC 6750 section 2.1.
-fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<(), Answer> {
+fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<SenderId, Answer> {
     if tokens.is_empty() {
-        return Ok(());
+        return Ok(SenderId::default());
     }
     let given = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
     let token = given
@@ -155,11 +161,15 @@ fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<(), Answer> {
         return Err(Answer::error(401, "token_missing", message));
     };
     // Every token is compared, so that the time does not tell which one was nearly right.
-    let known = tokens.iter().fold(subtle::Choice::from(0), |known, each| {
-        known | each.expose().as_bytes().ct_eq(token.trim_ascii())
-    });
+    let mut known = subtle::Choice::from(0);
+    let mut sender = u16::MAX;
+    for (index, each) in tokens.iter().enumerate() {
+        let is_it = each.expose().as_bytes().ct_eq(token.trim_ascii());
+        sender.conditional_assign(&u16::try_from(index).unwrap_or(u16::MAX), is_it);
+        known |= is_it;
+    }
     if bool::from(known) {
-        return Ok(());
+        return Ok(SenderId(sender));
     }
     Err(Answer::error(403, "token_wrong", "the token is not one of ours (hint: [ingest] tokens)"))
 }

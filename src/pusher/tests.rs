@@ -1,3 +1,6 @@
+//! The pusher between a real collector and a scripted transport, under a paused clock.
+
+mod overload;
 mod stand;
 
 use std::sync::atomic::Ordering;

@@ -1,1 +1,15 @@
-//! End-to-end tests.
+//! End-to-end tests: the programs as they are shipped, real sockets, one file per promise.
+//!
+//! Every test that sends pushes ends with a balanced ledger, nothing lost, and the same counts at the gateway and at the provider.
+
+mod admin;
+mod command_line;
+mod delivery;
+mod faults;
+mod input;
+mod layers;
+mod load_generator;
+mod overload;
+mod privacy;
+mod prosody;
+mod support;

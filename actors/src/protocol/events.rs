@@ -59,6 +59,11 @@ impl<E: Send + 'static> Events<E> {
         self.events.is_empty()
     }
 
+    /// Returns the events that have not been taken; they stay in the batch's care.
+    pub fn as_slice(&self) -> &[E] {
+        &self.events
+    }
+
     /// Takes all events; from here on they are the caller's.
     pub fn take(mut self) -> Vec<E> {
         std::mem::take(&mut self.events)

@@ -24,7 +24,8 @@ struct Wanted {
 
 /// Answers with the results behind the cursor.
 pub(super) async fn get(request: HttpRequest, rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
-    let wanted = authorise(&request, &ingest.settings.tokens).and_then(|()| wanted(request.query_string()));
+    let wanted =
+        authorise(&request, &ingest.settings.tokens).and_then(|_sender| wanted(request.query_string()));
     match wanted {
         Ok(Wanted { after, limit, wait }) => {
             let answer = answer(&ingest.results.page(after, limit, wait).await);

@@ -17,7 +17,7 @@ use crate::feedback::results::{self, Bound, Report, Results, Source};
 use crate::feedback::{self, Feedback};
 use crate::flow::{Door, PusherCell, RouteCell};
 use crate::ledger::{Books, Ledger};
-use crate::outcome::Verdict;
+use crate::outcome::{Refusal, Verdict};
 use crate::push::{Addressee, Lane, Push, PushKey, PushRequest, RouteId};
 use crate::pusher::{Pusher, Settings, Wiring};
 use crate::transport::{ConnectError, Connector, Outbox, RenderError, Session, SessionEvent};
@@ -144,8 +144,14 @@ impl Stand {
         let ledger = Arc::new(Ledger::new(1));
         let route = Arc::new(RouteCell::new(ROUTE, "android".to_owned(), "fake"));
         route.resize(pushers);
-        let settings =
-            collector::Settings { buffer: 1000, buffer_bytes: 1 << 30, keep: Keep::Newest, intake: 64 };
+        let settings = collector::Settings {
+            buffer: 1000,
+            buffer_bytes: 1 << 30,
+            critical_reserve: 0.05,
+            keep: Keep::Newest,
+            refuse_late: true,
+            intake: 64,
+        };
         let provider = Arc::new(Provider::default());
         let connector: Arc<dyn Connector> = Arc::new(FakeConnector(Arc::clone(&provider), window));
         let source = Source { name: "android".into(), connector: Arc::clone(&connector) };
@@ -219,17 +225,31 @@ impl Stand {
 
     /// Admits fresh pushes.
     pub async fn admit(&self, count: u128) -> usize {
-        let first = {
-            let mut next = self.next.lock();
-            *next += count;
-            *next - count
-        };
-        let now = self.clock.now();
-        let pushes = (first..first + count)
-            .map(|number| Push { accepted_at: now, ..crate::push::fixture::push(number, Lane::Normal) });
-        let held = self.intake.admit(ROUTE, pushes.collect());
+        let failed = self.intake.admit(ROUTE, self.fresh(count).collect()).len();
         self.settle().await;
-        held
+        usize::try_from(count).expect("tests admit few") - failed
+    }
+
+    /// Admits fresh pushes of a lane that live this long, and returns why the others were not taken.
+    pub async fn admit_for(&self, count: u128, lane: Lane, ttl: Duration) -> Vec<(usize, Refusal)> {
+        let now = self.clock.now();
+        let push = |push: Push| Push { deadline: now.after(ttl), lane, ..push };
+        let failed = self.intake.admit(ROUTE, self.fresh(count).map(push).collect());
+        self.settle().await;
+        failed
+    }
+
+    fn fresh(&self, count: u128) -> impl Iterator<Item = Push> + use<> {
+        let mut next = self.next.lock();
+        *next += count;
+        let now = self.clock.now();
+        (*next - count..*next)
+            .map(move |number| Push { accepted_at: now, ..crate::push::fixture::push(number, Lane::Normal) })
+    }
+
+    /// Has the collector look at its figures, as the service does once a second.
+    pub fn observe(&self) {
+        self.intake.observe(ROUTE, &self.ledger.read(ROUTE));
     }
 
     pub fn books(&self) -> Books {

@@ -42,15 +42,16 @@ impl Door for FakeDoor {
         self.gates.lock().get(&route).map_or(Ok(()), |refusal| Err(*refusal))
     }
 
-    fn admit(&self, route: RouteId, mut batch: Vec<Push>) -> usize {
+    fn admit(&self, route: RouteId, mut batch: Vec<Push>) -> Vec<(usize, Refusal)> {
         assert!(batch.iter().all(|push| push.route == route));
         let mut room = self.room.lock();
         let held = batch.len().min(*room);
         *room -= held;
         *self.shed.lock() += (batch.len() - held) as u64;
+        let failed = (held..batch.len()).map(|index| (index, Refusal::ShedBufferFull)).collect();
         batch.truncate(held);
         self.taken.lock().extend(batch);
-        held
+        failed
     }
 
     fn refuse(&self, route: Option<RouteId>, count: u64) {

@@ -1,3 +1,5 @@
+//! What the dialog makes of stanzas: events, replies, and counts of what it ignores.
+
 use super::*;
 use crate::push::PushKey;
 use crate::transport::xmpp::document::{Document, Item};

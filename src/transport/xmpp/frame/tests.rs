@@ -1,3 +1,5 @@
+//! Stanzas cut out of reads of any size, and what is not XML refused.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Whole logins against recorded transcripts, and every way in which one fails.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Payloads as the provider wants them, and what it would refuse.
+
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! What each payload of the provider means.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Whole runs of the generator against scripted gateways.
+
 use std::collections::BTreeMap;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,3 +1,5 @@
+//! Which pushes the double takes, and what it says of the others.
+
 use proptest::prelude::*;
 
 use super::*;

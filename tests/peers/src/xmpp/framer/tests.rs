@@ -1,3 +1,5 @@
+//! Frames cut out of pieces of any size.
+
 use proptest::prelude::*;
 
 use super::*;

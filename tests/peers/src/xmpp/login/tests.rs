@@ -1,3 +1,5 @@
+//! Logins, with the lengths of the texts seen on the wire.
+
 use super::*;
 
 const HEADER: &str = "<stream:stream to=\"fcm-xmpp.googleapis.com\" version=\"1.0\" xmlns=\"jabber:client\" \

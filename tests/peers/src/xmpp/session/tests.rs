@@ -1,3 +1,5 @@
+//! A whole session without a socket: pushes in, answers out, violations noticed.
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 

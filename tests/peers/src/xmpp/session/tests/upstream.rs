@@ -1,3 +1,5 @@
+//! Messages of devices and receipts, and their acks.
+
 use super::*;
 
 #[test]

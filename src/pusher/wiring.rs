@@ -1,0 +1,43 @@
+//! What a pusher is given: its route's settings, and what all pushers of the route share.
+//!
+//! `app` makes one [`Wiring`] per route; it outlives the actors.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::feedback::Feedback;
+use crate::flow::{Port, RouteCell};
+use crate::transport::Connector;
+use crate::units::Clock;
+
+/// The keys of a `[[route]]` that concern its pushers.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Age at which an unanswered push is taken back.
+    pub answer_timeout: Duration,
+    /// How long a connection that the provider drains may take for its last answers.
+    pub drain_timeout: Duration,
+    /// Time between logins after the provider refused the credentials.
+    pub login_retry: Duration,
+}
+
+/// What all pushers of a route share.
+#[derive(Debug)]
+pub struct Wiring {
+    /// The route.
+    pub route: Arc<RouteCell>,
+    /// Where demand goes.
+    pub port: Arc<Port>,
+    /// Where verdicts go.
+    pub feedback: Arc<Feedback>,
+    /// What opens connections.
+    pub connector: Arc<dyn Connector>,
+    /// The pushers' settings.
+    pub settings: Settings,
+    /// The clock.
+    pub clock: Clock,
+    /// Permits for opening connections at the same time, so that thousands of them do not storm the provider.
+    pub logins: Semaphore,
+}

@@ -1,0 +1,90 @@
+//! Builds configuration files: the keys that a test is about, over what every test needs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::peer::Peer;
+
+/// A configuration; keys are dotted paths, values TOML.
+#[derive(Debug, Clone)]
+pub struct Config {
+    keys: BTreeMap<String, String>,
+    routes: Vec<BTreeMap<String, String>>,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Listens on free ports of loopback, has no route of its own.
+    pub fn new() -> Self {
+        let config = Self { keys: BTreeMap::new(), routes: Vec::new() };
+        config.text("ingest.listen", "127.0.0.1:0").text("admin.listen", "127.0.0.1:0")
+    }
+
+    /// One route, `android`, to this peer, with short delays.
+    pub fn to(peer: &Peer) -> Self {
+        Self::new()
+            .and_route("android", peer)
+            .set("feedback.backoff_min", "\"50ms\"")
+            .set("feedback.max_attempts", 20)
+    }
+
+    /// Adds a route to a peer; [`Self::route`] changes its keys.
+    pub fn and_route(self, name: &str, peer: &Peer) -> Self {
+        self.and_route_to(name, "127.0.0.1", peer.address.port()).route_text("xmpp.ca", &peer.ca())
+    }
+
+    /// Adds a route to any server.
+    pub fn and_route_to(mut self, name: &str, host: &str, port: u16) -> Self {
+        self.routes.push(BTreeMap::new());
+        self.route_text("name", name)
+            .route_text("transport", "xmpp")
+            .route("connections", 2)
+            .route_text("restart_min", "20ms")
+            .route_text("restart_max", "200ms")
+            .route_text("xmpp.host", host)
+            .route("xmpp.port", port)
+            .route_text("xmpp.sender_id", "1234567890")
+            .route_text("xmpp.server_key", "demo-server-key")
+    }
+
+    /// Sets a key to a TOML value.
+    pub fn set(mut self, key: &str, value: impl ToString) -> Self {
+        self.keys.insert(key.to_owned(), value.to_string());
+        self
+    }
+
+    /// Sets a key to a text.
+    pub fn text(self, key: &str, value: &str) -> Self {
+        self.set(key, format!("{value:?}"))
+    }
+
+    /// Sets a key of the last route to a TOML value.
+    pub fn route(mut self, key: &str, value: impl ToString) -> Self {
+        let route = self.routes.last_mut().expect("a route was added");
+        route.insert(key.to_owned(), value.to_string());
+        self
+    }
+
+    /// Sets a key of the last route to a text.
+    pub fn route_text(self, key: &str, value: &str) -> Self {
+        self.route(key, format!("{value:?}"))
+    }
+
+    /// Returns the file's text.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        write_keys(&mut text, &self.keys);
+        for route in &self.routes {
+            text.push_str("[[route]]\n");
+            write_keys(&mut text, route);
+        }
+        text
+    }
+}
+
+fn write_keys(text: &mut String, keys: &BTreeMap<String, String>) {
+    for (key, value) in keys {
+        writeln!(text, "{key} = {value}").expect("text takes everything");
+    }
+}
