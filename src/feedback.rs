@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use codes::Codes;
-use results::Ending;
 pub use results::Results;
+use results::{Done, Ending};
 pub use retry::{Consequence, consequence};
 
 use crate::flow::Returns;
@@ -97,6 +97,16 @@ impl Feedback {
     pub fn unanswered(&self, route: RouteId, pushes: Vec<Push>) {
         self.maybe_delivered.fetch_add(pushes.len() as u64, Ordering::Relaxed);
         self.settle(route, 0, pushes.into_iter().map(|push| (push, Verdict::Unanswered)).collect());
+    }
+
+    /// Returns whether deliveries are to be remembered.
+    pub fn keeps_history(&self) -> bool {
+        self.results.keeps_history()
+    }
+
+    /// Remembers deliveries, for those who ask for one of them.
+    pub fn remember(&self, done: Vec<Done>) {
+        self.results.remember(done);
     }
 
     /// Puts back pushes that were never sent.

@@ -4,12 +4,14 @@
 
 mod cells;
 mod command;
+mod look;
 mod port;
 
 use std::time::Duration;
 
 pub use cells::{Nudge, PusherCell, PusherState, RouteCell};
 pub use command::{Command, CommandError, RestartMode};
+pub use look::{Look, Sighting, Wanted, Whereabouts, find_in_flight};
 pub use port::Port;
 
 use crate::outcome::{Outcome, Refusal};
@@ -33,6 +35,9 @@ pub trait Door: Send + Sync {
 
     /// Enters pushes that repeat others in the ledger: refused, and counted as duplicates too.
     fn repeat(&self, route: RouteId, count: u64);
+
+    /// Looks through everything that is queued or waits for a retry; costs a look at each push under the queue's lock.
+    fn find(&self, wanted: &Wanted) -> Option<Sighting>;
 
     /// Returns when a sender that was shed should come back, from the measured drain rate; at least a second.
     fn retry_after(&self, route: RouteId) -> Duration;

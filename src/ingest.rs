@@ -5,6 +5,7 @@
 
 mod admit;
 mod answer;
+mod find;
 pub mod http;
 mod seen;
 pub mod wire;
@@ -14,9 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use seen::Seen;
+use tokio::sync::Semaphore;
 
 use crate::feedback::Results;
-use crate::flow::Door;
+use crate::flow::{Door, RouteCell};
 use crate::push::{Digest, KeyMint, RouteId};
 use crate::transport::Connector;
 use crate::units::{Clock, Secret};
@@ -56,6 +58,8 @@ pub struct IngestRoute {
     pub name: String,
     /// Its index.
     pub id: RouteId,
+    /// What is known of it and its pushers.
+    pub cell: Arc<RouteCell>,
     /// What renders its payloads.
     pub connector: Arc<dyn Connector>,
 }
@@ -68,6 +72,8 @@ pub struct Ingest {
     pub door: Arc<dyn Door>,
     /// How pushes ended.
     pub results: Arc<Results>,
+    /// Look-ups of single pushes, one at a time.
+    pub look_ups: Semaphore,
     /// Makes keys.
     pub mint: Arc<KeyMint>,
     /// The process's clock.

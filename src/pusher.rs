@@ -302,7 +302,7 @@ impl Actor for Pusher {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.cell.attach(ctx.address().recipient());
+        self.cell.attach(ctx.address().recipient(), ctx.address().recipient());
         let look = (self.wiring.settings.answer_timeout / 4)
             .clamp(Duration::from_millis(100), Duration::from_secs(5));
         ctx.run_interval(look, Self::take_back_overdue);

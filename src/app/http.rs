@@ -22,6 +22,7 @@ impl Service {
         let routes = parts.wirings.iter().map(|wiring| IngestRoute {
             name: wiring.route.name.clone(),
             id: wiring.route.id,
+            cell: Arc::clone(&wiring.route),
             connector: Arc::clone(&wiring.connector),
         });
         let door: Arc<dyn Door> = Arc::<crate::collector::Intake>::clone(&parts.intake);
@@ -29,6 +30,7 @@ impl Service {
             routes: routes.collect(),
             door,
             results: Arc::clone(&parts.results),
+            look_ups: tokio::sync::Semaphore::new(1),
             mint: Arc::clone(&parts.mint),
             clock: parts.clock,
             coalesce: parts.coalesce.clone(),

@@ -15,7 +15,7 @@ use super::drain::{DrainMeter, wait};
 use super::occupancy::{Classes, Limits, Load, Occupancy, Room};
 use super::queue::{Gone, Queue};
 use super::{Keep, Settings};
-use crate::flow::{Door, Ended, Port, Returns, RouteCell};
+use crate::flow::{Door, Ended, Port, Returns, RouteCell, Sighting, Wanted};
 use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
 use crate::push::{Lane, Push, RouteId};
@@ -356,6 +356,10 @@ impl Door for Intake {
 
     fn repeat(&self, route: RouteId, count: u64) {
         self.ledger.enter(route, |books| books.repeat(count));
+    }
+
+    fn find(&self, wanted: &Wanted) -> Option<Sighting> {
+        self.queue.lock().find(wanted)
     }
 
     fn retry_after(&self, route: RouteId) -> Duration {

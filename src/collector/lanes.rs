@@ -95,6 +95,11 @@ impl Lanes {
         earliest
     }
 
+    /// Returns every push that waits, in no order of service.
+    pub fn iter(&self) -> impl Iterator<Item = &Push> {
+        self.lanes.iter().flat_map(Line::iter)
+    }
+
     /// Returns when the push that has waited longest, of those at the heads of the lanes, was accepted.
     pub fn oldest(&self) -> Option<Moment> {
         self.lanes.iter().flat_map(Line::heads).map(|push| push.accepted_at).min()

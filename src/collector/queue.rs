@@ -7,6 +7,7 @@ use super::Keep;
 use super::delayed::Delayed;
 use super::lanes::Lanes;
 use super::occupancy::{Limits, Load, Occupancy};
+use crate::flow::{Sighting, Wanted, Whereabouts};
 use crate::push::{Lane, Push, RouteId, SenderId};
 use crate::units::Moment;
 
@@ -150,6 +151,18 @@ impl Queue {
         for push in &expired[first..] {
             self.held.remove(push);
         }
+    }
+
+    /// Looks for a push among all that are held.
+    pub fn find(&self, wanted: &Wanted) -> Option<Sighting> {
+        let is_it = |push: &Push| wanted.is(push.key, push.name.as_deref());
+        self.routes.iter().find_map(|queue| {
+            let waiting = queue.lanes.iter().find(|push| is_it(push));
+            waiting.map(|push| Sighting::of(push, Whereabouts::Buffered)).or_else(|| {
+                let (due, push) = queue.delayed.iter().find(|(_, push)| is_it(push))?;
+                Some(Sighting::of(push, Whereabouts::WaitingRetry { due }))
+            })
+        })
     }
 
     /// Returns when the push that has waited longest was accepted.

@@ -152,6 +152,7 @@ fn results(section: &Section<'_>) -> results::Settings {
             bytes: section.size("results_bytes", 4 * KIB..=1024 * GIB),
         },
         awaited: section.whole("awaited", 0..=10_000_000),
+        history: section.whole("history", 0..=10_000_000),
     }
 }
 

@@ -230,3 +230,19 @@ proptest! {
         let _ = load("", &[(&name, &value)]);
     }
 }
+
+#[test]
+fn a_webhook_needs_a_url_that_can_be_posted_to_and_a_secret() {
+    let config = load("[feedback.webhook]\nurl = \"https://h.example/in\"\nsecret = \"env:PRESENT\"\n", &[]);
+    let webhook = config.unwrap().config.webhook;
+    assert_eq!(webhook.endpoint.map(|endpoint| endpoint.peer()).as_deref(), Some("h.example:443"));
+    assert_eq!(webhook.secret.expose(), "from-variable");
+    for (text, key) in [
+        ("url = \"ftp://h/\"\nsecret = \"s\"", "feedback.webhook.url"),
+        ("url = \"http://h/\"", "feedback.webhook.secret"),
+        ("batch = 0", "feedback.webhook.batch"),
+    ] {
+        let faults = faults(&format!("[feedback.webhook]\n{text}\n"));
+        assert_eq!(faults.iter().map(|fault| fault.key.as_str()).collect::<Vec<_>>(), [key]);
+    }
+}

@@ -4,6 +4,7 @@
 //! expire. Read by cursor (`GET /v1/results`), by requests that wait, and by the webhook, none of which can hold up a delivery: what is not
 //! read in time is overwritten and counted. While all pushes are delivered and only failures are reported, nothing is allocated or locked.
 
+mod history;
 mod record;
 mod ring;
 mod waiters;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use history::Done;
+use history::History;
 use parking_lot::Mutex;
 pub use record::{Numbered, Record};
 use ring::Ring;
@@ -21,11 +24,14 @@ use tokio::time::Instant;
 pub use waiters::Ticket;
 use waiters::Waiters;
 
-use crate::flow::Ended;
+use crate::flow::{Ended, Wanted};
 use crate::outcome::{Answer, Outcome, Verdict};
 use crate::push::Push;
 use crate::transport::Connector;
 use crate::units::{Clock, Moment};
+
+/// Results that are looked at under one lock.
+const FIND_STEP: usize = 4_096;
 
 /// The keys of `[feedback]` about results.
 #[derive(Debug, Clone)]
@@ -36,6 +42,8 @@ pub struct Settings {
     pub ring: Bound,
     /// Pushes that requests may wait for at the same time.
     pub awaited: usize,
+    /// Deliveries that are remembered for those who ask for one of them.
+    pub history: usize,
 }
 
 /// Which pushes are reported.
@@ -92,6 +100,8 @@ pub struct Results {
     clock: Clock,
     reports_all: AtomicBool,
     ring: Mutex<Ring>,
+    keeps_history: AtomicBool,
+    history: Mutex<History>,
     news: Notify,
     readers: AtomicUsize,
     waiters: Arc<Waiters>,
@@ -110,6 +120,8 @@ impl Results {
             clock,
             reports_all: AtomicBool::new(false),
             ring: Mutex::new(Ring::new(settings.ring, start)),
+            keeps_history: AtomicBool::new(false),
+            history: Mutex::default(),
             news: Notify::new(),
             readers: AtomicUsize::new(0),
             waiters: Arc::default(),
@@ -124,6 +136,8 @@ impl Results {
         self.reports_all.store(settings.report == Report::All, Ordering::Relaxed);
         self.waiters.set_limit(settings.awaited);
         self.ring.lock().resize(settings.ring);
+        self.keeps_history.store(settings.history > 0, Ordering::Relaxed);
+        self.history.lock().resize(settings.history);
     }
 
     /// Returns whether anybody wants to hear of deliveries at the moment; they need not be handed over otherwise.
@@ -207,6 +221,38 @@ impl Results {
     /// Returns whether the process is about to end.
     pub fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Remembers deliveries.
+    pub fn remember(&self, done: Vec<Done>) {
+        if !done.is_empty() {
+            self.history.lock().add(done);
+        }
+    }
+
+    /// Returns whether deliveries are remembered at all.
+    pub fn keeps_history(&self) -> bool {
+        self.keeps_history.load(Ordering::Relaxed)
+    }
+
+    /// Looks for a delivery that is remembered.
+    pub fn find_delivery(&self, wanted: &Wanted) -> Option<Done> {
+        self.history.lock().find(wanted)
+    }
+
+    /// Looks for a result, the latest first, in steps between which the ring is free for others.
+    pub fn find(&self, wanted: &Wanted) -> Option<Arc<Record>> {
+        let mut below = self.last() + 1;
+        loop {
+            let ring = self.ring.lock();
+            let (found, rest) =
+                ring.find_below(below, FIND_STEP, |record| wanted.is(record.key, record.name.as_deref()));
+            drop(ring);
+            if found.is_some() {
+                return found;
+            }
+            below = rest?;
+        }
     }
 
     /// Returns the counts.

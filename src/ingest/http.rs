@@ -29,6 +29,7 @@ use crate::push::SenderId;
 use crate::units::Secret;
 
 const PATH: &str = "/v1/pushes";
+const PUSH: &str = "/v1/pushes/{id}";
 const RESULTS: &str = "/v1/results";
 /// Senders keep their connections; a new one for each batch would cost more than the batch.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -49,11 +50,14 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
     let data = web::Data::from(ingest);
     let server = HttpServer::new(move || {
         let pushes = web::resource(PATH).route(web::post().to(post)).default_service(web::to(other_method));
+        let push =
+            web::resource(PUSH).route(web::get().to(results::find)).default_service(web::to(only_read));
         let results =
             web::resource(RESULTS).route(web::get().to(results::get)).default_service(web::to(only_read));
         App::new()
             .app_data(data.clone())
             .service(pushes)
+            .service(push)
             .service(results)
             .default_service(web::to(other_path))
     });
@@ -138,7 +142,8 @@ fn not_allowed(request: &HttpRequest, rest: web::Payload, allowed: &'static str,
 }
 
 async fn other_path(rest: web::Payload) -> HttpResponse {
-    let message = format!("there is nothing here (hint: there is POST {PATH} and GET {RESULTS})");
+    let message =
+        format!("there is nothing here (hint: there is POST {PATH}, GET {PATH}/ID and GET {RESULTS})");
     refuse(Answer::error(404, "not_found", &message), rest)
 }
 

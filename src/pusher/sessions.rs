@@ -8,6 +8,8 @@ use pushweir_actors::Exit;
 
 use super::Pusher;
 use super::inflight::SessionNumber;
+use crate::feedback::results::Done;
+use crate::flow::{Look, Sighting, Whereabouts};
 use crate::outcome::Verdict;
 use crate::push::{Push, PushKey};
 use crate::transport::{Outbox, Session, SessionEvent};
@@ -37,6 +39,7 @@ pub struct Live {
 struct Answers {
     delivered: u64,
     others: Vec<(Push, Verdict)>,
+    done: Vec<Done>,
     unknown: u64,
 }
 
@@ -70,6 +73,7 @@ impl Pusher {
         }
         self.cell.count_answers(answers.delivered + answers.others.len() as u64, answers.unknown);
         if answers.delivered > 0 || !answers.others.is_empty() {
+            self.wiring.feedback.remember(answers.done);
             self.wiring.feedback.settle(self.cell.route, answers.delivered, answers.others);
         }
         for event in rest {
@@ -118,6 +122,9 @@ impl Pusher {
         match verdict {
             Verdict::Delivered { .. } => {
                 self.wiring.route.delivery.record(now.since(entry.push.accepted_at));
+                if self.wiring.feedback.keeps_history() {
+                    answers.done.push(Done::new(&entry.push, self.cell.number, entry.sent_at, now));
+                }
                 if self.wiring.feedback.wants_delivery(&verdict) {
                     answers.others.push((entry.push, verdict));
                 } else {
@@ -167,5 +174,16 @@ impl Pusher {
             // Leaving now would cut off the session that still owes answers.
             self.replace(self.now().since(live.since), ctx);
         }
+    }
+}
+
+impl Handler<Look> for Pusher {
+    type Result = ();
+
+    fn handle(&mut self, look: Look, _ctx: &mut Self::Context) {
+        let Some(entry) = self.held.table.find(&look.wanted) else { return };
+        let place = Whereabouts::InFlight { pusher: self.cell.number, sent_at: entry.sent_at };
+        // Nobody waits any more, or another has answered.
+        drop(look.answer.try_send(Sighting::of(&entry.push, place)));
     }
 }

@@ -12,7 +12,7 @@ use pushweir_actors::StopMode;
 use stand::Stand;
 
 use crate::collector::InjectPanic;
-use crate::flow::{Nudge, PusherState};
+use crate::flow::{Door, Nudge, PusherState, Wanted, Whereabouts, find_in_flight};
 use crate::outcome::{Answer, Verdict};
 use crate::push::PushKey;
 use crate::transport::SessionEvent;
@@ -277,4 +277,31 @@ async fn what_the_full_buffer_sheds_is_told_to_its_sender() {
     let page = stand.results.page(0, 1_000, Duration::ZERO).await;
     assert_eq!(page.records.len() as u64, books.shed);
     assert!(page.records.iter().all(|(_, record)| record.outcome.as_str() == "shed"));
+}
+
+#[actix::test]
+async fn a_push_is_found_in_the_queue_in_flight_waiting_and_delivered() {
+    let stand = Stand::start(2, 1).await;
+    stand.admit(3).await;
+    let find = async |number: u128| {
+        let wanted = std::sync::Arc::new(Wanted::new(&key(number).to_string()));
+        match stand.intake.find(&wanted) {
+            Some(sighting) => Some(sighting),
+            None => find_in_flight(std::slice::from_ref(&stand.route), &wanted).await,
+        }
+        .map(|sighting| sighting.place)
+    };
+    assert_eq!(find(2).await, Some(Whereabouts::Buffered));
+    assert!(matches!(find(0).await, Some(Whereabouts::InFlight { .. })));
+    let sent = |peer: usize| stand.provider.peers.lock()[peer].unanswered[0];
+    let (first, second) = (sent(0), sent(1));
+    stand.provider.acknowledge(0, 1);
+    let busy = Box::new(Answer { code: "BUSY".into(), detail: "".into() });
+    let verdict = Verdict::Retry { answer: busy, after: None };
+    stand.provider.tell(1, vec![SessionEvent::Answered { key: second, verdict }]);
+    stand.settle().await;
+    assert_eq!(find(first.as_u128()).await, None);
+    let done = stand.results.find_delivery(&Wanted::new(&first.to_string()));
+    assert_eq!(done.map(|done| (done.key, done.attempts)), Some((first, 1)));
+    assert!(matches!(find(second.as_u128()).await, Some(Whereabouts::WaitingRetry { .. })));
 }

@@ -93,6 +93,21 @@ impl Ring {
         Page { next: from - 1 + records.len() as u64, records, lost, restarted }
     }
 
+    /// Looks at up to `most` records below a number, from the newest to the oldest; returns the one that `wanted` likes, or the number below which
+    /// there is more to look at.
+    pub fn find_below(
+        &self,
+        number: u64,
+        most: usize,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> (Option<Arc<Record>>, Option<u64>) {
+        let end =
+            usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX).min(self.records.len());
+        let start = end.saturating_sub(most);
+        let found = self.records.range(start..end).rev().find(|record| wanted(record)).map(Arc::clone);
+        (found, (start > 0).then_some(self.first + start as u64))
+    }
+
     /// Returns the number of the newest record, or the one before the first if there never was one.
     pub fn last(&self) -> u64 {
         self.first + self.records.len() as u64 - 1
@@ -183,6 +198,18 @@ mod tests {
         assert_eq!(ring.dropped(), 0);
         ring.push(Arc::new(record(3)));
         assert_eq!((ring.dropped(), ring.recorded(), ring.len()), (1, 4, 2));
+    }
+
+    #[test]
+    fn a_record_is_found_step_by_step() {
+        let mut ring = ring(10);
+        for number in 0..10 {
+            ring.push(Arc::new(record(number)));
+        }
+        let wanted = |record: &Record| record.key.as_u128() == 2;
+        assert_eq!(ring.find_below(111, 4, wanted), (None, Some(107)));
+        assert_eq!(ring.find_below(107, 4, wanted).0.map(|record| record.key.as_u128()), Some(2));
+        assert_eq!(ring.find_below(103, 4, wanted), (None, None));
     }
 
     #[test]

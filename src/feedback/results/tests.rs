@@ -31,7 +31,8 @@ impl Connector for Plain {
 }
 
 fn results(report: Report) -> Results {
-    let settings = Settings { report, ring: Bound { records: 100, bytes: 1 << 20 }, awaited: 10 };
+    let settings =
+        Settings { report, ring: Bound { records: 100, bytes: 1 << 20 }, awaited: 10, history: 100 };
     let source = Source { name: "android".into(), connector: Arc::new(Plain) };
     Results::new(&settings, vec![source], Clock::start())
 }
@@ -94,8 +95,12 @@ async fn of_deliveries_only_a_replaced_token_is_news_unless_all_are_asked_for() 
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].canonical.as_deref(), Some("newer"));
     assert!(!results.wants_deliveries());
-    let mut settings =
-        Settings { report: Report::All, ring: Bound { records: 100, bytes: 1 << 20 }, awaited: 10 };
+    let mut settings = Settings {
+        report: Report::All,
+        ring: Bound { records: 100, bytes: 1 << 20 },
+        awaited: 10,
+        history: 100,
+    };
     results.follow(&settings);
     assert!(results.wants_deliveries());
     results.record(vec![plainly_delivered(3)]);

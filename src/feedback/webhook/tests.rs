@@ -90,6 +90,7 @@ fn hook(settings: Settings, ring: usize) -> (Arc<Hook>, Arc<Results>) {
         report: Report::Failures,
         ring: Bound { records: ring, bytes: 1 << 20 },
         awaited: 1,
+        history: 100,
     };
     let results = Arc::new(Results::new(&kept, Vec::new(), Clock::start()));
     (Arc::new(Hook::new(settings, Arc::clone(&results))), results)

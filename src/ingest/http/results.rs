@@ -1,4 +1,4 @@
-//! `GET /v1/results`: results by cursor, with a long poll.
+//! `GET /v1/results`: results by cursor, with a long poll. `GET /v1/pushes/{id}`: what has become of one push.
 
 use std::io::Write;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::query::Query;
 use super::{authorise, head, refuse};
 use crate::feedback::results::{Numbered, Page};
-use crate::ingest::Ingest;
 use crate::ingest::answer::Answer;
+use crate::ingest::{Ingest, find};
 
 /// Results in an answer, unless the reader asks for another number.
 const USUAL: u64 = 100;
@@ -33,6 +33,26 @@ pub(super) async fn get(request: HttpRequest, rest: web::Payload, ingest: web::D
         }
         Err(answer) => refuse(answer, rest),
     }
+}
+
+/// Answers with the story of one push.
+pub(super) async fn find(
+    request: HttpRequest,
+    id: web::Path<String>,
+    rest: web::Payload,
+    ingest: web::Data<Ingest>,
+) -> HttpResponse {
+    if let Err(answer) = authorise(&request, &ingest.settings.tokens) {
+        return refuse(answer, rest);
+    }
+    let answer = match find::find(&ingest, &id).await {
+        Some(story) => Answer { status: 200, retry_after: None, body: story.to_string().into_bytes() },
+        None => {
+            let message = "no push with that id is held or remembered (hint: deliveries are remembered for as long as [feedback] history lasts)";
+            Answer::error(404, "not_found", message)
+        }
+    };
+    head(&answer).body(answer.body)
 }
 
 fn wanted(query: &str) -> Result<Wanted, Answer> {

@@ -174,6 +174,7 @@ impl Stand {
             report: Report::Failures,
             ring: Bound { records: 1000, bytes: 1 << 20 },
             awaited: 100,
+            history: 100,
         };
         let results = Arc::new(Results::new(&reports, vec![source], clock));
         let ended = Arc::<Results>::clone(&results);

@@ -93,3 +93,23 @@ async fn what_has_not_ended_in_time_is_pending_and_what_nobody_waits_for_is_not_
     assert_eq!(bad.status, 400);
     rig.stop().await;
 }
+
+#[actix_rt::test]
+async fn a_push_is_found_by_either_id_while_it_is_held_and_after_it_has_ended() {
+    let rig = Rig::start(settings(), &["android"]);
+    rig.post(r#"{"id":"mine/1","to":{"token":"a"}}"#).await;
+    let taken = rig.door.taken.lock().clone();
+    for id in ["mine%2F1".to_owned(), taken[0].key.to_string()] {
+        let reply = rig.get(&format!("/v1/pushes/{id}")).await;
+        assert_eq!((reply.status, &reply.json["state"]), (200, &json!("buffered")), "{id}");
+        assert_eq!((&reply.json["id"], &reply.json["route"]), (&json!("mine/1"), &json!("android")));
+        let step = |index: usize| &reply.json["timeline"][index]["step"];
+        assert_eq!((step(0), step(1)), (&json!("received"), &json!("accepted")));
+    }
+    rig.door.taken.lock().clear();
+    rig.results.ended(&taken, Outcome::Shed);
+    let reply = rig.get("/v1/pushes/mine%2F1").await;
+    assert_eq!((&reply.json["state"], &reply.json["result"]["outcome"]), (&json!("shed"), &json!("shed")));
+    assert_eq!(rig.get("/v1/pushes/other").await.status, 404);
+    rig.stop().await;
+}

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::feedback::Results;
 use crate::feedback::results::{self, Bound, Report, Source};
-use crate::flow::Door;
+use crate::flow::{Door, RouteCell, Sighting, Wanted, Whereabouts};
 use crate::ingest::http::server;
 use crate::ingest::{Ingest, IngestRoute, Seen, Settings};
 use crate::outcome::Refusal;
@@ -60,6 +60,12 @@ impl Door for FakeDoor {
 
     fn repeat(&self, route: RouteId, count: u64) {
         self.refuse(Some(route), count);
+    }
+
+    fn find(&self, wanted: &Wanted) -> Option<Sighting> {
+        let taken = self.taken.lock();
+        let push = taken.iter().find(|push| wanted.is(push.key, push.name.as_deref()))?;
+        Some(Sighting::of(push, Whereabouts::Buffered))
     }
 
     fn retry_after(&self, _: RouteId) -> Duration {
@@ -127,6 +133,7 @@ fn results(routes: &[&str]) -> Results {
         report: Report::Failures,
         ring: Bound { records: 10, bytes: 1 << 20 },
         awaited: 4,
+        history: 100,
     };
     let source = |name: &&str| Source { name: (*name).into(), connector: Arc::new(FakeConnector) };
     Results::new(&settings, routes.iter().map(source).collect(), Clock::start())
@@ -137,12 +144,14 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
     let route = |(index, name): (u16, &&str)| IngestRoute {
         name: (*name).to_owned(),
         id: RouteId(index),
+        cell: Arc::new(RouteCell::new(RouteId(index), (*name).to_owned(), "fake")),
         connector: Arc::new(FakeConnector),
     };
     let ingest = Ingest {
         routes: (0..).zip(routes).map(route).collect(),
         door: Arc::clone(&door) as Arc<dyn Door>,
         results: Arc::new(results(routes)),
+        look_ups: tokio::sync::Semaphore::new(1),
         mint: Arc::new(KeyMint::new(7)),
         clock: Clock::start(),
         coalesce: Some(Digest::default()),
