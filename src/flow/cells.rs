@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::{Message, Recipient};
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::push::RouteId;
 use crate::telemetry::Latencies;
@@ -56,7 +57,8 @@ pub struct PusherCell {
     answered: AtomicU64,
     unknown_answers: AtomicU64,
     connected_at: AtomicU64,
-    last_error: Mutex<Option<String>>,
+    errors: AtomicU64,
+    last_error: Mutex<Option<(Instant, String)>>,
     inbox: Mutex<Option<Recipient<Nudge>>>,
 }
 
@@ -114,6 +116,7 @@ impl PusherCell {
             answered: AtomicU64::new(0),
             unknown_answers: AtomicU64::new(0),
             connected_at: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
             last_error: Mutex::new(None),
             inbox: Mutex::new(None),
         }
@@ -205,14 +208,20 @@ impl PusherCell {
         }
     }
 
-    /// Keeps the last thing that went wrong.
+    /// Counts something that went wrong, and keeps it as the last.
     pub fn set_error(&self, text: String) {
-        *self.last_error.lock() = Some(text);
+        *self.last_error.lock() = Some((Instant::now(), text));
+        self.errors.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns the last thing that went wrong.
-    pub fn last_error(&self) -> Option<String> {
-        self.last_error.lock().clone()
+    /// Returns how often something went wrong.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// Returns the last thing that went wrong, and how long ago.
+    pub fn last_error(&self) -> Option<(Duration, String)> {
+        self.last_error.lock().as_ref().map(|(when, text)| (when.elapsed(), text.clone()))
     }
 }
 
