@@ -52,9 +52,9 @@ impl Page<'_> {
         self.notice(&mut out);
         header::state(&mut out, self);
         header::figures(&mut out, self.view);
+        tables::routes(&mut out, self);
         graphs(&mut out, self.view);
         header::ledger(&mut out, &self.view.snapshot.ledger);
-        tables::routes(&mut out, self);
         tables::pushers(&mut out, self);
         lists::problems(&mut out, &self.view.recent.problems);
         lists::audit(&mut out, self.audit);
@@ -118,8 +118,10 @@ fn graphs(out: &mut String, view: &View) {
              /admin/api/history</a>.</noscript></div><figcaption data-f=\"{name}\">Last 15 minutes</figcaption></figure>"
         );
     }
-    out.push_str("<div class=\"card\"><h2>What happened</h2><ol class=\"marks\" data-f=\"marks\" \
-             tabindex=\"0\" aria-label=\"What happened\">");
+    out.push_str(
+        "<div class=\"card\"><h2>What happened</h2><ol class=\"marks\" data-f=\"marks\" \
+             tabindex=\"0\" aria-label=\"What happened\">",
+    );
     lists::marks(out, &view.recent.marks);
     out.push_str("</ol></div></section>");
 }

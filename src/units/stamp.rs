@@ -29,6 +29,12 @@ impl Stamp {
         self.0
     }
 
+    /// Returns the time of day, without the date.
+    pub fn clock(self) -> String {
+        let seconds = self.0 / 1_000;
+        format!("{:02}:{:02}:{:02}", seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60)
+    }
+
     /// Returns the time from `earlier` to `self`, zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
@@ -37,10 +43,8 @@ impl Stamp {
 
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0 / 1_000;
-        let (year, month, day) = date(seconds / 86_400);
-        let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-        write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+        let (year, month, day) = date(self.0 / 86_400_000);
+        write!(f, "{year:04}-{month:02}-{day:02} {} UTC", self.clock())
     }
 }
 

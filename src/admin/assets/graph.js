@@ -1,7 +1,8 @@
 // Part 2 of 3: the two graphs of the last 15 minutes, a second a point, as SVG.
 
 const SVG = 'http://www.w3.org/2000/svg';
-const SPAN = 900000;
+// A young process has no use for 15 minutes of nothing.
+const SPANS = [3, 6, 15].map((minutes) => minutes * 60000);
 const HEIGHT = 190;
 const EDGE = { left: 52, right: 10, top: 16, bottom: 22 };
 const LETTERS = { restart: 'R', pause: 'P', resume: 'C', drain: 'D', scale: 'S', state: '●', panic: 'X' };
@@ -37,7 +38,7 @@ class Graph {
     this.reading = make('p', { class: 'reading', 'aria-hidden': 'true' });
     const keys = series.map(({ name, kind }) => {
       const swatch = shape('svg', { class: 'swatch', viewBox: '0 0 24 8', 'aria-hidden': 'true' });
-      swatch.append(shape('path', { class: kind, d: kind === 'area' ? 'M0 0H24V8H0Z' : 'M0 4H24' }));
+      swatch.append(shape('path', { class: kind, d: kind.startsWith('area') ? 'M0 0H24V8H0Z' : 'M0 4H24' }));
       return make('span', {}, swatch, ` ${name}`);
     });
     place.replaceChildren(make('p', { class: 'legend' }, ...keys), this.svg, this.reading);
@@ -64,11 +65,12 @@ class Graph {
     if (!this.samples?.length || this.width < 100) return;
     const end = this.samples.at(-1).at;
     const inner = { width: this.width - EDGE.left - EDGE.right, height: HEIGHT - EDGE.top - EDGE.bottom };
-    const shown = this.samples.filter((sample) => sample.at > end - SPAN);
+    this.span = SPANS.find((span) => end - this.samples[0].at < span) ?? SPANS.at(-1);
+    const shown = this.samples.filter((sample) => sample.at > end - this.span);
     const peak = shown.reduce((most, sample) => Math.max(most, ...this.series.map(({ key }) => sample[key])), 0);
     const limited = this.limit && this.capacity && peak > this.capacity / 4;
     const top = ceiling(limited ? Math.max(peak, this.capacity) : peak);
-    const x = (at) => EDGE.left + inner.width * (1 - (end - at) / SPAN);
+    const x = (at) => EDGE.left + inner.width * (1 - (end - at) / this.span);
     const y = (value) => EDGE.top + inner.height * (1 - value / top);
     const parts = [...this.axes(x, y, top, end)];
     for (const { key, kind } of this.series) parts.push(shape('path', { class: kind, d: this.path(shown, key, kind, x, y) }));
@@ -76,11 +78,12 @@ class Graph {
       parts.push(shape('path', { class: 'limit', d: `M${EDGE.left} ${y(this.capacity)}h${inner.width}` }));
       parts.push(shape('text', { class: 'note', x: EDGE.left + 4, y: y(this.capacity) - 3 }, `capacity ${short(this.capacity)}`));
     }
-    for (const mark of this.marks.filter((one) => one.at > end - SPAN)) {
-      const at = Math.min(x(mark.at), EDGE.left + inner.width);
+    for (const { at, marks } of this.clusters(x, end)) {
       parts.push(shape('path', { class: 'mark', d: `M${at} ${EDGE.top}v${inner.height}` }));
-      const letter = shape('text', { class: 'letter', x: at, y: EDGE.top - 4, 'text-anchor': 'middle' }, LETTERS[mark.kind] ?? '•');
-      letter.append(shape('title', {}, `${clock(mark.at)} ${mark.text}`));
+      const letters = new Set(marks.map((mark) => LETTERS[mark.kind] ?? '•'));
+      const text = letters.size === 1 ? [...letters][0] : '+';
+      const letter = shape('text', { class: 'letter', x: at, y: EDGE.top - 4, 'text-anchor': 'middle' }, text);
+      letter.append(shape('title', {}, marks.map((mark) => `${clock(mark.at)} ${mark.text}`).join('\n')));
       parts.push(letter);
     }
     this.read(shown, x, end, inner, parts);
@@ -89,13 +92,26 @@ class Graph {
     this.svg.replaceChildren(...parts);
   }
 
+  // Marks whose letters would cover each other share one.
+  clusters(x, end) {
+    const found = [];
+    for (const mark of this.marks.filter((one) => one.at > end - this.span)) {
+      const at = Math.min(x(mark.at), this.width - EDGE.right);
+      const last = found.at(-1);
+      if (last && at - last.at < 12) last.marks.push(mark);
+      else found.push({ at, marks: [mark] });
+    }
+    return found;
+  }
+
   *axes(x, y, top, end) {
     for (const value of [0, top / 2, top]) {
       yield shape('path', { class: 'grid', d: `M${EDGE.left} ${y(value)}H${this.width - EDGE.right}` });
       yield shape('text', { class: 'note', x: EDGE.left - 6, y: y(value) + 4, 'text-anchor': 'end' }, short(value));
     }
-    for (const minutes of [15, 10, 5, 0]) {
-      const anchor = { 15: 'start', 0: 'end' }[minutes] ?? 'middle';
+    for (const third of [3, 2, 1, 0]) {
+      const anchor = { 3: 'start', 0: 'end' }[third] ?? 'middle';
+      const minutes = (third * this.span) / 180000;
       const text = minutes ? `−${minutes} min` : 'now';
       yield shape('text', { class: 'note', x: x(end - minutes * 60000), y: HEIGHT - 6, 'text-anchor': anchor }, text);
     }
@@ -106,7 +122,7 @@ class Graph {
     let d = '';
     let start = null;
     let before = null;
-    const close = () => (kind === 'area' && before !== null ? `L${x(before).toFixed(1)} ${y(0)}H${x(start).toFixed(1)}Z` : '');
+    const close = () => (kind.startsWith('area') && before !== null ? `L${x(before).toFixed(1)} ${y(0)}H${x(start).toFixed(1)}Z` : '');
     for (const sample of samples) {
       const gap = before === null || sample.at - before > 5000;
       if (gap) {
@@ -122,7 +138,7 @@ class Graph {
   // What the pointer is at, in words.
   read(shown, x, end, inner, parts) {
     if (this.pointer === null) return set(this.reading, '');
-    const at = end - SPAN * (1 - (this.pointer - EDGE.left) / inner.width);
+    const at = end - this.span * (1 - (this.pointer - EDGE.left) / inner.width);
     const near = shown.reduce((best, sample) => (Math.abs(sample.at - at) < Math.abs(best.at - at) ? sample : best));
     parts.push(shape('path', { class: 'cursor', d: `M${x(near.at)} ${EDGE.top}v${inner.height}` }));
     const values = this.series.map(({ key, name }) => `${name} ${number(near[key])}`);

@@ -39,13 +39,14 @@ function figures({ ledger, collector, rates, routes, recent }) {
   show('delivered', rate(rates.delivered_per_second));
   show('buffered-now', `${number(collector.buffered)} of ${number(collector.capacity)}`);
   meter(field('buffered-now-meter'), collector.buffered, collector.capacity);
-  show('shed', `${number(recent.shed_last_minute)} (total ${number(ledger.shed)})`);
+  show('shed', number(recent.shed_last_minute));
+  show('shed-total', `total ${number(ledger.shed)}`);
   document.querySelector('[data-tile="shed"]').classList.toggle('alarm', recent.shed_last_minute > 0);
   show('places', `${number(ledger.in_flight)} of ${number(window)}`);
   meter(field('places-meter'), ledger.in_flight, window);
   show('oldest', collector.buffered ? span(collector.oldest_age_seconds) : 'none waits');
   const drain = collector.projected_drain_seconds;
-  show('drain', drain !== null ? span(drain) : collector.buffered ? 'never at this rate' : 'is empty');
+  show('drain', drain !== null ? span(drain) : collector.buffered ? 'not shrinking' : 'is empty');
   if (slowest) show('delivery', `${millis(slowest.delivery_p50_ms)} / ${millis(slowest.delivery_p99_ms)}`);
 }
 
@@ -189,7 +190,7 @@ function entry({ at, actor, action, target, is_done, result, times, number: own 
   return item;
 }
 
-const mark = ({ at, kind, text }) => make('li', {}, time(at), ' ', make('span', { class: 'kind' }, kind), ` ${text}`);
+const mark = ({ at, kind, text }) => make('li', {}, make('time', {}, `${clock(at)} UTC`), ' ', make('span', { class: 'kind' }, kind), ` ${text}`);
 
 function node(of) {
   const item = make('li', {}, make('b', {}, of.id), ' ', badge(of.state), ` ${of.kind}`);

@@ -72,15 +72,25 @@ pub(super) fn figures(out: &mut String, view: &View) {
     tile(out, ("delivered", "Delivered per second"), &rate(rates.delivered_per_second), None);
     let buffered = format!("{} of {}", grouped(collector.buffered), grouped(collector.capacity));
     tile(out, ("buffered-now", "Buffered"), &buffered, Some((collector.buffered, collector.capacity)));
-    let shed = view.recent.shed_last_minute;
-    let shed = format!("{} (total {})", grouped(shed), grouped(snapshot.ledger.shed));
-    tile(out, ("shed", "Shed in the last minute"), &shed, None);
+    shed(out, view);
     let places = format!("{} of {}", grouped(in_flight), grouped(window));
     tile(out, ("places", "In flight of window"), &places, Some((in_flight, window)));
     tile(out, ("oldest", "Oldest waiting"), &oldest(collector), None);
     tile(out, ("drain", "Buffer empty in"), &drain(collector), None);
     tile(out, ("delivery", "Delivery p50 / p99"), &delivery(snapshot), None);
     out.push_str("</dl>");
+}
+
+fn shed(out: &mut String, view: &View) {
+    let (minute, total) = (view.recent.shed_last_minute, view.snapshot.ledger.shed);
+    let alarm = if minute > 0 { " alarm" } else { "" };
+    let _ = write!(
+        out,
+        "<div class=\"card tile{alarm}\" data-tile=\"shed\"><dt>Shed in the last minute</dt><dd><span data-f=\"shed\">{}\
+         </span> <small data-f=\"shed-total\">total {}</small></dd></div>",
+        grouped(minute),
+        grouped(total)
+    );
 }
 
 fn oldest(collector: &CollectorState) -> String {
@@ -91,7 +101,7 @@ fn drain(collector: &CollectorState) -> String {
     match collector.projected_drain_seconds {
         Some(seconds) => span(seconds),
         None if collector.buffered == 0 => "is empty".to_owned(),
-        None => "never at this rate".to_owned(),
+        None => "not shrinking".to_owned(),
     }
 }
 

@@ -74,8 +74,8 @@ pub(super) fn marks(out: &mut String, marks: &[Mark]) {
     for mark in marks.iter().rev().take(MARKS) {
         let _ = write!(
             out,
-            "<li><time>{}</time> <span class=\"kind\">{}</span> {}</li>",
-            mark.at,
+            "<li><time>{} UTC</time> <span class=\"kind\">{}</span> {}</li>",
+            mark.at.clock(),
             mark.kind,
             Escaped(&mark.text)
         );

@@ -21,7 +21,7 @@ const ORDERS: [(&str, &str); 6] = [
 ];
 
 pub(super) fn routes(out: &mut String, page: &Page<'_>) {
-    open(out, "routes", "Routes", "");
+    open(out, "routes", "Routes");
     let heads = [
         "Route",
         "State",
@@ -81,7 +81,7 @@ pub(super) fn pushers(out: &mut String, page: &Page<'_>) {
     let pages = chosen.len().div_ceil(ROWS).max(1);
     let number = page.fields.page.parse().unwrap_or(1).clamp(1, pages);
     let shown = &chosen[(number - 1) * ROWS..chosen.len().min(number * ROWS)];
-    open(out, "pushers", "Pushers", "");
+    open(out, "pushers", "Pushers");
     controls(out, page, only);
     let heads = [
         "Pusher",
@@ -242,10 +242,10 @@ fn meter(of: &str, value: u64, most: u64) -> String {
     )
 }
 
-fn open(out: &mut String, id: &str, title: &str, more: &str) {
+fn open(out: &mut String, id: &str, title: &str) {
     let _ = write!(
         out,
-        "<section class=\"card\" id=\"{id}\" aria-labelledby=\"{id}-title\"><h2 id=\"{id}-title\">{title}</h2>{more}"
+        "<section class=\"card\" id=\"{id}\" aria-labelledby=\"{id}-title\"><h2 id=\"{id}-title\">{title}</h2>"
     );
 }
 
