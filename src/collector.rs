@@ -6,8 +6,11 @@
 //! demand does not: a new incarnation connects to the port, and every pusher subscribes again.
 
 mod delayed;
+mod drain;
 mod intake;
 mod lanes;
+mod line;
+mod occupancy;
 mod queue;
 
 use std::collections::HashMap;
@@ -16,11 +19,11 @@ use std::time::Duration;
 
 use actix::prelude::*;
 pub use intake::Intake;
+pub use occupancy::Load;
 use pushweir_actors::{
     Ask, Asked, Cancel, CancelReason, ConsumerLink, DemandDispatcher, Events, Exit, Link, ProducerLink, Stop,
     Subscribe, SubscriptionId, Turn, Undelivered,
 };
-pub use queue::Load;
 
 use crate::ledger::Place;
 use crate::outcome::Outcome;
@@ -49,8 +52,12 @@ pub struct Settings {
     pub buffer: u64,
     /// Bytes the buffer holds, overhead included.
     pub buffer_bytes: u64,
+    /// The share of both that only `critical` pushes may use, 0 to 0.9.
+    pub critical_reserve: f64,
     /// What goes when it is full.
     pub keep: Keep,
+    /// Whether a push that would wait longer than it lives is refused at the door.
+    pub refuse_late: bool,
     /// Batches that may wait between the HTTP threads and the collector.
     pub intake: usize,
 }
@@ -111,6 +118,7 @@ impl Collector {
         let mut expired = Vec::new();
         let pushes = self.intake.with_queue(|queue| queue.take(route, count, now, &mut expired));
         let (taken, late) = (pushes.len(), expired.len() as u64);
+        self.intake.tell_ended(&expired, Outcome::Expired);
         self.intake.ledger().enter(route, |books| {
             books.end(late, Place::Buffered, Outcome::Expired);
             books.transfer(taken as u64, Place::Buffered, Place::InFlight);

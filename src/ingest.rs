@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::feedback::Results;
 use crate::flow::Door;
 use crate::push::{KeyMint, RouteId};
 use crate::transport::Connector;
@@ -58,6 +59,8 @@ pub struct Ingest {
     pub routes: Vec<IngestRoute>,
     /// The way into the collector.
     pub door: Arc<dyn Door>,
+    /// How pushes ended.
+    pub results: Arc<Results>,
     /// Makes keys.
     pub mint: Arc<KeyMint>,
     /// The process's clock.

@@ -40,6 +40,8 @@ pub enum Refusal {
     RefusedPaused,
     /// The route's supervisor gave up.
     RefusedRouteDown,
+    /// What waits before it will take longer than it lives.
+    RefusedDeadline,
     /// The buffer is full and keeps what it has, or the bounded intake is full.
     ShedBufferFull,
 }
@@ -118,6 +120,7 @@ impl Refusal {
             Self::RefusedDraining => "refused_draining",
             Self::RefusedPaused => "refused_paused",
             Self::RefusedRouteDown => "refused_route_down",
+            Self::RefusedDeadline => "refused_deadline",
             Self::ShedBufferFull => "shed_buffer_full",
         }
     }

@@ -13,13 +13,17 @@ use std::time::Duration;
 use bytes::Bytes;
 pub use key::{KeyMint, PushKey};
 pub use lane::Lane;
-pub use request::{Notification, PushRequest, Target};
+pub use request::{Addressee, Notification, PushRequest, Target};
 
 use crate::units::Moment;
 
 /// The index of a route in the configuration's order; stable for the life of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteId(pub u16);
+
+/// Who sent a push: the position of its bearer token in `[ingest] tokens`; 0 where no tokens are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SenderId(pub u16);
 
 /// One push, rendered for its route's transport.
 #[derive(Debug, Clone)]
@@ -36,6 +40,8 @@ pub struct Push {
     pub deadline: Moment,
     /// Where it goes.
     pub route: RouteId,
+    /// Who sent it.
+    pub sender: SenderId,
     /// Its priority lane.
     pub lane: Lane,
     /// Attempts that counted so far.
@@ -53,6 +59,15 @@ impl RouteId {
     }
 }
 
+// === impl SenderId ===
+
+impl SenderId {
+    /// Returns the position in the list of senders.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 // === impl Push ===
 
 impl Push {
@@ -60,6 +75,12 @@ impl Push {
     pub fn cost(&self) -> u64 {
         let text = self.payload.len() + self.name.as_ref().map_or(0, |name| name.len());
         (text + size_of::<Self>()) as u64
+    }
+
+    /// Copies its payload out of the buffer that it shares with its batch, so that a push that stays behind does not keep the whole
+    /// batch in memory.
+    pub fn detach(&mut self) {
+        self.payload = Bytes::copy_from_slice(&self.payload);
     }
 
     /// Returns what is left of its time to live, zero if it has passed.
@@ -76,6 +97,17 @@ impl Push {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_detached_push_keeps_nothing_of_its_batch() {
+        let batch = Bytes::from(vec![7; 1000]);
+        let mut push = fixture::push(1, Lane::Normal);
+        push.payload = batch.slice(10..20);
+        assert!(!batch.is_unique());
+        push.detach();
+        assert_eq!(&push.payload[..], [7; 10]);
+        assert!(batch.is_unique());
+    }
 
     #[test]
     fn a_buffered_push_stays_compact() {

@@ -1,11 +1,10 @@
-//! One route's queue: a FIFO per priority lane and the order in which the lanes are served. Pure.
+//! One route's queue: a line per priority lane and the order in which the lanes are served. Pure.
 //!
 //! `critical` is served before everything else; the other lanes share what is left by weight, so that a campaign cannot hold up
 //! conversations and conversations cannot starve a campaign for ever.
 
-use std::collections::VecDeque;
-
-use crate::push::{Lane, Push};
+use super::line::Line;
+use crate::push::{Lane, Push, SenderId};
 use crate::units::Moment;
 
 /// Pushes served from a lane per round while all of them wait (`critical` is outside the rounds).
@@ -14,7 +13,7 @@ const WEIGHTS: [u32; 4] = [0, 16, 4, 1];
 /// The lanes of one route.
 #[derive(Debug, Default)]
 pub struct Lanes {
-    lanes: [VecDeque<Push>; 4],
+    lanes: [Line; 4],
     credits: [u32; 4],
     len: usize,
 }
@@ -32,6 +31,24 @@ impl Lanes {
         self.lanes[lane.index()].len()
     }
 
+    /// Returns how many pushes are served before one of `sender` that arrives in `lane` now: all that is more urgent by rule, what goes
+    /// before it in the lane, and of each other lane what the weights let pass meanwhile.
+    pub fn ahead(&self, lane: Lane, sender: SenderId) -> usize {
+        let own = self.lanes[lane.index()].ahead(sender);
+        if lane == Lane::Critical {
+            return own;
+        }
+        let beside = |other: &Lane| match *other {
+            Lane::Critical => self.waiting(Lane::Critical),
+            other if other == lane => own,
+            other => {
+                let pass = own * WEIGHTS[other.index()] as usize / WEIGHTS[lane.index()] as usize;
+                pass.min(self.waiting(other))
+            }
+        };
+        Lane::ALL.iter().map(beside).sum()
+    }
+
     /// Puts a push at the back of its lane.
     pub fn push_back(&mut self, push: Push) {
         self.lanes[push.lane.index()].push_back(push);
@@ -46,7 +63,7 @@ impl Lanes {
 
     /// Takes the push that is served next.
     pub fn pop(&mut self) -> Option<Push> {
-        let push = match self.lanes[Lane::Critical.index()].pop_front() {
+        let push = match self.lanes[Lane::Critical.index()].pop() {
             Some(push) => push,
             None => self.pop_by_weight()?,
         };
@@ -54,9 +71,9 @@ impl Lanes {
         Some(push)
     }
 
-    /// Takes the oldest push of a lane, to shed it.
+    /// Takes the oldest push of a lane, of the sender that has most there, to shed it.
     pub fn evict(&mut self, lane: Lane) -> Option<Push> {
-        let push = self.lanes[lane.index()].pop_front()?;
+        let push = self.lanes[lane.index()].evict()?;
         self.len -= 1;
         Some(push)
     }
@@ -65,13 +82,9 @@ impl Lanes {
     pub fn sweep(&mut self, now: Moment, expired: &mut Vec<Push>) -> Moment {
         let mut earliest = Moment::NEVER;
         for lane in &mut self.lanes {
-            if lane.iter().any(|push| push.is_expired(now)) {
-                let (late, in_time) = std::mem::take(lane).into_iter().partition(|push| push.is_expired(now));
-                *lane = in_time;
-                let late: VecDeque<Push> = late;
-                self.len -= late.len();
-                expired.extend(late);
-            }
+            let held = lane.len();
+            lane.extract(|push| push.is_expired(now), expired);
+            self.len -= held - lane.len();
             earliest = lane.iter().map(|push| push.deadline).fold(earliest, Moment::min);
         }
         earliest
@@ -79,7 +92,7 @@ impl Lanes {
 
     /// Returns when the push that has waited longest, of those at the heads of the lanes, was accepted.
     pub fn oldest(&self) -> Option<Moment> {
-        self.lanes.iter().filter_map(|lane| lane.front()).map(|push| push.accepted_at).min()
+        self.lanes.iter().flat_map(Line::heads).map(|push| push.accepted_at).min()
     }
 
     fn pop_by_weight(&mut self) -> Option<Push> {
@@ -89,7 +102,7 @@ impl Lanes {
                 if self.credits[index] == 0 {
                     continue;
                 }
-                if let Some(push) = self.lanes[index].pop_front() {
+                if let Some(push) = self.lanes[index].pop() {
                     self.credits[index] -= 1;
                     return Some(push);
                 }
@@ -136,6 +149,30 @@ mod tests {
         lanes.push_front(push(0, Lane::Normal));
         let keys: Vec<_> = std::iter::from_fn(|| lanes.pop()).map(|push| push.key.as_u128()).collect();
         assert_eq!(keys, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn what_is_ahead_is_what_is_served_first() {
+        let mut lanes = Lanes::default();
+        for number in 0..320 {
+            for lane in [Lane::High, Lane::Normal] {
+                lanes.push_back(push(number, lane));
+            }
+        }
+        (0..5).for_each(|number| lanes.push_back(push(number, Lane::Critical)));
+        assert_eq!(lanes.ahead(Lane::Critical, SenderId::default()), 5);
+        assert_eq!(lanes.ahead(Lane::High, SenderId::default()), 5 + 320 + 80);
+        assert_eq!(lanes.ahead(Lane::Normal, SenderId::default()), 5 + 320 + 320);
+        assert_eq!(
+            lanes.ahead(Lane::Low, SenderId::default()),
+            5,
+            "its first push waits for no more than a round"
+        );
+        let mut marked = push(999, Lane::High);
+        marked.attempts = 1;
+        lanes.push_back(marked);
+        let served = std::iter::from_fn(|| lanes.pop()).position(|push| push.attempts == 1);
+        assert!(served.is_some_and(|served| served.abs_diff(5 + 320 + 80) <= 4), "{served:?}");
     }
 
     #[test]

@@ -72,6 +72,18 @@ fn the_environment_reaches_lists_inner_tables_and_routes() {
 }
 
 #[test]
+fn a_share_is_a_number_in_its_range() {
+    let read = |text: &str| load(&format!("[collector]\ncritical_reserve = {text}\n"), &[]);
+    assert_eq!(load("", &[]).unwrap().config.collector.critical_reserve, 0.05);
+    assert_eq!(read("0").unwrap().config.collector.critical_reserve, 0.0);
+    assert_eq!(read("0.25").unwrap().config.collector.critical_reserve, 0.25);
+    for wrong in ["1", "-0.1", "nan", "\"5 %\"", "inf"] {
+        let error = read(wrong).unwrap_err().to_string();
+        assert!(error.contains("allowed: a number from 0 to 0.9"), "{error}");
+    }
+}
+
+#[test]
 fn a_route_list_replaces_the_default_and_inherits_its_documented_values() {
     let config = load(ROUTE, &[]).unwrap().config;
     assert_eq!(config.routes.len(), 1);
@@ -103,7 +115,7 @@ fn all_faults_are_reported_at_once_with_place_key_value_limits_and_hint() {
         "test.toml:3: ingest.max_body = \"1 MB\": has the unit `MB` (known: B, KiB, MiB, GiB) (allowed: \"1 KiB\" to \"256 MiB\"; ",
         "test.toml:4: ingest.read_timeout = 5: is not text (allowed: \"1s\" to \"10m\"; hint: ",
         "test.toml:6: collector.keep = \"both\": is not one of the choices (allowed: \"newest\", \"oldest\"; hint: ",
-        "test.toml:7: collector.bufer: is not a key (allowed: buffer, buffer_bytes, keep, intake; hint: ",
+        "test.toml:7: collector.bufer: is not a key (allowed: buffer, buffer_bytes, critical_reserve, keep, refuse_late, intake; hint: ",
         "test.toml:9: feedback.backoff_min = \"10m\": is above backoff_max (allowed: at most feedback.backoff_max; ",
         "PUSHWEIR__RUNTIME__DELIVERY_THREADS: runtime.delivery_threads = \"many\": is not a whole number",
     ];

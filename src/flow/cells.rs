@@ -77,6 +77,8 @@ pub struct RouteCell {
     pub paused: AtomicBool,
     /// Whether its supervisor gave up and has not been restarted yet.
     pub down: AtomicBool,
+    /// Its weight when routes compete for the buffer.
+    pub share: AtomicU32,
     pushers: RwLock<Vec<Arc<PusherCell>>>,
 }
 
@@ -237,6 +239,7 @@ impl RouteCell {
             delivery: Latencies::default(),
             paused: AtomicBool::new(false),
             down: AtomicBool::new(false),
+            share: AtomicU32::new(1),
             pushers: RwLock::new(Vec::new()),
         }
     }

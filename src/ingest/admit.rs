@@ -10,8 +10,9 @@ use bytes::Bytes;
 
 use super::wire::{Item, Parsed, PushFault};
 use super::{Ingest, IngestRoute};
+use crate::feedback::results::Ticket;
 use crate::outcome::Refusal;
-use crate::push::{Push, PushKey, PushRequest, RouteId};
+use crate::push::{Push, PushKey, PushRequest, RouteId, SenderId};
 use crate::units::Moment;
 
 /// A time to live is whole seconds; what is to be sent now or never still has the second it arrived in.
@@ -24,6 +25,8 @@ pub(super) struct Admission<'a> {
     pub(super) single: bool,
     /// One for each push.
     pub(super) fates: Vec<Fate<'a>>,
+    /// Which pushes the request waits for: their positions and keys, rising.
+    pub(super) awaited: Vec<(usize, PushKey)>,
     /// When the sender should come back, in seconds, if a push was shed or its route takes none.
     pub(super) retry_after: Option<u64>,
 }
@@ -70,6 +73,9 @@ struct Batch {
 /// A request that is being admitted.
 struct Admitting<'a, 'i> {
     ingest: &'i Ingest,
+    sender: SenderId,
+    ticket: Option<&'i mut Ticket>,
+    awaited: Vec<(usize, PushKey)>,
     now: Moment,
     expected: usize,
     payload: Vec<u8>,
@@ -78,11 +84,20 @@ struct Admitting<'a, 'i> {
     without_route: u64,
 }
 
-/// Admits what was parsed from a body of `size` bytes.
-pub(super) fn admit<'a>(ingest: &Ingest, parsed: Parsed<'a>, size: usize) -> Admission<'a> {
+/// Admits what was parsed from a body of `size` bytes; with a `ticket` the request will wait for the ends of its pushes.
+pub(super) fn admit<'a>(
+    ingest: &Ingest,
+    parsed: Parsed<'a>,
+    size: usize,
+    sender: SenderId,
+    ticket: Option<&mut Ticket>,
+) -> Admission<'a> {
     let expected = parsed.items.len();
     let mut admitting = Admitting {
         ingest,
+        sender,
+        ticket,
+        awaited: Vec::new(),
         now: ingest.clock.now(),
         expected,
         payload: Vec::with_capacity(size),
@@ -150,6 +165,7 @@ impl<'a> Admitting<'a, '_> {
             accepted_at: self.now,
             deadline: self.now.after(ttl.max(SHORTEST)),
             route,
+            sender: self.sender,
             lane: request.priority,
             attempts: 0,
             maybe_delivered: false,
@@ -197,7 +213,8 @@ impl<'a> Admitting<'a, '_> {
                 retry_after = retry_after.max(Some(u64::try_from(wait).unwrap_or(u64::MAX)));
             }
         }
-        Admission { single, fates: self.fates, retry_after }
+        self.awaited.sort_unstable();
+        Admission { single, fates: self.fates, awaited: self.awaited, retry_after }
     }
 
     /// Hands a batch to the door and returns whether pushes of it were shed.
@@ -215,20 +232,55 @@ impl<'a> Admitting<'a, '_> {
                 self.fates[*item] = Fate::Accepted(PushId::Key(key));
             }
         }
-        let held = self.ingest.door.admit(batch.route, batch.pushes);
-        let shed = batch.items.get(held..).unwrap_or_default();
-        for item in shed {
-            let Fate::Accepted(id) = &self.fates[*item] else { continue };
-            let message =
-                "the buffer is full (hint: send it again after the time in Retry-After, or a second)";
-            self.fates[*item] = Fate::Failed {
+        let keys = self.watch(&batch.pushes);
+        let failed = self.ingest.door.admit(batch.route, batch.pushes);
+        self.await_held(&batch.items, &keys, &failed);
+        for (position, reason) in &failed {
+            let item = batch.items[*position];
+            let Fate::Accepted(id) = &self.fates[item] else { continue };
+            self.fates[item] = Fate::Failed {
                 id: Some(id.clone()),
-                reason: Refusal::ShedBufferFull,
+                reason: *reason,
                 field: "".into(),
-                message: message.into(),
+                message: door_message(*reason).into(),
             };
         }
-        !shed.is_empty()
+        !failed.is_empty()
+    }
+}
+
+/// Says why a push got no place.
+const fn door_message(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::RefusedDeadline => {
+            "what waits before it takes longer than its ttl (hint: a longer ttl, a higher priority, or later again)"
+        }
+        _ => "the buffer is full (hint: send it again after the time in Retry-After, or a second)",
+    }
+}
+
+// === impl Admitting ===
+
+impl Admitting<'_, '_> {
+    /// Waits for pushes that are about to be admitted, if the request waits at all; returns their keys then.
+    fn watch(&mut self, pushes: &[Push]) -> Vec<PushKey> {
+        let Some(ticket) = &mut self.ticket else { return Vec::new() };
+        let keys: Vec<_> = pushes.iter().map(|push| push.key).collect();
+        ticket.watch(keys.iter().copied());
+        keys
+    }
+
+    /// Keeps waiting for those that hold a place; the others have failed, by position.
+    fn await_held(&mut self, items: &[usize], keys: &[PushKey], failed: &[(usize, Refusal)]) {
+        let Some(ticket) = &mut self.ticket else { return };
+        let mut failed = failed.iter().map(|(position, _)| *position).peekable();
+        for (position, (item, key)) in items.iter().zip(keys).enumerate() {
+            if failed.next_if_eq(&position).is_some() {
+                ticket.unwatch(&[*key]);
+            } else {
+                self.awaited.push((*item, *key));
+            }
+        }
     }
 }
 

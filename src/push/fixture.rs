@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Lane, Push, PushKey, RouteId};
+use super::{Lane, Push, PushKey, RouteId, SenderId};
 use crate::units::Moment;
 
 /// A small push with this number as its key.
@@ -14,6 +14,7 @@ pub fn push(number: u128, lane: Lane) -> Push {
         accepted_at: Moment::default(),
         deadline: Moment::NEVER,
         route: RouteId(0),
+        sender: SenderId::default(),
         lane,
         attempts: 0,
         maybe_delivered: false,

@@ -6,7 +6,14 @@ use super::*;
 use crate::push::fixture::push;
 
 const ROUTE: RouteId = RouteId(0);
-const BOUND: Load = Load { pushes: 5, bytes: u64::MAX };
+fn limits(pushes: u64) -> Limits {
+    Limits::new(Load { pushes, bytes: u64::MAX / 4 }, 0.0, &[1, 1, 1][..])
+}
+
+/// One route alone.
+fn bound() -> Limits {
+    Limits::new(Load { pushes: 5, bytes: u64::MAX / 4 }, 0.0, &[1])
+}
 
 fn keys(pushes: &[Push]) -> Vec<u128> {
     pushes.iter().map(|push| push.key.as_u128()).collect()
@@ -18,7 +25,7 @@ fn normal(numbers: std::ops::Range<u128>) -> Vec<Push> {
 
 #[test]
 fn keep_newest_sheds_the_oldest_of_the_lowest_lane() {
-    let mut queue = Queue::new(1, BOUND, Keep::Newest);
+    let mut queue = Queue::new(1, bound(), Keep::Newest);
     let mut shed = Vec::new();
     queue.store(ROUTE, vec![push(0, Lane::High), push(1, Lane::Low), push(2, Lane::Low)], &mut shed);
     queue.store(ROUTE, normal(3..9), &mut shed);
@@ -31,15 +38,41 @@ fn keep_newest_sheds_the_oldest_of_the_lowest_lane() {
 #[test]
 fn bytes_bound_the_queue_as_well_as_pushes() {
     let cost = push(0, Lane::Normal).cost();
-    let mut queue = Queue::new(1, Load { pushes: 1000, bytes: cost * 3 }, Keep::Newest);
+    let mut queue =
+        Queue::new(1, Limits::new(Load { pushes: 1000, bytes: cost * 3 }, 0.0, &[1]), Keep::Newest);
     let mut shed = Vec::new();
     queue.store(ROUTE, normal(0..10), &mut shed);
     assert_eq!((shed.len(), queue.load()), (7, Load { pushes: 3, bytes: cost * 3 }));
 }
 
 #[test]
+fn ordinary_lanes_never_fill_the_slice_reserved_for_critical() {
+    let limits = Limits { ordinary: Load { pushes: 3, bytes: u64::MAX / 4 }, ..bound() };
+    let mut queue = Queue::new(1, limits, Keep::Newest);
+    let mut shed = Vec::new();
+    queue.store(ROUTE, normal(0..4), &mut shed);
+    assert_eq!(keys(&shed), [0]);
+    queue.store(ROUTE, (10..13).map(|number| push(number, Lane::Critical)).collect(), &mut shed);
+    assert_eq!(keys(&shed), [0, 1], "beyond the reserve critical pushes take the places of others");
+    queue.store(ROUTE, normal(4..6), &mut shed);
+    assert_eq!(keys(&shed), [0, 1, 2, 3], "and never the other way round");
+    assert_eq!(queue.held().sum().critical.pushes, 3);
+}
+
+#[test]
+fn keep_oldest_evicts_for_critical_pushes_only() {
+    let mut queue = Queue::new(1, bound(), Keep::Oldest);
+    let mut shed = Vec::new();
+    queue.store(ROUTE, normal(0..5), &mut shed);
+    queue.put_back(ROUTE, normal(20..22));
+    assert!(shed.is_empty());
+    queue.store(ROUTE, vec![push(10, Lane::Critical)], &mut shed);
+    assert_eq!(keys(&shed), [20], "the oldest of the lowest lane, and no more than came");
+}
+
+#[test]
 fn the_route_with_the_longest_queue_sheds_first() {
-    let mut queue = Queue::new(2, BOUND, Keep::Newest);
+    let mut queue = Queue::new(2, Limits::new(bound().all, 0.0, &[1, 1]), Keep::Newest);
     let mut shed = Vec::new();
     queue.store(RouteId(1), normal(100..101), &mut shed);
     queue.store(ROUTE, normal(0..8), &mut shed);
@@ -48,8 +81,32 @@ fn the_route_with_the_longest_queue_sheds_first() {
 }
 
 #[test]
+fn a_route_borrows_idle_room_and_gives_it_back_at_once() {
+    let all = Load { pushes: 100, bytes: u64::MAX / 4 };
+    let mut queue = Queue::new(2, Limits::new(all, 0.0, &[1, 3]), Keep::Newest);
+    let mut shed = Vec::new();
+    queue.store(ROUTE, (0..100).map(|number| push(number, Lane::High)).collect(), &mut shed);
+    assert!(shed.is_empty(), "nobody else needs the room");
+    let other = |number| Push { route: RouteId(1), ..push(number, Lane::Low) };
+    queue.store(RouteId(1), (1_000..1_075).map(other).collect(), &mut shed);
+    assert_eq!(keys(&shed), (0..75).collect::<Vec<_>>(), "even its higher lane goes first");
+    assert_eq!((queue.ready(ROUTE), queue.ready(RouteId(1))), (25, 75));
+    queue.store(RouteId(1), vec![other(2_000)], &mut shed);
+    assert_eq!(keys(&shed[75..]), [1_000], "beyond its share a route loses its own");
+}
+
+#[test]
+fn a_senders_flood_sheds_its_own() {
+    let mut queue = Queue::new(1, bound(), Keep::Newest);
+    let mut shed = Vec::new();
+    queue.store(ROUTE, vec![Push { sender: SenderId(1), ..push(100, Lane::Normal) }], &mut shed);
+    queue.store(ROUTE, normal(0..9), &mut shed);
+    assert_eq!(keys(&shed), [0, 1, 2, 3, 4]);
+}
+
+#[test]
 fn what_comes_back_stands_in_front_and_is_never_shed_for_lack_of_room() {
-    let mut queue = Queue::new(1, BOUND, Keep::Newest);
+    let mut queue = Queue::new(1, bound(), Keep::Newest);
     let mut shed = Vec::new();
     queue.store(ROUTE, normal(10..15), &mut shed);
     queue.put_back(ROUTE, normal(0..3));
@@ -60,7 +117,7 @@ fn what_comes_back_stands_in_front_and_is_never_shed_for_lack_of_room() {
 
 #[test]
 fn expired_pushes_do_not_use_up_demand() {
-    let mut queue = Queue::new(1, BOUND, Keep::Newest);
+    let mut queue = Queue::new(1, bound(), Keep::Newest);
     let mut pushes = normal(0..4);
     pushes[0].deadline = Moment::from_micros(5);
     pushes[2].deadline = Moment::from_micros(5);
@@ -72,7 +129,7 @@ fn expired_pushes_do_not_use_up_demand() {
 
 #[test]
 fn a_retry_waits_outside_the_lanes_and_returns_behind_them() {
-    let mut queue = Queue::new(1, BOUND, Keep::Newest);
+    let mut queue = Queue::new(1, bound(), Keep::Newest);
     queue.delay(ROUTE, Moment::from_micros(50), push(7, Lane::Normal));
     queue.store(ROUTE, normal(0..2), &mut Vec::new());
     assert_eq!((queue.ready(ROUTE), queue.load().pushes), (2, 3));
@@ -109,7 +166,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn every_push_is_in_one_place_and_the_bound_holds(steps in prop::collection::vec(step(), 1..60)) {
-        let mut queue = Queue::new(3, Load { pushes: 20, bytes: u64::MAX }, Keep::Newest);
+        let mut queue = Queue::new(3, Limits::new(Load { pushes: 20, bytes: u64::MAX / 4 }, 0.1, &[1, 2, 5]), Keep::Newest);
         let (mut entered, mut left, mut number) = (0, 0, 0);
         let mut out = Vec::new();
         for (tick, step) in steps.into_iter().enumerate() {
@@ -153,4 +210,24 @@ proptest! {
             prop_assert_eq!(entered, left + queue.load().pushes as usize);
         }
     }
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p pushweir --lib queue -- --ignored --nocapture"]
+fn what_a_push_costs_in_the_queue() {
+    const BATCH: usize = 100;
+    let mut queue = Queue::new(2, limits(1_000_000), Keep::Newest);
+    let (mut shed, mut expired) = (Vec::new(), Vec::new());
+    queue.store(ROUTE, normal(0..50_000), &mut shed);
+    let mut best = std::time::Duration::MAX;
+    for _round in 0..200 {
+        let batches: Vec<_> = (0..20).map(|_| normal(0..BATCH as u128)).collect();
+        let start = std::time::Instant::now();
+        for batch in batches {
+            queue.store(ROUTE, batch, &mut shed);
+            std::hint::black_box(queue.take(ROUTE, BATCH, Moment::default(), &mut expired));
+        }
+        best = best.min(start.elapsed());
+    }
+    println!("{:.1} ns to store and take a push", best.as_nanos() as f64 / (20 * BATCH) as f64);
 }

@@ -1,5 +1,6 @@
 //! What senders are told, over real sockets, by an ingest whose door and connector are doubles.
 
+mod results;
 mod rig;
 
 use proptest::prelude::*;
@@ -189,6 +190,8 @@ async fn a_token_is_needed_if_there_are_tokens_and_must_be_right() {
         let reply = rig.send(&head(&format!("\r\nauthorization: {value}")), body.as_bytes()).await;
         assert_eq!(reply.status, status, "{value}");
     }
+    let senders: Vec<_> = rig.door.taken.lock().iter().map(|push| push.sender.0).collect();
+    assert_eq!(senders, [1, 0], "a push knows whose token it came with");
     rig.stop().await;
 }
 
@@ -313,7 +316,7 @@ proptest! {
             door.gates.lock().insert(RouteId(1), Refusal::RefusedPaused);
         }
         let format = if lines { Format::Lines } else { Format::Json };
-        let answer = take(&ingest, &body, format);
+        let answer = take(&ingest, &body, format, SenderId::default());
         prop_assert!([202, 400, 413, 429, 503].contains(&answer.status));
         prop_assert_eq!(answer.retry_after.is_some(), [429, 503].contains(&answer.status));
         let json: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -341,7 +344,7 @@ fn time_per_push_in_batches_of_100() {
         *door.room.lock() = 100;
         door.taken.lock().clear();
         let start = std::time::Instant::now();
-        let answer = take(&ingest, body.as_bytes(), Format::Json);
+        let answer = take(&ingest, body.as_bytes(), Format::Json, SenderId::default());
         best = best.min(start.elapsed());
         assert_eq!(answer.status, 202);
     }

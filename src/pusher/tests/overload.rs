@@ -1,0 +1,43 @@
+//! What the door promises, with the whole way behind it.
+
+use std::time::Duration;
+
+use super::stand::Stand;
+use crate::outcome::Refusal;
+use crate::push::Lane;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[actix::test]
+async fn a_push_that_would_wait_longer_than_it_lives_is_refused_once_the_rate_is_known() {
+    let stand = Stand::start(1, 10).await;
+    stand.admit(510).await;
+    assert!(stand.admit_for(1, Lane::Normal, SECOND).await.is_empty(), "nothing is known yet");
+    for _ in 0..4 {
+        stand.observe();
+        stand.provider.acknowledge(0, 10);
+        stand.pass(SECOND).await;
+    }
+    let rate = stand.intake.capacity(super::stand::ROUTE);
+    assert!(rate.is_some_and(|rate| (9.0..11.0).contains(&rate)), "{rate:?}");
+    let held = stand.books().held();
+    let late = (0, Refusal::RefusedDeadline);
+    assert_eq!(stand.admit_for(1, Lane::Normal, 20 * SECOND).await, [late]);
+    assert!(stand.admit_for(1, Lane::Normal, 120 * SECOND).await.is_empty());
+    assert!(stand.admit_for(1, Lane::Critical, SECOND).await.is_empty(), "nothing is before it");
+    let books = stand.books();
+    assert_eq!((books.refused, books.held()), (1, held + 2));
+    assert_eq!(stand.intake.refused_late(), 1);
+}
+
+#[actix::test]
+async fn an_idle_route_refuses_nothing_for_its_deadline() {
+    let stand = Stand::start(1, 10).await;
+    for _ in 0..10 {
+        stand.admit(2).await;
+        stand.provider.acknowledge(0, 2);
+        stand.observe();
+        stand.pass(SECOND).await;
+    }
+    assert!(stand.admit_for(500, Lane::Low, SECOND).await.is_empty());
+}
