@@ -199,8 +199,12 @@ pub struct PusherRow {
     pub in_flight: u32,
     /// How often it was restarted.
     pub restarts: u64,
+    /// How often something went wrong.
+    pub errors: u64,
     /// The last thing that went wrong.
     pub last_error: Option<String>,
+    /// How long ago that was.
+    pub last_error_age_seconds: Option<f64>,
     /// How long its connection stands; 0 without one.
     pub connected_seconds: f64,
     /// Answers a second.
@@ -351,6 +355,7 @@ impl PusherRow {
     /// Returns the row of a pusher from its cell and what its supervisor and a rate know.
     pub fn new(route: &str, cell: &PusherCell, restarts: u64, acks_per_second: f64, now: Moment) -> Self {
         let millis = |share| cell.latencies.quantile(share).as_secs_f64() * 1_000.0;
+        let (age, last_error) = cell.last_error().unzip();
         Self {
             id: format!("{route}/{}", cell.number),
             route: route.into(),
@@ -358,7 +363,9 @@ impl PusherRow {
             window: cell.window(),
             in_flight: cell.in_flight(),
             restarts,
-            last_error: cell.last_error(),
+            errors: cell.errors(),
+            last_error,
+            last_error_age_seconds: age.map(|age| age.as_secs_f64()),
             connected_seconds: cell.connected_for(now).unwrap_or_default().as_secs_f64(),
             acks_per_second,
             ack_p50_ms: millis(0.5),

@@ -11,7 +11,7 @@ use pushweir_actors::{Exit, Link, NodeState, Stop};
 use super::service::Service;
 use crate::ledger::Books;
 use crate::telemetry::Rate;
-use crate::units::Moment;
+use crate::units::{Moment, Stamp};
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// Samples between two turns of the latency histograms.
@@ -103,6 +103,7 @@ impl FiguresActor {
         }
         self.report_shedding();
         self.watch_routes();
+        self.service.record.sample(Stamp::now(), &self.service.snapshot());
     }
 
     fn turn_latencies(&self) {

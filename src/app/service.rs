@@ -9,6 +9,7 @@ use pushweir_actors::{NodeState, SupervisorHandle};
 
 use super::figures::SharedFigures;
 use super::parts::Parts;
+use crate::admin::Record;
 use crate::collector::Collector;
 
 /// Shared by the tree's children and the operator's interface.
@@ -17,6 +18,8 @@ pub struct Service {
     pub parts: Parts,
     /// What is measured once a second.
     pub figures: SharedFigures,
+    /// What the operator's page remembers.
+    pub record: Record,
     /// Set from the signal to stop until the end.
     pub is_stopping: AtomicBool,
     /// By route: whether it is being scaled or restarted pusher by pusher.
@@ -35,6 +38,7 @@ impl Service {
             busy: parts.wirings.iter().map(|_| AtomicBool::new(false)).collect(),
             parts,
             figures: SharedFigures::default(),
+            record: Record::default(),
             is_stopping: AtomicBool::new(false),
             delivery,
             root: OnceLock::new(),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::control;
 use super::figures::{Figures, Rates};
 use super::service::Service;
+use crate::admin::Record;
 use crate::admin::actions::Backend;
 use crate::admin::state::{
     self, AnswerCount, CollectorState, PusherRow, ResultCounts, RouteRow, Snapshot, TreeNode, WebhookState,
@@ -24,6 +25,14 @@ pub struct Operator(pub Arc<Service>);
 impl Backend for Operator {
     fn snapshot(&self) -> Snapshot {
         self.0.snapshot()
+    }
+
+    fn record(&self) -> &Record {
+        &self.0.record
+    }
+
+    fn configuration(&self) -> &str {
+        &self.0.parts.config.effective
     }
 
     fn command(&self, command: Command) -> BoxFuture<'static, Result<Value, CommandError>> {

@@ -40,6 +40,7 @@ pub(super) fn config(root: &Section<'_>) -> Config {
         webhook: webhook(&root.table("feedback").table("webhook")),
         log: telemetry.text("log", LOG_FILTER, is_log_filter),
         routes: routes(root),
+        effective: String::new(),
     };
     listeners_differ(root, &config);
     config
@@ -108,7 +109,7 @@ fn collector(section: &Section<'_>) -> collector::Settings {
 }
 
 fn admin(section: &Section<'_>) -> admin::Settings {
-    let users = section.tables("users", &["name", "password"]);
+    let users = section.tables("users", &["name", "password", "role"]);
     let settings = admin::Settings {
         listen: section.address("listen"),
         users: users.iter().map(user).collect(),
@@ -126,7 +127,9 @@ fn user(section: &Section<'_>) -> admin::User {
     let name = section.text("name", allowed, |name| {
         (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
     });
-    admin::User { name, password: section.secret("password") }
+    let roles = [("operator", admin::Role::Operator), ("viewer", admin::Role::Viewer)];
+    let role = if section.has("role") { section.choice("role", &roles) } else { admin::Role::default() };
+    admin::User { name, password: section.secret("password"), role }
 }
 
 fn is_host(text: &str) -> bool {

@@ -65,7 +65,7 @@ fn the_json_has_the_documented_keys_in_their_order() {
         \"window\":100,\"in_flight\":0,\"buffered\":0,\"delivery_p50_ms\":0.0,\"delivery_p99_ms\":0.0,\
         \"share\":1.0,\"drain_per_second\":null,\"ledger\":{books}}}],\
         \"pushers\":[{{\"id\":\"android/0\",\"route\":\"android\",\"state\":\"ready\",\"window\":100,\"in_flight\":3,\
-        \"restarts\":2,\"last_error\":null,\"connected_seconds\":2.0,\"acks_per_second\":5.0,\
+        \"restarts\":2,\"errors\":0,\"last_error\":null,\"last_error_age_seconds\":null,\"connected_seconds\":2.0,\"acks_per_second\":5.0,\
         \"ack_p50_ms\":20.479,\"ack_p99_ms\":20.479}}],\
         \"tree\":{{\"id\":\"root\",\"kind\":\"supervisor\",\"strategy\":\"rest_for_one\",\"state\":\"running\",\
         \"restarts\":0,\"last_exit\":null,\"children\":[]}}}}"
