@@ -30,7 +30,11 @@ impl Backend for Operator {
         let service = Arc::clone(&self.0);
         Box::pin(async move {
             let subject = Subject::of(&command);
-            control::carry_out(&service, command).await?;
+            let carrier = Arc::clone(&service);
+            // A task of its own: an operator who hangs up must not leave a route half scaled.
+            let task = actix::spawn(async move { control::carry_out(&carrier, command).await });
+            let broken = |error| CommandError::Conflict(format!("the command broke off: {error}"));
+            task.await.map_err(broken)??;
             Ok(subject.show(&service))
         })
     }

@@ -2,6 +2,7 @@
 
 mod overload;
 mod stand;
+mod turnover;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -41,6 +41,8 @@ pub struct Provider {
     pub peers: Mutex<Vec<Peer>>,
     pub refuses_login: Mutex<bool>,
     pub attempts: Mutex<u32>,
+    pub is_unreachable: Mutex<bool>,
+    pub drains_at_once: Mutex<bool>,
 }
 
 #[derive(Debug)]
@@ -72,7 +74,14 @@ impl Connector for FakeConnector {
                     cause: "not-authorized".into(),
                 });
             }
+            if *provider.is_unreachable.lock() {
+                return Err(ConnectError::Network { peer: "fake".into(), cause: "refused".into() });
+            }
             let (events, receiver) = mpsc::channel(64);
+            if *provider.drains_at_once.lock() {
+                let draining = SessionEvent::Draining { reason: "control".to_owned() };
+                events.try_send(vec![draining]).expect("the channel is empty");
+            }
             let mut peers = provider.peers.lock();
             peers.push(Peer { events, received: Vec::new(), unanswered: Vec::new(), is_finished: false });
             let outbox = Box::new(FakeOutbox(Arc::clone(&provider), peers.len() - 1));
