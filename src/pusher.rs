@@ -215,14 +215,14 @@ impl Pusher {
         }
         live.is_ours_to_close = ours;
         let number = live.number;
-        let life = self.now().since(live.since);
+        let last = (live.since, live.settled);
         self.retiring.push(live);
         ctx.run_later(self.wiring.settings.drain_timeout, move |pusher, _ctx| {
             if let Some(live) = pusher.retiring.iter_mut().find(|live| live.number == number) {
                 live.outbox.finish();
             }
         });
-        self.replace(life, ctx);
+        self.replace(last, ctx);
     }
 
     fn take_back_overdue(&mut self, ctx: &mut Context<Self>) {
