@@ -4,6 +4,7 @@ mod control;
 mod endpoint;
 mod figures;
 mod http;
+mod limits;
 mod parts;
 mod service;
 mod snapshot;
@@ -27,6 +28,8 @@ use crate::config::Config;
 /// How often the drain looks whether everything has ended.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 const DRAIN_REPORT: Duration = Duration::from_secs(1);
+/// The longest that the end waits for the webhook's receiver.
+const LAST_RESULTS: Duration = Duration::from_secs(10);
 /// What the tree gets to stop in when the drain deadline has passed.
 const LAST_RESORT: Duration = Duration::from_secs(2);
 
@@ -110,6 +113,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let ingest = bind(config.ingest.listen, "ingest")?;
     let admin = bind(config.admin.listen, "admin")?;
     let broken = |error: &dyn std::fmt::Display| ServeError::Broken(error.to_string());
+    limits::warn_if_short(&config);
     let workers =
         (0..config.runtime.delivery_threads).map(|number| WorkerSpec::new(format!("delivery-{number}")));
     let runtime = Runtime::start(workers.collect()).map_err(|error| broken(&error))?;
@@ -172,10 +176,25 @@ async fn drain(service: &Service, root: &SupervisorHandle, signals: &mut Signals
         reason = signals.stop() => log::warn!("second signal: stopping at once reason={reason}"),
     }
     let unfinished = ledger.total().held();
+    service.parts.results.close();
+    last_results(service, end).await;
     let left = end.saturating_duration_since(Instant::now());
     let exit = root.shutdown(if unfinished == 0 { left.max(LAST_RESORT) } else { LAST_RESORT }).await;
     log::debug!("the tree has stopped exit={exit}");
     unfinished
+}
+
+/// Gives the webhook the time that is left to post the last results, but no more than [`LAST_RESULTS`].
+async fn last_results(service: &Service, end: Instant) {
+    let hook = &service.parts.hook;
+    let posted = async {
+        while !hook.is_idle() {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+    };
+    if tokio::time::timeout_at(end.min(Instant::now() + LAST_RESULTS), posted).await.is_err() {
+        log::error!("results the webhook's receiver did not take are lost count={}", hook.counts().pending);
+    }
 }
 
 fn bind(address: SocketAddr, what: &'static str) -> Result<TcpListener, ServeError> {

@@ -122,6 +122,7 @@ impl Collector {
         let mut expired = Vec::new();
         let pushes = self.intake.with_queue(|queue| queue.take(route, count, now, &mut expired));
         let (taken, late) = (pushes.len(), expired.len() as u64);
+        self.intake.tell_ended(&expired, Outcome::Expired);
         self.intake.ledger().enter(route, |books| {
             books.end(late, Place::Buffered, Outcome::Expired);
             books.transfer(taken as u64, Place::Buffered, Place::InFlight);

@@ -43,6 +43,10 @@ pub struct Config {
     pub admin: admin::Settings,
     /// `[feedback]`.
     pub feedback: feedback::Settings,
+    /// `[feedback]`: what senders learn of pushes that have ended.
+    pub results: feedback::results::Settings,
+    /// `[feedback.webhook]`.
+    pub webhook: feedback::webhook::Settings,
     /// `[telemetry] log`: a level or an env_logger filter.
     pub log: String,
     /// `[[route]]`, at least one, names unique.

@@ -2,14 +2,21 @@
 //!
 //! Pushers call it, a batch at a time, on their own arbiter; it moves pushes back through [`Returns`] and enters outcomes in the ledger.
 
+mod budget;
 mod codes;
+pub mod results;
 mod retry;
+pub mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use budget::Budget;
 pub use codes::Codes;
+use parking_lot::Mutex;
+use results::Ending;
+pub use results::Results;
 pub use retry::{Consequence, consequence};
 
 use crate::flow::Returns;
@@ -27,6 +34,8 @@ pub struct Settings {
     pub backoff_min: Duration,
     /// The longest delay between retries.
     pub backoff_max: Duration,
+    /// Retries of a route as a share of what it sends; 1 for no limit.
+    pub retry_share: f64,
 }
 
 /// The shared handle.
@@ -36,32 +45,67 @@ pub struct Feedback {
     returns: Arc<dyn Returns>,
     clock: Clock,
     codes: Codes,
+    results: Arc<Results>,
+    /// By route.
+    budgets: Box<[Mutex<Budget>]>,
     maybe_delivered: AtomicU64,
 }
 
 // === impl Feedback ===
 
 impl Feedback {
-    /// Returns a handle that enters outcomes in `ledger` and sends pushes back through `returns`.
-    pub fn new(settings: Settings, ledger: Arc<Ledger>, returns: Arc<dyn Returns>, clock: Clock) -> Self {
-        Self { settings, ledger, returns, clock, codes: Codes::default(), maybe_delivered: AtomicU64::new(0) }
+    /// Returns a handle that enters outcomes in `ledger`, sends pushes back through `returns`, and records ends in `results`.
+    pub fn new(
+        settings: Settings,
+        ledger: Arc<Ledger>,
+        returns: Arc<dyn Returns>,
+        results: Arc<Results>,
+        clock: Clock,
+    ) -> Self {
+        let (codes, maybe_delivered) = (Codes::default(), AtomicU64::new(0));
+        let budget = || Mutex::new(Budget::new(settings.retry_share));
+        let budgets = std::iter::repeat_with(budget).take(ledger.routes()).collect();
+        Self { settings, ledger, returns, clock, codes, results, budgets, maybe_delivered }
     }
 
-    /// Settles one batch of answered attempts of a route: `delivered` plain successes, and the others one by one.
+    /// Returns whether this delivered push must be handed to [`Self::settle`] by itself, and not only be counted.
+    pub fn wants_delivery(&self, verdict: &Verdict) -> bool {
+        matches!(verdict, Verdict::Delivered { canonical: Some(_) }) || self.results.wants_deliveries()
+    }
+
+    /// Settles one batch of answered attempts of a route: `delivered` plain successes that nobody asked about, and the others one by one.
     pub fn settle(&self, route: RouteId, delivered: u64, others: Vec<(Push, Verdict)>) {
         let now = self.clock.now();
         let mut ended = [0_u64; Outcome::ALL.len()];
         ended[Outcome::Delivered as usize] = delivered;
         let mut put_back = Vec::new();
         let mut retries: Vec<(Moment, Push)> = Vec::new();
+        let mut endings = Vec::new();
+        let answered = delivered + others.len() as u64;
+        let mut budget = self.budgets[route.index()].lock();
+        budget.sent(now, answered);
         for (mut push, verdict) in others {
             self.note(&push, &verdict);
             match consequence(&mut push, &verdict, now, &self.settings, fastrand::f64()) {
-                Consequence::End(outcome) => ended[outcome as usize] += 1,
+                Consequence::End(outcome) => {
+                    ended[outcome as usize] += 1;
+                    endings.push(Ending { push, outcome, verdict });
+                }
                 Consequence::PutBack => put_back.push(push),
-                Consequence::RetryAt(due) => retries.push((due, push)),
+                Consequence::RetryAt(due) => {
+                    let due = due.max(budget.take(now));
+                    if due <= push.deadline {
+                        retries.push((due, push));
+                    } else {
+                        budget.give_back();
+                        ended[Outcome::Expired as usize] += 1;
+                        endings.push(Ending { push, outcome: Outcome::Expired, verdict });
+                    }
+                }
             }
         }
+        drop(budget);
+        self.results.record(endings);
         self.ledger.enter(route, |books| {
             for outcome in Outcome::ALL {
                 books.end(ended[outcome as usize], Place::InFlight, outcome);
@@ -90,6 +134,11 @@ impl Feedback {
     /// Returns how many attempts ended without an answer; each is a possible duplicate at the provider.
     pub fn maybe_delivered(&self) -> u64 {
         self.maybe_delivered.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many retries of a route had to wait longer because its budget was used up.
+    pub fn stretched_retries(&self, route: RouteId) -> u64 {
+        self.budgets[route.index()].lock().stretched()
     }
 
     fn note(&self, push: &Push, verdict: &Verdict) {

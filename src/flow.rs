@@ -12,7 +12,7 @@ pub use cells::{Nudge, PusherCell, PusherState, RouteCell};
 pub use command::{Command, CommandError, RestartMode};
 pub use port::Port;
 
-use crate::outcome::Refusal;
+use crate::outcome::{Outcome, Refusal};
 use crate::push::{Push, RouteId};
 use crate::units::Moment;
 
@@ -36,6 +36,12 @@ pub trait Door: Send + Sync {
 
     /// Returns when a sender that was shed should come back, from the measured drain rate; at least a second.
     fn retry_after(&self, route: RouteId) -> Duration;
+}
+
+/// The way out: who is told of pushes that have ended without an answer. Implemented by `feedback::Results`.
+pub trait Ended: Send + Sync {
+    /// Takes note that these pushes have ended. The ledger has them already or will in a moment; nothing is kept of them but a result.
+    fn ended(&self, pushes: &[Push], outcome: Outcome);
 }
 
 /// The way back: where pushes go that were with a pusher and have not ended. Implemented by `collector::Intake`.

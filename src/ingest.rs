@@ -15,6 +15,7 @@ use std::time::Duration;
 
 pub use seen::Seen;
 
+use crate::feedback::Results;
 use crate::flow::Door;
 use crate::push::{Digest, KeyMint, RouteId};
 use crate::transport::Connector;
@@ -65,6 +66,8 @@ pub struct Ingest {
     pub routes: Vec<IngestRoute>,
     /// The way into the collector.
     pub door: Arc<dyn Door>,
+    /// How pushes ended.
+    pub results: Arc<Results>,
     /// Makes keys.
     pub mint: Arc<KeyMint>,
     /// The process's clock.

@@ -15,7 +15,7 @@ use bytes::Bytes;
 pub use collapse::{CollapseId, Digest};
 pub use key::{KeyMint, PushKey};
 pub use lane::Lane;
-pub use request::{Notification, PushRequest, Target};
+pub use request::{Addressee, Notification, PushRequest, Target};
 
 use crate::units::Moment;
 
@@ -85,6 +85,12 @@ impl Push {
         (text + size_of::<Self>() + collapse) as u64
     }
 
+    /// Copies its payload out of the buffer that it shares with its batch, so that a push that stays behind does not keep the whole
+    /// batch in memory.
+    pub fn detach(&mut self) {
+        self.payload = Bytes::copy_from_slice(&self.payload);
+    }
+
     /// Returns what is left of its time to live, zero if it has passed.
     pub fn time_left(&self, now: Moment) -> Duration {
         self.deadline.since(now)
@@ -104,6 +110,17 @@ impl Push {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_detached_push_keeps_nothing_of_its_batch() {
+        let batch = Bytes::from(vec![7; 1000]);
+        let mut push = fixture::push(1, Lane::Normal);
+        push.payload = batch.slice(10..20);
+        assert!(!batch.is_unique());
+        push.detach();
+        assert_eq!(&push.payload[..], [7; 10]);
+        assert!(batch.is_unique());
+    }
 
     #[test]
     fn a_buffered_push_stays_compact() {

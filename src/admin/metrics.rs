@@ -108,6 +108,16 @@ impl Scrape {
             "Attempts without an answer; each may be a duplicate",
             maybe,
         )?;
+        let results = &self.snapshot.results;
+        writer.counter("results_recorded", "Results recorded for senders", results.recorded)?;
+        writer.counter("results_dropped", "Results overwritten before anybody had them", results.dropped)?;
+        writer.gauge("results_held", "Results that can be fetched", results.held as f64)?;
+        let webhook = &self.snapshot.webhook;
+        writer.counter("webhook_results_sent", "Results that the webhook's receiver took", webhook.sent)?;
+        writer.counter("webhook_results_lost", "Results that it never got", webhook.lost)?;
+        writer.counter("webhook_failures", "Posts to it that failed", webhook.failures)?;
+        writer.gauge("webhook_results_pending", "Results that wait for it", webhook.pending as f64)?;
+        writer.gauge("pushes_awaited", "Pushes that requests wait for", results.awaited as f64)?;
         let shed = [([("reason", "buffer_full")], ledger.shed)];
         writer.counters("pushes_shed", "Accepted pushes that were dropped, by reason", &shed)?;
         writer.gauge(
@@ -143,7 +153,12 @@ impl Scrape {
 
     fn routes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
         type Figure = fn(&RouteRow) -> f64;
-        let figures: [(&str, &str, Figure); 6] = [
+        let figures: [(&str, &str, Figure); 7] = [
+            (
+                "route_stretched_retries",
+                "Retries that waited longer for the retry budget, since the start",
+                |route| route.stretched_retries as f64,
+            ),
             (
                 "route_drain_pushes_per_second",
                 "Pushes the route delivers while it has work; 0 if not known",
@@ -255,6 +270,11 @@ mod tests {
             "pushweir_pushes_accepted_total 7",
             "pushweir_pushes_settled_total{route=\"android\",outcome=\"delivered\"} 0",
             "pushweir_pushes_settled_total{route=\"android\",outcome=\"lost\"} 0",
+            "pushweir_results_recorded_total 0",
+            "pushweir_results_dropped_total 0",
+            "pushweir_webhook_results_sent_total 0",
+            "pushweir_webhook_results_lost_total 0",
+            "pushweir_webhook_failures_total 0",
             "pushweir_pushes_shed_total{reason=\"buffer_full\"} 0",
             "pushweir_collector_buffered_pushes 0.0",
             "pushweir_collector_buffer_capacity_pushes 10.0",
@@ -286,6 +306,6 @@ mod tests {
         let has = |line: &str| lines.iter().any(|found| found == line);
         assert!(has("pushweir_pusher_window_pushes{route=\"android\",pusher=\"*\"} 20100.0"));
         assert!(has("pushweir_pusher_state{route=\"android\",pusher=\"*\",state=\"ready\"} 201.0"));
-        assert!(lines.len() < 120);
+        assert!(lines.len() < 180);
     }
 }

@@ -28,6 +28,7 @@ impl Service {
         let ingest = Ingest {
             routes: routes.collect(),
             door,
+            results: Arc::clone(&parts.results),
             mint: Arc::clone(&parts.mint),
             clock: parts.clock,
             coalesce: parts.coalesce.clone(),

@@ -9,7 +9,11 @@ use super::control;
 use super::figures::{Figures, Rates};
 use super::service::Service;
 use crate::admin::actions::Backend;
-use crate::admin::state::{self, AnswerCount, CollectorState, PusherRow, RouteRow, Snapshot, TreeNode};
+use crate::admin::state::{
+    self, AnswerCount, CollectorState, PusherRow, ResultCounts, RouteRow, Snapshot, TreeNode, WebhookState,
+};
+use crate::feedback::results::Counts;
+use crate::feedback::webhook;
 use crate::flow::{Command, CommandError};
 use crate::pusher::Wiring;
 
@@ -83,6 +87,7 @@ impl Service {
         for (index, (wiring, books)) in parts.wirings.iter().zip(&books).enumerate() {
             let rows = self.rows(wiring, index, &figures, &tree);
             let mut row = RouteRow::new(&wiring.route, *books, &rows);
+            row.stretched_retries = parts.feedback.stretched_retries(wiring.route.id);
             row.share = parts.intake.share(wiring.route.id);
             row.drain_per_second = parts.intake.capacity(wiring.route.id);
             routes.push(row);
@@ -115,6 +120,8 @@ impl Service {
             rates,
             answers,
             maybe_delivered: parts.feedback.maybe_delivered(),
+            results: result_counts(parts.results.counts()),
+            webhook: webhook_state(parts.hook.counts()),
             routes,
             pushers,
             tree,
@@ -171,6 +178,16 @@ fn node(node_of_library: pushweir_actors::TreeNode) -> TreeNode {
         last_exit: last_exit.map(|exit| exit.to_string()),
         children: children.into_iter().map(node).collect(),
     }
+}
+
+const fn result_counts(counts: Counts) -> ResultCounts {
+    let Counts { recorded, held, dropped, awaited, readers } = counts;
+    ResultCounts { recorded, held, dropped, awaited, readers }
+}
+
+fn webhook_state(counts: webhook::Counts) -> WebhookState {
+    let webhook::Counts { peer, sent, failures, lost, pending, last_error } = counts;
+    WebhookState { peer, sent, failures, lost, pending, last_error }
 }
 
 fn rates(rates: &Rates) -> state::Rates {

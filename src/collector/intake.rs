@@ -11,11 +11,11 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Mutex, MutexGuard};
 use pushweir_actors::{Doorbell, SubscriptionId, Undelivered};
 
-use super::drain::{DrainMeter, wait};
-use super::occupancy::{Classes, Limits, Load, Occupancy, Room};
+use super::drain::{Drains, wait};
+use super::occupancy::{Classes, Limits, Load, Occupancy, Room, Sifted};
 use super::queue::{Gone, Queue};
 use super::{Keep, Settings};
-use crate::flow::{Door, Port, Returns, RouteCell};
+use crate::flow::{Door, Ended, Port, Returns, RouteCell};
 use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
 use crate::push::{Lane, Push, RouteId};
@@ -38,22 +38,11 @@ pub struct Batch {
     load: Classes,
 }
 
-/// What the door decided about a batch.
-#[derive(Debug, Default)]
-struct Sifted {
-    /// Positions of pushes that were not kept, and why.
-    failed: Vec<(usize, Refusal)>,
-    /// How many of them would have come too late.
-    late: u64,
-    /// The room that is reserved for the others.
-    load: Classes,
-}
-
 /// What the collector, its actor's incarnations and everybody around it share.
-#[derive(Debug)]
 pub struct Intake {
     routes: Vec<Arc<RouteCell>>,
     ledger: Arc<Ledger>,
+    ended: Arc<dyn Ended>,
     clock: Clock,
     keep: Keep,
     limits: Limits,
@@ -69,17 +58,21 @@ pub struct Intake {
     touched: AtomicBool,
     drain_rates: Vec<AtomicU64>,
     refuse_late: bool,
-    meters: Vec<Mutex<DrainMeter>>,
-    /// What the meters say, as bits of a number; 0 if they do not know.
-    capacities: Vec<AtomicU64>,
+    drains: Drains,
     refused_late: AtomicU64,
 }
 
 // === impl Intake ===
 
 impl Intake {
-    /// Returns an empty intake and queue for these routes.
-    pub fn new(settings: &Settings, routes: Vec<Arc<RouteCell>>, ledger: Arc<Ledger>, clock: Clock) -> Self {
+    /// Returns an empty intake and queue for these routes; `ended` is told what the queue sheds and lets expire.
+    pub fn new(
+        settings: &Settings,
+        routes: Vec<Arc<RouteCell>>,
+        ledger: Arc<Ledger>,
+        ended: Arc<dyn Ended>,
+        clock: Clock,
+    ) -> Self {
         let bound = Load { pushes: settings.buffer, bytes: settings.buffer_bytes };
         let weights: Vec<u32> = routes.iter().map(|route| route.share.load(Ordering::Relaxed)).collect();
         let limits = Limits::new(bound, settings.critical_reserve, &weights);
@@ -92,12 +85,12 @@ impl Intake {
             queue: Mutex::new(Queue::new(routes.len(), limits.clone(), settings.keep)),
             in_channel: Mutex::new(Occupancy::new(routes.len())),
             refuse_late: settings.refuse_late,
-            meters: routes.iter().map(|_| Mutex::default()).collect(),
-            capacities: routes.iter().map(|_| AtomicU64::new(0)).collect(),
+            drains: Drains::new(routes.len()),
             refused_late: AtomicU64::new(0),
             drain_rates: routes.iter().map(|_| AtomicU64::new(0)).collect(),
             routes,
             ledger,
+            ended,
             clock,
             keep: settings.keep,
             limits,
@@ -151,15 +144,12 @@ impl Intake {
 
     /// Has a look at a route's books; once a second makes the predictions at the door right.
     pub fn observe(&self, route: RouteId, books: &Books) {
-        let ended = books.ended() - books.shed;
-        let rate = self.meters[route.index()].lock().sample(self.clock.now(), ended, books.buffered);
-        self.capacities[route.index()].store(rate.unwrap_or(0.0).to_bits(), Ordering::Relaxed);
+        self.drains.sample(route, self.clock.now(), books);
     }
 
     /// Returns the pushes a second that a route delivers while it has work, if that has been measured lately.
     pub fn capacity(&self, route: RouteId) -> Option<f64> {
-        let rate = f64::from_bits(self.capacities[route.index()].load(Ordering::Relaxed));
-        (rate > 0.0).then_some(rate)
+        self.drains.rate(route)
     }
 
     /// Returns the part of the buffer, `critical`'s reserve aside, that a route has when others need theirs.
@@ -213,11 +203,19 @@ impl Intake {
         result
     }
 
-    /// Enters buffered pushes that have ended.
+    /// Enters buffered pushes that have ended, and has their senders told.
     pub(super) fn end_buffered(&self, pushes: &[Push], outcome: Outcome) {
+        self.tell_ended(pushes, outcome);
         for chunk in pushes.chunk_by(|one, next| one.route == next.route) {
             self.ledger
                 .enter(chunk[0].route, |books| books.end(chunk.len() as u64, Place::Buffered, outcome));
+        }
+    }
+
+    /// Has senders told of pushes that have ended.
+    pub(super) fn tell_ended(&self, pushes: &[Push], outcome: Outcome) {
+        if !pushes.is_empty() {
+            self.ended.ended(pushes, outcome);
         }
     }
 
@@ -321,7 +319,9 @@ impl Door for Intake {
         }
         if let Err(full) = self.sender.try_send(Batch { route, pushes, load }) {
             self.in_channel.lock().remove_batch(route, &load);
-            self.end_buffered(&full.into_inner().pushes, Outcome::Shed);
+            // The answer to the request says so; a result would say it twice.
+            let shed = full.into_inner().pushes.len() as u64;
+            self.ledger.enter(route, |books| books.end(shed, Place::Buffered, Outcome::Shed));
             let mut told: Vec<_> = (0..offered).map(|position| (position, Refusal::ShedBufferFull)).collect();
             failed.iter().for_each(|(position, refusal)| told[*position].1 = *refusal);
             return told;
@@ -372,7 +372,8 @@ impl Returns for Intake {
         let count = pushes.len() as u64;
         self.ledger.enter(route, |books| books.transfer(count, Place::InFlight, Place::WaitingRetry));
         self.with_queue(|queue| {
-            for (due, push) in pushes {
+            for (due, mut push) in pushes {
+                push.detach();
                 queue.delay(route, due, push);
             }
         });
@@ -385,5 +386,11 @@ impl Undelivered<Push> for Intake {
         if let Some(first) = pushes.first() {
             self.put_back(first.route, pushes);
         }
+    }
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("load", &self.load()).finish_non_exhaustive()
     }
 }

@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::section::Section;
 use super::{Config, Route, Runtime, Transport};
 use crate::admin::actions::MAX_CONNECTIONS;
+use crate::feedback::results;
+use crate::feedback::webhook::{self, Endpoint};
 use crate::transport::xmpp;
+use crate::units::Secret;
 use crate::{admin, collector, feedback, ingest, pusher};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -33,6 +36,8 @@ pub(super) fn config(root: &Section<'_>) -> Config {
         collector: collector(&root.table("collector")),
         admin: admin(&root.table("admin")),
         feedback: feedback(&root.table("feedback")),
+        results: results(&root.table("feedback")),
+        webhook: webhook(&root.table("feedback").table("webhook")),
         log: telemetry.text("log", LOG_FILTER, is_log_filter),
         routes: routes(root),
     };
@@ -133,9 +138,38 @@ fn feedback(section: &Section<'_>) -> feedback::Settings {
         max_attempts: section.whole("max_attempts", 1..=20),
         backoff_min: section.duration("backoff_min", 10 * MILLISECOND..=HOUR),
         backoff_max: section.duration("backoff_max", 10 * MILLISECOND..=DAY),
+        retry_share: section.share("retry_share", 0.0..=1.0),
     };
     ordered(section, ("backoff_min", settings.backoff_min), ("backoff_max", settings.backoff_max));
     settings
+}
+
+fn results(section: &Section<'_>) -> results::Settings {
+    use results::{Bound, Report};
+    results::Settings {
+        report: section.choice("report", &[("failures", Report::Failures), ("all", Report::All)]),
+        ring: Bound {
+            records: section.whole("results", 1..=100_000_000),
+            bytes: section.size("results_bytes", 4 * KIB..=1024 * GIB),
+        },
+        awaited: section.whole("awaited", 0..=10_000_000),
+    }
+}
+
+fn webhook(section: &Section<'_>) -> webhook::Settings {
+    let allowed = "\"\", or an http:// or https:// URL without user name";
+    let url = section.text("url", allowed, |url| url.is_empty() || Endpoint::parse(url, None).is_some());
+    let ca = section.text("ca", "a path, or \"\" for the system's certificates", |_| true);
+    let ca = (!ca.is_empty()).then(|| PathBuf::from(ca));
+    webhook::Settings {
+        // Without a receiver there is nothing to sign.
+        secret: if url.is_empty() { Secret::new("") } else { section.secret("secret") },
+        endpoint: Endpoint::parse(&url, ca),
+        batch: section.whole("batch", 1..=10_000),
+        interval: section.duration("interval", 10 * MILLISECOND..=10 * MINUTE),
+        timeout: section.duration("timeout", TENTH..=5 * MINUTE),
+        max_pending: section.whole("max_pending", 1..=100_000_000),
+    }
 }
 
 fn routes(root: &Section<'_>) -> Vec<Route> {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::seen::{Claim, SeenId};
 use super::wire::{Item, Parsed, PushFault};
 use super::{Ingest, IngestRoute};
+use crate::feedback::results::Ticket;
 use crate::outcome::Refusal;
 use crate::push::{Push, PushKey, PushRequest, RouteId, SenderId};
 use crate::units::Moment;
@@ -25,6 +26,8 @@ pub(super) struct Admission<'a> {
     pub(super) single: bool,
     /// One for each push.
     pub(super) fates: Vec<Fate<'a>>,
+    /// Which pushes the request waits for: their positions and keys, rising.
+    pub(super) awaited: Vec<(usize, PushKey)>,
     /// When the sender should come back, in seconds, if a push was shed or its route takes none.
     pub(super) retry_after: Option<u64>,
 }
@@ -76,6 +79,8 @@ struct Batch {
 struct Admitting<'a, 'i> {
     ingest: &'i Ingest,
     sender: SenderId,
+    ticket: Option<&'i mut Ticket>,
+    awaited: Vec<(usize, PushKey)>,
     now: Moment,
     expected: usize,
     payload: Vec<u8>,
@@ -86,12 +91,20 @@ struct Admitting<'a, 'i> {
     is_busy: bool,
 }
 
-/// Admits what was parsed from a body of `size` bytes.
-pub(super) fn admit<'a>(ingest: &Ingest, parsed: Parsed<'a>, size: usize, sender: SenderId) -> Admission<'a> {
+/// Admits what was parsed from a body of `size` bytes; with a `ticket` the request will wait for the ends of its pushes.
+pub(super) fn admit<'a>(
+    ingest: &Ingest,
+    parsed: Parsed<'a>,
+    size: usize,
+    sender: SenderId,
+    ticket: Option<&mut Ticket>,
+) -> Admission<'a> {
     let expected = parsed.items.len();
     let mut admitting = Admitting {
         ingest,
         sender,
+        ticket,
+        awaited: Vec::new(),
         now: ingest.clock.now(),
         expected,
         payload: Vec::with_capacity(size),
@@ -246,7 +259,8 @@ impl<'a> Admitting<'a, '_> {
                 retry_after = retry_after.max(Some(u64::try_from(wait).unwrap_or(u64::MAX)));
             }
         }
-        Admission { single, fates: self.fates, retry_after }
+        self.awaited.sort_unstable();
+        Admission { single, fates: self.fates, awaited: self.awaited, retry_after }
     }
 
     /// Hands a batch to the door and returns whether pushes of it were shed.
@@ -264,7 +278,9 @@ impl<'a> Admitting<'a, '_> {
                 self.fates[*item] = Fate::Accepted(PushId::Key(key));
             }
         }
+        let keys = self.watch(&batch.pushes);
         let failed = self.ingest.door.admit(batch.route, batch.pushes);
+        self.await_held(&batch.items, &keys, &failed);
         for (position, reason) in &failed {
             let item = batch.items[*position];
             let Fate::Accepted(id) = &self.fates[item] else { continue };
@@ -292,6 +308,31 @@ const fn door_message(refusal: Refusal) -> &'static str {
             "what waits before it takes longer than its ttl (hint: a longer ttl, a higher priority, or later again)"
         }
         _ => "the buffer is full (hint: send it again after the time in Retry-After, or a second)",
+    }
+}
+
+// === impl Admitting ===
+
+impl Admitting<'_, '_> {
+    /// Waits for pushes that are about to be admitted, if the request waits at all; returns their keys then.
+    fn watch(&mut self, pushes: &[Push]) -> Vec<PushKey> {
+        let Some(ticket) = &mut self.ticket else { return Vec::new() };
+        let keys: Vec<_> = pushes.iter().map(|push| push.key).collect();
+        ticket.watch(keys.iter().copied());
+        keys
+    }
+
+    /// Keeps waiting for those that hold a place; the others have failed, by position.
+    fn await_held(&mut self, items: &[usize], keys: &[PushKey], failed: &[(usize, Refusal)]) {
+        let Some(ticket) = &mut self.ticket else { return };
+        let mut failed = failed.iter().map(|(position, _)| *position).peekable();
+        for (position, (item, key)) in items.iter().zip(keys).enumerate() {
+            if failed.next_if_eq(&position).is_some() {
+                ticket.unwatch(&[*key]);
+            } else {
+                self.awaited.push((*item, *key));
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::admit::{Admission, Fate, PushId};
 use super::wire::BodyFault;
+use crate::feedback::results::Ticket;
 use crate::outcome::Refusal;
 
 /// Bytes of an answer per push: a UUID with quotes and comma.
@@ -62,6 +63,38 @@ impl Answer {
         body.extend_from_slice(b"]}");
         let retry_after = verdict.is_temporary().then_some(admission.retry_after).flatten();
         Self { status: verdict.status(), retry_after, body }
+    }
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// Answers a body whose pushes were waited for: as [`Self::of`], and with how each accepted push ended, or that it has not.
+    pub(super) fn of_awaited(admission: &Admission<'_>, ticket: &Ticket) -> Self {
+        let mut answer = Self::of(admission);
+        if answer.status != 202 {
+            return answer;
+        }
+        let body = &mut answer.body;
+        let _brace = body.pop();
+        body.extend_from_slice(b",\"results\":[");
+        for (number, (index, key)) in admission.awaited.iter().enumerate() {
+            if number > 0 {
+                body.push(b',');
+            }
+            match (ticket.end_of(*key), &admission.fates[*index]) {
+                // Records always serialise, and writing to a Vec cannot fail.
+                (Some(record), _) => drop(serde_json::to_writer(&mut *body, &*record)),
+                (None, Fate::Accepted(id)) => {
+                    body.extend_from_slice(b"{\"id\":");
+                    write_id(body, id);
+                    body.extend_from_slice(b",\"outcome\":\"pending\"}");
+                }
+                (None, Fate::Failed { .. }) => body.extend_from_slice(b"null"),
+            }
+        }
+        body.extend_from_slice(b"]}");
+        answer
     }
 }
 

@@ -99,7 +99,11 @@ impl Pusher {
         match verdict {
             Verdict::Delivered { .. } => {
                 self.wiring.route.delivery.record(now.since(entry.push.accepted_at));
-                answers.delivered += 1;
+                if self.wiring.feedback.wants_delivery(&verdict) {
+                    answers.others.push((entry.push, verdict));
+                } else {
+                    answers.delivered += 1;
+                }
             }
             verdict => answers.others.push((entry.push, verdict)),
         }

@@ -243,3 +243,36 @@ async fn a_batch_in_a_dead_mailbox_comes_back() {
     stand.pass(Duration::from_secs(1)).await;
     assert_eq!((stand.books().in_flight, stand.books().buffered), (5, 0));
 }
+
+#[actix::test]
+async fn every_push_that_is_not_delivered_leaves_one_result_and_a_delivered_one_none() {
+    let stand = Stand::start(1, 10).await;
+    stand.admit(10).await;
+    let answer = || Box::new(Answer { code: "DEVICE_UNREGISTERED".into(), detail: "".into() });
+    let verdicts = [
+        Verdict::Delivered { canonical: None },
+        Verdict::Unregistered(answer()),
+        Verdict::Rejected(answer()),
+        Verdict::Delivered { canonical: Some("newer".into()) },
+    ];
+    let answered =
+        (0..).zip(verdicts).map(|(number, verdict)| SessionEvent::Answered { key: key(number), verdict });
+    stand.provider.tell(0, answered.collect());
+    stand.settle().await;
+    let page = stand.results.page(0, 100, Duration::ZERO).await;
+    let told: Vec<_> = page.records.iter().map(|(_, record)| (record.key, record.outcome.as_str())).collect();
+    assert_eq!(told, [(key(1), "unregistered"), (key(2), "rejected"), (key(3), "delivered")]);
+    assert_eq!((stand.books().delivered, stand.books().unregistered, stand.books().rejected), (2, 1, 1));
+}
+
+#[actix::test]
+async fn what_the_full_buffer_sheds_is_told_to_its_sender() {
+    let stand = Stand::start(1, 10).await;
+    stand.admit(900).await;
+    stand.admit(400).await;
+    let books = stand.books();
+    assert!(books.shed > 0);
+    let page = stand.results.page(0, 1_000, Duration::ZERO).await;
+    assert_eq!(page.records.len() as u64, books.shed);
+    assert!(page.records.iter().all(|(_, record)| record.outcome.as_str() == "shed"));
+}

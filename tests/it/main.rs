@@ -10,5 +10,6 @@ mod input;
 mod layers;
 mod load_generator;
 mod overload;
+mod privacy;
 mod prosody;
 mod support;

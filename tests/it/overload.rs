@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::agreement::assert_agreed_without_repeats;
+use crate::support::agreement::{assert_agreed, assert_agreed_without_repeats};
 use crate::support::gateway::Gateway;
 use crate::support::load::Told;
 use crate::support::sampler::Sampler;
@@ -234,7 +234,7 @@ fn a_slow_reader_on_one_connection_does_not_stop_the_others() {
     });
     assert!(state.ledger("in_flight") <= 100, "{:#}", state.0);
     peer.command(&format!("unstall?connection={stalled}"));
-    let state = crate::support::agreement::assert_agreed(&gateway, &peer);
+    let state = assert_agreed(&gateway, &peer);
     assert_eq!(state.ledger("delivered"), before + 2_000);
     gateway.finish();
 }

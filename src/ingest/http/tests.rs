@@ -1,5 +1,6 @@
 //! What senders are told, over real sockets, by an ingest whose door and connector are doubles.
 
+mod results;
 mod rig;
 
 use proptest::prelude::*;

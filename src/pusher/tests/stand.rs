@@ -13,11 +13,12 @@ use pushweir_actors::{
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::collector::{self, Collector, Intake, Keep};
+use crate::feedback::results::{self, Bound, Report, Results, Source};
 use crate::feedback::{self, Feedback};
 use crate::flow::{Door, PusherCell, RouteCell};
 use crate::ledger::{Books, Ledger};
 use crate::outcome::{Refusal, Verdict};
-use crate::push::{Lane, Push, PushKey, PushRequest, RouteId};
+use crate::push::{Addressee, Lane, Push, PushKey, PushRequest, RouteId};
 use crate::pusher::{Pusher, Settings, Wiring};
 use crate::transport::{ConnectError, Connector, Outbox, RenderError, Session, SessionEvent};
 use crate::units::Clock;
@@ -56,6 +57,8 @@ pub struct Stand {
     pub tree: SupervisorHandle,
     pub collector: Arc<Mutex<Option<Addr<Collector>>>>,
     pub clock: Clock,
+    pub feedback: Arc<Feedback>,
+    pub results: Arc<Results>,
     next: Mutex<u128>,
 }
 
@@ -84,6 +87,10 @@ impl Connector for FakeConnector {
 
     fn render(&self, _request: &PushRequest<'_>, _payload: &mut Vec<u8>) -> Result<(), RenderError> {
         Ok(())
+    }
+
+    fn addressee(&self, payload: &[u8]) -> Option<Addressee> {
+        Some(Addressee::Token(String::from_utf8_lossy(payload).into()))
     }
 
     fn peer(&self) -> String {
@@ -147,19 +154,32 @@ impl Stand {
             coalesce: true,
             intake: 64,
         };
-        let intake = Arc::new(Intake::new(&settings, vec![Arc::clone(&route)], Arc::clone(&ledger), clock));
+        let provider = Arc::new(Provider::default());
+        let connector: Arc<dyn Connector> = Arc::new(FakeConnector(Arc::clone(&provider), window));
+        let source = Source { name: "android".into(), connector: Arc::clone(&connector) };
+        let reports = results::Settings {
+            report: Report::Failures,
+            ring: Bound { records: 1000, bytes: 1 << 20 },
+            awaited: 100,
+        };
+        let results = Arc::new(Results::new(&reports, vec![source], clock));
+        let ended = Arc::<Results>::clone(&results);
+        let intake =
+            Arc::new(Intake::new(&settings, vec![Arc::clone(&route)], Arc::clone(&ledger), ended, clock));
         let retries = feedback::Settings {
             max_attempts: 5,
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(8),
+            retry_share: 0.1,
         };
         let returns = Arc::<Intake>::clone(&intake);
-        let provider = Arc::new(Provider::default());
+        let ending = Arc::clone(&results);
+        let feedback = Arc::new(Feedback::new(retries, Arc::clone(&ledger), returns, ending, clock));
         let wiring = Arc::new(Wiring {
             route: Arc::clone(&route),
             port: intake.port(),
-            feedback: Arc::new(Feedback::new(retries, Arc::clone(&ledger), returns, clock)),
-            connector: Arc::new(FakeConnector(Arc::clone(&provider), window)),
+            feedback: Arc::clone(&feedback),
+            connector,
             settings: Settings {
                 answer_timeout: Duration::from_secs(30),
                 drain_timeout: Duration::from_secs(120),
@@ -184,7 +204,18 @@ impl Stand {
             ..SupervisorSpec::new("root")
         };
         let tree = Supervisor::start(spec, None).expect("the spec is sound");
-        let stand = Self { provider, intake, ledger, route, tree, collector, clock, next: Mutex::new(0) };
+        let stand = Self {
+            provider,
+            intake,
+            ledger,
+            route,
+            tree,
+            collector,
+            clock,
+            feedback,
+            results,
+            next: Mutex::new(0),
+        };
         stand.settle().await;
         stand
     }

@@ -11,11 +11,13 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::feedback::Results;
+use crate::feedback::results::{self, Bound, Report, Source};
 use crate::flow::Door;
 use crate::ingest::http::server;
 use crate::ingest::{Ingest, IngestRoute, Seen, Settings};
 use crate::outcome::Refusal;
-use crate::push::{Digest, KeyMint, Push, PushRequest, RouteId, Target};
+use crate::push::{Addressee, Digest, KeyMint, Push, PushRequest, RouteId, Target};
 use crate::transport::{ConnectError, Connector, RenderError, Session};
 use crate::units::Clock;
 
@@ -96,6 +98,10 @@ impl Connector for FakeConnector {
         }
     }
 
+    fn addressee(&self, payload: &[u8]) -> Option<Addressee> {
+        Some(Addressee::Token(String::from_utf8_lossy(payload).into()))
+    }
+
     fn peer(&self) -> String {
         "fake".into()
     }
@@ -116,6 +122,16 @@ pub(super) fn settings() -> Settings {
     }
 }
 
+fn results(routes: &[&str]) -> Results {
+    let settings = results::Settings {
+        report: Report::Failures,
+        ring: Bound { records: 10, bytes: 1 << 20 },
+        awaited: 4,
+    };
+    let source = |name: &&str| Source { name: (*name).into(), connector: Arc::new(FakeConnector) };
+    Results::new(&settings, routes.iter().map(source).collect(), Clock::start())
+}
+
 pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<FakeDoor>) {
     let door = Arc::new(FakeDoor { room: Mutex::new(1_000), ..FakeDoor::default() });
     let route = |(index, name): (u16, &&str)| IngestRoute {
@@ -126,6 +142,7 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
     let ingest = Ingest {
         routes: (0..).zip(routes).map(route).collect(),
         door: Arc::clone(&door) as Arc<dyn Door>,
+        results: Arc::new(results(routes)),
         mint: Arc::new(KeyMint::new(7)),
         clock: Clock::start(),
         coalesce: Some(Digest::default()),
@@ -145,6 +162,7 @@ pub(super) struct Reply {
 pub(super) struct Rig {
     pub(super) address: SocketAddr,
     pub(super) door: Arc<FakeDoor>,
+    pub(super) results: Arc<Results>,
     pub(super) handle: actix_web::dev::ServerHandle,
 }
 
@@ -153,12 +171,13 @@ pub(super) struct Rig {
 impl Rig {
     pub(super) fn start(settings: Settings, routes: &[&str]) -> Self {
         let (ingest, door) = ingest(settings, routes);
+        let results = Arc::clone(&ingest.results);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = server(listener, ingest).unwrap();
         let handle = server.handle();
         actix_rt::spawn(server);
-        Self { address, door, handle }
+        Self { address, door, results, handle }
     }
 
     pub(super) async fn connect(&self) -> TcpStream {
@@ -172,6 +191,10 @@ impl Rig {
 
     pub(super) async fn post(&self, body: &str) -> Reply {
         self.send("POST /v1/pushes HTTP/1.1\r\ncontent-type: application/json", body.as_bytes()).await
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Reply {
+        self.send(&format!("GET {path} HTTP/1.1"), b"").await
     }
 
     pub(super) async fn stop(self) {

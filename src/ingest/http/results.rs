@@ -1,0 +1,61 @@
+//! `GET /v1/results`: results by cursor, with a long poll.
+
+use std::io::Write;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::query::Query;
+use super::{authorise, head, refuse};
+use crate::feedback::results::{Numbered, Page};
+use crate::ingest::Ingest;
+use crate::ingest::answer::Answer;
+
+/// Results in an answer, unless the reader asks for another number.
+const USUAL: u64 = 100;
+const MOST: u64 = 1_000;
+
+/// What a reader wants.
+struct Wanted {
+    after: u64,
+    limit: usize,
+    wait: Duration,
+}
+
+/// Answers with the results behind the cursor.
+pub(super) async fn get(request: HttpRequest, rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
+    let wanted =
+        authorise(&request, &ingest.settings.tokens).and_then(|_sender| wanted(request.query_string()));
+    match wanted {
+        Ok(Wanted { after, limit, wait }) => {
+            let answer = answer(&ingest.results.page(after, limit, wait).await);
+            head(&answer).body(answer.body)
+        }
+        Err(answer) => refuse(answer, rest),
+    }
+}
+
+fn wanted(query: &str) -> Result<Wanted, Answer> {
+    let query = Query::parse(query, &["after", "limit", "wait"])?;
+    let limit = query.number("limit", USUAL, MOST)?.max(1);
+    Ok(Wanted {
+        after: query.number("after", 0, u64::MAX)?,
+        limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        wait: query.wait()?,
+    })
+}
+
+fn answer(page: &Page) -> Answer {
+    let mut body = Vec::with_capacity(64 + page.records.len() * 512);
+    body.extend_from_slice(b"{\"results\":[");
+    for (index, (number, record)) in page.records.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        // Records always serialise, and writing to a Vec cannot fail.
+        let _ = serde_json::to_writer(&mut body, &Numbered(*number, record));
+    }
+    let Page { next, lost, restarted, .. } = page;
+    let _ = write!(body, "],\"next\":{next},\"lost\":{lost},\"restarted\":{restarted}}}");
+    Answer { status: 200, retry_after: None, body }
+}
