@@ -153,7 +153,12 @@ impl Scrape {
 
     fn routes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
         type Figure = fn(&RouteRow) -> f64;
-        let figures: [(&str, &str, Figure); 6] = [
+        let figures: [(&str, &str, Figure); 7] = [
+            (
+                "route_stretched_retries",
+                "Retries that waited longer for the retry budget, since the start",
+                |route| route.stretched_retries as f64,
+            ),
             (
                 "route_drain_pushes_per_second",
                 "Pushes the route delivers while it has work; 0 if not known",

@@ -160,6 +160,8 @@ pub struct RouteRow {
     pub delivery_p50_ms: f64,
     /// Its 99th percentile.
     pub delivery_p99_ms: f64,
+    /// Retries that had to wait longer because the route's retry budget was used up.
+    pub stretched_retries: u64,
     /// The part of the buffer that it has when others need theirs.
     pub share: f64,
     /// Pushes a second that it delivers while it has work, if measured lately.
@@ -297,6 +299,7 @@ impl RouteRow {
             buffered: ledger.buffered,
             delivery_p50_ms: cell.delivery.quantile(0.5).as_secs_f64() * 1_000.0,
             delivery_p99_ms: cell.delivery.quantile(0.99).as_secs_f64() * 1_000.0,
+            stretched_retries: 0,
             share: 1.0,
             drain_per_second: None,
             ledger,

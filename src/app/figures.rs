@@ -59,7 +59,7 @@ impl Rates {
         self.accepted.sample(now, books.accepted);
         self.delivered.sample(now, books.delivered);
         self.shed.sample(now, books.shed);
-        self.ended.sample(now, books.ended() - books.shed);
+        self.ended.sample(now, books.ended() - books.shed - books.coalesced);
     }
 }
 

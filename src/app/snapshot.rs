@@ -100,6 +100,7 @@ impl Service {
         for (index, (wiring, books)) in parts.wirings.iter().zip(&books).enumerate() {
             let rows = self.rows(wiring, index, &figures, &tree);
             let mut row = RouteRow::new(&wiring.route, *books, &rows);
+            row.stretched_retries = parts.feedback.stretched_retries(wiring.route.id);
             row.share = parts.intake.share(wiring.route.id);
             row.drain_per_second = parts.intake.capacity(wiring.route.id);
             routes.push(row);

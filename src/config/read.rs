@@ -141,6 +141,7 @@ fn feedback(section: &Section<'_>) -> feedback::Settings {
         max_attempts: section.whole("max_attempts", 1..=20),
         backoff_min: section.duration("backoff_min", 10 * MILLISECOND..=HOUR),
         backoff_max: section.duration("backoff_max", 10 * MILLISECOND..=DAY),
+        retry_share: section.share("retry_share", 0.0..=1.0),
     };
     ordered(section, ("backoff_min", settings.backoff_min), ("backoff_max", settings.backoff_max));
     settings
