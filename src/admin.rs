@@ -19,7 +19,7 @@ pub use actions::Backend;
 use crate::units::Secret;
 
 /// Somebody who may use the admin interface.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct User {
     /// Name.
     pub name: String,
@@ -28,7 +28,7 @@ pub struct User {
 }
 
 /// `[admin]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Address to listen on.
     pub listen: SocketAddr,

@@ -46,7 +46,7 @@ pub enum Keep {
 }
 
 /// `[collector]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Pushes the buffer holds.
     pub buffer: u64,

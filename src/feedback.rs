@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use codes::Codes;
+use parking_lot::RwLock;
 pub use results::Results;
 use results::{Done, Ending};
 pub use retry::{Consequence, consequence};
@@ -23,7 +24,7 @@ use crate::push::{Push, RouteId};
 use crate::units::{Clock, Moment};
 
 /// `[feedback]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Attempts that a push may use, 1 to 20.
     pub max_attempts: u8,
@@ -35,7 +36,7 @@ pub struct Settings {
 
 /// The shared handle.
 pub struct Feedback {
-    settings: Settings,
+    settings: RwLock<Settings>,
     ledger: Arc<Ledger>,
     returns: Arc<dyn Returns>,
     clock: Clock,
@@ -56,7 +57,7 @@ impl Feedback {
         clock: Clock,
     ) -> Self {
         let (codes, maybe_delivered) = (Codes::default(), AtomicU64::new(0));
-        Self { settings, ledger, returns, clock, codes, results, maybe_delivered }
+        Self { settings: RwLock::new(settings), ledger, returns, clock, codes, results, maybe_delivered }
     }
 
     /// Returns whether this delivered push must be handed to [`Self::settle`] by itself, and not only be counted.
@@ -67,6 +68,7 @@ impl Feedback {
     /// Settles one batch of answered attempts of a route: `delivered` plain successes that nobody asked about, and the others one by one.
     pub fn settle(&self, route: RouteId, delivered: u64, others: Vec<(Push, Verdict)>) {
         let now = self.clock.now();
+        let settings = self.settings.read();
         let mut ended = [0_u64; Outcome::ALL.len()];
         ended[Outcome::Delivered as usize] = delivered;
         let mut put_back = Vec::new();
@@ -74,7 +76,7 @@ impl Feedback {
         let mut endings = Vec::new();
         for (mut push, verdict) in others {
             self.note(&push, &verdict);
-            match consequence(&mut push, &verdict, now, &self.settings, fastrand::f64()) {
+            match consequence(&mut push, &verdict, now, &settings, fastrand::f64()) {
                 Consequence::End(outcome) => {
                     ended[outcome as usize] += 1;
                     endings.push(Ending { push, outcome, verdict });
@@ -83,6 +85,7 @@ impl Feedback {
                 Consequence::RetryAt(due) => retries.push((due, push)),
             }
         }
+        drop(settings);
         self.results.record(endings);
         self.ledger.enter(route, |books| {
             for outcome in Outcome::ALL {
@@ -114,6 +117,11 @@ impl Feedback {
         self.returns.put_back(route, pushes);
     }
 
+    /// Follows new settings from the next batch on.
+    pub fn follow(&self, settings: Settings) {
+        *self.settings.write() = settings;
+    }
+
     /// Returns how often each provider code was answered.
     pub fn codes(&self) -> Vec<(String, u64)> {
         self.codes.read()
@@ -143,6 +151,6 @@ impl Feedback {
 
 impl std::fmt::Debug for Feedback {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feedback").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Feedback").field("settings", &self.settings.read()).finish_non_exhaustive()
     }
 }

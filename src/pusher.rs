@@ -91,7 +91,8 @@ impl Pusher {
         let wiring = Arc::clone(&self.wiring);
         let attempt = async move {
             let _permit = wiring.logins.acquire().await;
-            wiring.connector.connect().await
+            let connector = Arc::clone(&wiring.connector.read());
+            connector.connect().await
         };
         ctx.spawn(attempt.into_actor(self).map(|result, pusher, ctx| match result {
             Ok(session) => pusher.connected(session, ctx),
@@ -105,7 +106,7 @@ impl Pusher {
         log::info!(
             "connected pusher={} peer={} window={}",
             self.name(),
-            self.wiring.connector.peer(),
+            self.wiring.connector.read().peer(),
             session.window
         );
         self.window = Window::open(session.window);
