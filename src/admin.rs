@@ -26,7 +26,7 @@ pub use record::Record;
 use crate::units::Secret;
 
 /// Somebody who may use the admin interface.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct User {
     /// Name.
     pub name: String,
@@ -47,7 +47,7 @@ pub enum Role {
 }
 
 /// `[admin]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Address to listen on.
     pub listen: SocketAddr,

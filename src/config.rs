@@ -56,7 +56,7 @@ pub struct Config {
 }
 
 /// `[runtime]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Runtime {
     /// Threads that pushers are spread over; the collector lives on the first.
     pub delivery_threads: usize,
@@ -67,7 +67,7 @@ pub struct Runtime {
 }
 
 /// One `[[route]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// Unique name, `[a-z0-9_-]{1,64}`.
     pub name: String,
@@ -90,7 +90,7 @@ pub struct Route {
 }
 
 /// A route's transport and its settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Transport {
     /// `transport = "xmpp"`, `[route.xmpp]`.
     Xmpp(transport::xmpp::Settings),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use budget::Budget;
 pub use codes::Codes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 pub use results::Results;
 use results::{Done, Ending};
 pub use retry::{Consequence, consequence};
@@ -26,7 +26,7 @@ use crate::push::{Push, RouteId};
 use crate::units::{Clock, Moment};
 
 /// `[feedback]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Attempts that a push may use, 1 to 20.
     pub max_attempts: u8,
@@ -40,7 +40,7 @@ pub struct Settings {
 
 /// The shared handle.
 pub struct Feedback {
-    settings: Settings,
+    settings: RwLock<Settings>,
     ledger: Arc<Ledger>,
     returns: Arc<dyn Returns>,
     clock: Clock,
@@ -65,6 +65,7 @@ impl Feedback {
         let (codes, maybe_delivered) = (Codes::default(), AtomicU64::new(0));
         let budget = || Mutex::new(Budget::new(settings.retry_share));
         let budgets = std::iter::repeat_with(budget).take(ledger.routes()).collect();
+        let settings = RwLock::new(settings);
         Self { settings, ledger, returns, clock, codes, results, budgets, maybe_delivered }
     }
 
@@ -76,6 +77,7 @@ impl Feedback {
     /// Settles one batch of answered attempts of a route: `delivered` plain successes that nobody asked about, and the others one by one.
     pub fn settle(&self, route: RouteId, delivered: u64, others: Vec<(Push, Verdict)>) {
         let now = self.clock.now();
+        let settings = self.settings.read();
         let mut ended = [0_u64; Outcome::ALL.len()];
         ended[Outcome::Delivered as usize] = delivered;
         let mut put_back = Vec::new();
@@ -86,7 +88,7 @@ impl Feedback {
         budget.sent(now, answered);
         for (mut push, verdict) in others {
             self.note(&push, &verdict);
-            match consequence(&mut push, &verdict, now, &self.settings, fastrand::f64()) {
+            match consequence(&mut push, &verdict, now, &settings, fastrand::f64()) {
                 Consequence::End(outcome) => {
                     ended[outcome as usize] += 1;
                     endings.push(Ending { push, outcome, verdict });
@@ -105,6 +107,7 @@ impl Feedback {
             }
         }
         drop(budget);
+        drop(settings);
         self.results.record(endings);
         self.ledger.enter(route, |books| {
             for outcome in Outcome::ALL {
@@ -134,6 +137,11 @@ impl Feedback {
     /// Puts back pushes that were never sent.
     pub fn unsent(&self, route: RouteId, pushes: Vec<Push>) {
         self.returns.put_back(route, pushes);
+    }
+
+    /// Follows new settings from the next batch on.
+    pub fn follow(&self, settings: Settings) {
+        *self.settings.write() = settings;
     }
 
     /// Returns how often each provider code was answered.
@@ -170,6 +178,6 @@ impl Feedback {
 
 impl std::fmt::Debug for Feedback {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feedback").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Feedback").field("settings", &self.settings.read()).finish_non_exhaustive()
     }
 }

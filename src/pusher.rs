@@ -99,7 +99,8 @@ impl Pusher {
         let wiring = Arc::clone(&self.wiring);
         let attempt = async move {
             let _permit = wiring.logins.acquire().await;
-            wiring.connector.connect().await
+            let connector = Arc::clone(&wiring.connector.read());
+            connector.connect().await
         };
         ctx.spawn(attempt.into_actor(self).map(|result, pusher, ctx| match result {
             // A pusher that stops stays for the answers that it is owed, and for nothing else.
@@ -115,7 +116,7 @@ impl Pusher {
         log::info!(
             "connected pusher={} peer={} window={}",
             self.name(),
-            self.wiring.connector.peer(),
+            self.wiring.connector.read().peer(),
             session.window
         );
         self.window = Window::open(session.window);

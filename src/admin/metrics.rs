@@ -112,6 +112,11 @@ impl Scrape {
         writer.counter("results_recorded", "Results recorded for senders", results.recorded)?;
         writer.counter("results_dropped", "Results overwritten before anybody had them", results.dropped)?;
         writer.gauge("results_held", "Results that can be fetched", results.held as f64)?;
+        let reloads = [
+            ([("result", "done")], self.snapshot.reloads.done),
+            ([("result", "refused")], self.snapshot.reloads.refused),
+        ];
+        writer.counters("reloads", "Configurations read again, by what became of them", &reloads)?;
         let webhook = &self.snapshot.webhook;
         writer.counter("webhook_results_sent", "Results that the webhook's receiver took", webhook.sent)?;
         writer.counter("webhook_results_lost", "Results that it never got", webhook.lost)?;
@@ -272,6 +277,7 @@ mod tests {
             "pushweir_pushes_settled_total{route=\"android\",outcome=\"lost\"} 0",
             "pushweir_results_recorded_total 0",
             "pushweir_results_dropped_total 0",
+            "pushweir_reloads_total{result=\"refused\"} 0",
             "pushweir_webhook_results_sent_total 0",
             "pushweir_webhook_results_lost_total 0",
             "pushweir_webhook_failures_total 0",

@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub results: ResultCounts,
     /// The webhook.
     pub webhook: WebhookState,
+    /// How often the configuration was read again since the start.
+    pub reloads: ReloadCounts,
     /// The routes, in the configuration's order.
     pub routes: Vec<RouteRow>,
     /// The pushers, route by route.
@@ -118,6 +120,15 @@ pub struct ResultCounts {
     pub awaited: u64,
     /// Readers that wait for the next result.
     pub readers: u64,
+}
+
+/// Reloads by SIGHUP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct ReloadCounts {
+    /// Those that took effect.
+    pub done: u64,
+    /// Those that changed nothing, since the configuration was bad.
+    pub refused: u64,
 }
 
 /// The webhook.

@@ -10,6 +10,7 @@ use pushweir_actors::{NodeState, SupervisorHandle};
 use super::figures::SharedFigures;
 use super::parts::Parts;
 use crate::admin::Record;
+use crate::admin::state::ReloadCounts;
 use crate::collector::Collector;
 
 /// Shared by the tree's children and the operator's interface.
@@ -24,6 +25,10 @@ pub struct Service {
     pub is_stopping: AtomicBool,
     /// By route: whether it is being scaled or restarted pusher by pusher.
     pub busy: Vec<AtomicBool>,
+    /// Held by the reload that is under way.
+    pub reloading: tokio::sync::Mutex<()>,
+    /// What became of reloads.
+    pub reloads: Mutex<ReloadCounts>,
     delivery: Vec<ArbiterHandle>,
     root: OnceLock<SupervisorHandle>,
     collector: Mutex<Option<Addr<Collector>>>,
@@ -40,6 +45,8 @@ impl Service {
             figures: SharedFigures::default(),
             record: Record::default(),
             is_stopping: AtomicBool::new(false),
+            reloading: tokio::sync::Mutex::default(),
+            reloads: Mutex::default(),
             delivery,
             root: OnceLock::new(),
             collector: Mutex::new(None),

@@ -134,6 +134,7 @@ impl Service {
             answers,
             maybe_delivered: parts.feedback.maybe_delivered(),
             results: result_counts(parts.results.counts()),
+            reloads: *self.reloads.lock(),
             webhook: webhook_state(parts.hook.counts()),
             routes,
             pushers,

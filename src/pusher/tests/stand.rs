@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use pushweir_actors::{
     Backoff, ChildHandle, ChildSpec, Intensity, Link, Supervisor, SupervisorHandle, SupervisorSpec,
 };
@@ -194,7 +194,7 @@ impl Stand {
             route: Arc::clone(&route),
             port: intake.port(),
             feedback: Arc::clone(&feedback),
-            connector,
+            connector: RwLock::new(connector),
             settings: Settings {
                 answer_timeout: Duration::from_secs(30),
                 drain_timeout: Duration::from_secs(120),
