@@ -1,3 +1,5 @@
+//! Results by sequence: the ring, its readers, those who wait.
+
 use std::sync::Arc;
 use std::time::Duration;
 
