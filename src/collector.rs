@@ -7,10 +7,12 @@
 
 mod delayed;
 mod drain;
+mod fifo;
 mod intake;
 mod lanes;
 mod line;
 mod occupancy;
+mod places;
 mod queue;
 
 use std::collections::HashMap;
@@ -58,6 +60,8 @@ pub struct Settings {
     pub keep: Keep,
     /// Whether a push that would wait longer than it lives is refused at the door.
     pub refuse_late: bool,
+    /// Whether a newer push with the same route, target and collapse key replaces one in the buffer.
+    pub coalesce: bool,
     /// Batches that may wait between the HTTP threads and the collector.
     pub intake: usize,
 }
@@ -151,12 +155,15 @@ impl Collector {
         let now = self.intake.clock().now();
         for index in 0..self.demand.len() {
             let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
-            let released = self.intake.with_queue(|queue| queue.release_due(route, now)) as u64;
+            let mut coalesced = Vec::new();
+            let released =
+                self.intake.with_queue(|queue| queue.release_due(route, now, &mut coalesced)) as u64;
             if released > 0 {
                 self.intake
                     .ledger()
                     .enter(route, |books| books.transfer(released, Place::WaitingRetry, Place::Buffered));
             }
+            self.intake.end_buffered(&coalesced, Outcome::Coalesced);
         }
         self.serve_all(ctx);
     }

@@ -51,6 +51,8 @@ pub struct Config {
     pub log: String,
     /// `[[route]]`, at least one, names unique.
     pub routes: Vec<Route>,
+    /// See [`Loaded::effective`].
+    pub effective: String,
 }
 
 /// `[runtime]`.
@@ -203,9 +205,11 @@ impl Loaded {
         }
         layers.environment(environment);
         let root = layers.finish();
-        let config = read::config(&Section::root(&root, &faults, outside));
+        let mut config = read::config(&Section::root(&root, &faults, outside));
         faults.into_result()?;
-        Ok(Self { config, effective: effective::write(&root) })
+        let effective = effective::write(&root);
+        config.effective.clone_from(&effective);
+        Ok(Self { config, effective })
     }
 }
 

@@ -33,6 +33,9 @@ pub trait Door: Send + Sync {
     /// Enters refused pushes in the ledger; `None` if their route is not known.
     fn refuse(&self, route: Option<RouteId>, count: u64);
 
+    /// Enters pushes that repeat others in the ledger: refused, and counted as duplicates too.
+    fn repeat(&self, route: RouteId, count: u64);
+
     /// Looks through everything that is queued or waits for a retry; costs a look at each push under the queue's lock.
     fn find(&self, wanted: &Wanted) -> Option<Sighting>;
 

@@ -7,17 +7,19 @@ mod admit;
 mod answer;
 mod find;
 pub mod http;
+mod seen;
 pub mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use seen::Seen;
 use tokio::sync::Semaphore;
 
 use crate::feedback::Results;
 use crate::flow::{Door, RouteCell};
-use crate::push::{KeyMint, RouteId};
+use crate::push::{Digest, KeyMint, RouteId};
 use crate::transport::Connector;
 use crate::units::{Clock, Secret};
 
@@ -41,6 +43,10 @@ pub struct Settings {
     pub max_batch: usize,
     /// Time a client has to send its head, and again for its whole body.
     pub read_timeout: Duration,
+    /// How long a sender's id is remembered; zero for never.
+    pub idempotency_window: Duration,
+    /// How many ids are remembered at most.
+    pub idempotency_ids: usize,
     /// Time to live of a push that names none, by lane ([`crate::push::Lane::index`]).
     pub ttl: [Duration; 4],
 }
@@ -72,6 +78,10 @@ pub struct Ingest {
     pub mint: Arc<KeyMint>,
     /// The process's clock.
     pub clock: Clock,
+    /// Tells which pushes replace each other in the buffer; `None` if none do.
+    pub coalesce: Option<Digest>,
+    /// Which ids were taken lately; `None` if that does not matter.
+    pub seen: Option<Arc<Seen>>,
     /// `[ingest]`.
     pub settings: Settings,
 }

@@ -2,6 +2,7 @@
 //!
 //! The provider's payload is rendered once, at ingest ([`Push::payload`]); after that no stage looks into it.
 
+mod collapse;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod key;
@@ -11,6 +12,7 @@ mod request;
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use collapse::{CollapseId, Digest};
 pub use key::{KeyMint, PushKey};
 pub use lane::Lane;
 pub use request::{Addressee, Notification, PushRequest, Target};
@@ -44,11 +46,16 @@ pub struct Push {
     pub sender: SenderId,
     /// Its priority lane.
     pub lane: Lane,
+    /// Set if a newer push with the same identity makes this one needless.
+    pub collapse: Option<Box<CollapseId>>,
     /// Attempts that counted so far.
     pub attempts: u8,
     /// Whether an earlier attempt ended without an answer, so that the provider may have it already.
     pub maybe_delivered: bool,
 }
+
+/// Bytes of a collapse identity and its entry in the index.
+const COLLAPSE_COST: usize = 80;
 
 // === impl RouteId ===
 
@@ -74,7 +81,8 @@ impl Push {
     /// Returns the bytes it occupies in the buffer, overhead included; what `buffer_bytes` bounds.
     pub fn cost(&self) -> u64 {
         let text = self.payload.len() + self.name.as_ref().map_or(0, |name| name.len());
-        (text + size_of::<Self>()) as u64
+        let collapse = if self.collapse.is_some() { COLLAPSE_COST } else { 0 };
+        (text + size_of::<Self>() + collapse) as u64
     }
 
     /// Copies its payload out of the buffer that it shares with its batch, so that a push that stays behind does not keep the whole
@@ -86,6 +94,11 @@ impl Push {
     /// Returns what is left of its time to live, zero if it has passed.
     pub fn time_left(&self, now: Moment) -> Duration {
         self.deadline.since(now)
+    }
+
+    /// Returns whether it was admitted after another.
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        (self.accepted_at, self.key) > (other.accepted_at, other.key)
     }
 
     /// Returns whether its deadline has passed.

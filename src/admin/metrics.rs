@@ -72,6 +72,11 @@ impl Scrape {
         writer.counter("pushes_received", "Pushes in readable requests", ledger.received)?;
         writer.counter("pushes_refused", "Pushes never accepted", ledger.refused)?;
         writer.counter(
+            "pushes_duplicates",
+            "Refused pushes that repeat one taken before",
+            ledger.duplicates,
+        )?;
+        writer.counter(
             "pushes_refused_deadline",
             "Pushes refused because they would have waited longer than they live",
             self.snapshot.collector.refused_deadline,
@@ -153,7 +158,12 @@ impl Scrape {
 
     fn routes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
         type Figure = fn(&RouteRow) -> f64;
-        let figures: [(&str, &str, Figure); 6] = [
+        let figures: [(&str, &str, Figure); 7] = [
+            (
+                "route_stretched_retries",
+                "Retries that waited longer for the retry budget, since the start",
+                |route| route.stretched_retries as f64,
+            ),
             (
                 "route_drain_pushes_per_second",
                 "Pushes the route delivers while it has work; 0 if not known",
@@ -235,6 +245,7 @@ const fn ended(books: &Books, outcome: Outcome) -> u64 {
         Outcome::Unregistered => books.unregistered,
         Outcome::Expired => books.expired,
         Outcome::Exhausted => books.exhausted,
+        Outcome::Coalesced => books.coalesced,
         Outcome::Shed => books.shed,
         Outcome::Lost => books.lost,
     }
@@ -259,6 +270,7 @@ mod tests {
         let expected = [
             "pushweir_pushes_received_total 0",
             "pushweir_pushes_refused_total 0",
+            "pushweir_pushes_duplicates_total 0",
             "pushweir_pushes_refused_deadline_total 0",
             "pushweir_pushes_accepted_total 7",
             "pushweir_pushes_settled_total{route=\"android\",outcome=\"delivered\"} 0",

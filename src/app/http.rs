@@ -33,6 +33,8 @@ impl Service {
             look_ups: tokio::sync::Semaphore::new(1),
             mint: Arc::clone(&parts.mint),
             clock: parts.clock,
+            coalesce: parts.coalesce.clone(),
+            seen: parts.seen.clone(),
             settings: parts.live.lock().ingest.clone(),
         };
         ingest::http::server(listener, Arc::new(ingest))

@@ -12,8 +12,9 @@ use crate::feedback::Feedback;
 use crate::feedback::results::{Results, Source};
 use crate::feedback::webhook::Hook;
 use crate::flow::RouteCell;
+use crate::ingest::Seen;
 use crate::ledger::Ledger;
-use crate::push::{KeyMint, RouteId};
+use crate::push::{Digest, KeyMint, RouteId};
 use crate::pusher::Wiring;
 use crate::transport::xmpp::SettingsError;
 use crate::transport::{Connector, xmpp};
@@ -43,6 +44,10 @@ pub struct Parts {
     pub hook: Arc<Hook>,
     /// Push identities.
     pub mint: Arc<KeyMint>,
+    /// Tells which pushes replace each other in the buffer; one for the life of the process, whatever restarts.
+    pub coalesce: Option<Digest>,
+    /// Which of the senders' ids were taken lately.
+    pub seen: Option<Arc<Seen>>,
     /// What the pushers of each route share, in the routes' order.
     pub wirings: Vec<Arc<Wiring>>,
 }
@@ -86,8 +91,24 @@ impl Parts {
         }
         let hook = Arc::new(Hook::new(config.webhook.clone(), Arc::clone(&results)));
         let mint = Arc::new(KeyMint::new(fastrand::u64(..)));
+        let (window, ids) = (config.ingest.idempotency_window, config.ingest.idempotency_ids);
+        let seen = (!window.is_zero()).then(|| Arc::new(Seen::new(window, ids)));
+        let coalesce = config.collector.coalesce.then(Digest::default);
         let live = Mutex::new(Arc::new(config.clone()));
-        Ok(Self { config, live, clock, ledger, intake, feedback, results, hook, mint, wirings })
+        Ok(Self {
+            config,
+            live,
+            clock,
+            ledger,
+            intake,
+            feedback,
+            results,
+            hook,
+            mint,
+            coalesce,
+            seen,
+            wirings,
+        })
     }
 
     /// Returns a route's position and wiring by its name.

@@ -9,6 +9,7 @@ use pushweir_actors::{NodeState, SupervisorHandle};
 
 use super::figures::SharedFigures;
 use super::parts::Parts;
+use crate::admin::Record;
 use crate::admin::state::ReloadCounts;
 use crate::collector::Collector;
 
@@ -18,6 +19,8 @@ pub struct Service {
     pub parts: Parts,
     /// What is measured once a second.
     pub figures: SharedFigures,
+    /// What the operator's page remembers.
+    pub record: Record,
     /// Set from the signal to stop until the end.
     pub is_stopping: AtomicBool,
     /// By route: whether it is being scaled or restarted pusher by pusher.
@@ -40,6 +43,7 @@ impl Service {
             busy: parts.wirings.iter().map(|_| AtomicBool::new(false)).collect(),
             parts,
             figures: SharedFigures::default(),
+            record: Record::default(),
             is_stopping: AtomicBool::new(false),
             reloading: tokio::sync::Mutex::default(),
             reloads: Mutex::default(),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::control;
 use super::figures::{Figures, Rates};
 use super::service::Service;
+use crate::admin::Record;
 use crate::admin::actions::Backend;
 use crate::admin::state::{
     self, AnswerCount, CollectorState, PusherRow, ResultCounts, RouteRow, Snapshot, TreeNode, WebhookState,
@@ -26,11 +27,23 @@ impl Backend for Operator {
         self.0.snapshot()
     }
 
+    fn record(&self) -> &Record {
+        &self.0.record
+    }
+
+    fn configuration(&self) -> &str {
+        &self.0.parts.config.effective
+    }
+
     fn command(&self, command: Command) -> BoxFuture<'static, Result<Value, CommandError>> {
         let service = Arc::clone(&self.0);
         Box::pin(async move {
             let subject = Subject::of(&command);
-            control::carry_out(&service, command).await?;
+            let carrier = Arc::clone(&service);
+            // A task of its own: an operator who hangs up must not leave a route half scaled.
+            let task = actix::spawn(async move { control::carry_out(&carrier, command).await });
+            let broken = |error| CommandError::Conflict(format!("the command broke off: {error}"));
+            task.await.map_err(broken)??;
             Ok(subject.show(&service))
         })
     }
@@ -87,6 +100,7 @@ impl Service {
         for (index, (wiring, books)) in parts.wirings.iter().zip(&books).enumerate() {
             let rows = self.rows(wiring, index, &figures, &tree);
             let mut row = RouteRow::new(&wiring.route, *books, &rows);
+            row.stretched_retries = parts.feedback.stretched_retries(wiring.route.id);
             row.share = parts.intake.share(wiring.route.id);
             row.drain_per_second = parts.intake.capacity(wiring.route.id);
             routes.push(row);

@@ -13,9 +13,9 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Mutex, MutexGuard};
 use pushweir_actors::Doorbell;
 
-use super::drain::{DrainMeter, wait};
-use super::occupancy::{Classes, Limits, Load, Occupancy, Room};
-use super::queue::Queue;
+use super::drain::{Drains, wait};
+use super::occupancy::{Classes, Limits, Load, Occupancy, Room, Sifted};
+use super::queue::{Gone, Queue};
 use super::{Keep, Settings};
 use crate::flow::{Door, Ended, Port, RouteCell, Sighting, Wanted};
 use crate::ledger::{Books, Ledger, Place};
@@ -40,17 +40,6 @@ pub struct Batch {
     load: Classes,
 }
 
-/// What the door decided about a batch.
-#[derive(Debug, Default)]
-struct Sifted {
-    /// Positions of pushes that were not kept, and why.
-    failed: Vec<(usize, Refusal)>,
-    /// How many of them would have come too late.
-    late: u64,
-    /// The room that is reserved for the others.
-    load: Classes,
-}
-
 /// What the collector, its actor's incarnations and everybody around it share.
 pub struct Intake {
     routes: Vec<Arc<RouteCell>>,
@@ -71,9 +60,7 @@ pub struct Intake {
     touched: AtomicBool,
     drain_rates: Vec<AtomicU64>,
     refuse_late: bool,
-    meters: Vec<Mutex<DrainMeter>>,
-    /// What the meters say, as bits of a number; 0 if they do not know.
-    capacities: Vec<AtomicU64>,
+    drains: Drains,
     refused_late: AtomicU64,
 }
 
@@ -100,8 +87,7 @@ impl Intake {
             queue: Mutex::new(Queue::new(routes.len(), limits.clone(), settings.keep)),
             in_channel: Mutex::new(Occupancy::new(routes.len())),
             refuse_late: settings.refuse_late,
-            meters: routes.iter().map(|_| Mutex::default()).collect(),
-            capacities: routes.iter().map(|_| AtomicU64::new(0)).collect(),
+            drains: Drains::new(routes.len()),
             refused_late: AtomicU64::new(0),
             drain_rates: routes.iter().map(|_| AtomicU64::new(0)).collect(),
             routes,
@@ -160,15 +146,12 @@ impl Intake {
 
     /// Has a look at a route's books; once a second makes the predictions at the door right.
     pub fn observe(&self, route: RouteId, books: &Books) {
-        let ended = books.ended() - books.shed;
-        let rate = self.meters[route.index()].lock().sample(self.clock.now(), ended, books.buffered);
-        self.capacities[route.index()].store(rate.unwrap_or(0.0).to_bits(), Ordering::Relaxed);
+        self.drains.sample(route, self.clock.now(), books);
     }
 
     /// Returns the pushes a second that a route delivers while it has work, if that has been measured lately.
     pub fn capacity(&self, route: RouteId) -> Option<f64> {
-        let rate = f64::from_bits(self.capacities[route.index()].load(Ordering::Relaxed));
-        (rate > 0.0).then_some(rate)
+        self.drains.rate(route)
     }
 
     /// Returns the part of the buffer, `critical`'s reserve aside, that a route has when others need theirs.
@@ -190,16 +173,17 @@ impl Intake {
     /// Moves up to `budget` pushes from the channel into the queue; what is shed for them is entered and dropped.
     pub(super) fn drain_channel(&self, budget: usize) {
         let mut moved = 0;
-        let mut shed = Vec::new();
+        let mut gone = Gone::default();
         while moved < budget
             && let Ok(batch) = self.receiver.try_recv()
         {
             moved += batch.pushes.len();
-            self.with_queue(|queue| queue.store(batch.route, batch.pushes, &mut shed));
+            self.with_queue(|queue| queue.store(batch.route, batch.pushes, &mut gone));
             // After the queue's count has risen, never before: admission may see a push twice, but never not at all.
             self.in_channel.lock().remove_batch(batch.route, &batch.load);
         }
-        self.end_buffered(&shed, Outcome::Shed);
+        self.end_buffered(&gone.shed, Outcome::Shed);
+        self.end_buffered(&gone.coalesced, Outcome::Coalesced);
     }
 
     /// Returns whether nothing was put back since the last call and the channel is empty.
@@ -353,6 +337,10 @@ impl Door for Intake {
             Some(route) => self.ledger.enter(route, |books| books.refuse(count)),
             None => self.ledger.refuse_without_route(count),
         }
+    }
+
+    fn repeat(&self, route: RouteId, count: u64) {
+        self.ledger.enter(route, |books| books.repeat(count));
     }
 
     fn find(&self, wanted: &Wanted) -> Option<Sighting> {

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use super::fifo::Fifo;
 use crate::push::{Push, SenderId};
 
 /// Pushes a sender may have served in a turn. Large enough that a turn costs nothing per push, small beside a connection's window.
@@ -13,7 +14,7 @@ pub const QUANTUM: u32 = 16;
 /// What one sender has waiting.
 #[derive(Debug, Default)]
 struct Backlog {
-    pushes: VecDeque<Push>,
+    pushes: Fifo,
     /// Pushes left in the present turn.
     credit: u32,
     /// Whether it is in the round.
@@ -43,16 +44,38 @@ impl Line {
         self.backlogs.iter().map(|backlog| backlog.pushes.len().min(own)).sum()
     }
 
-    /// Puts a push behind its sender's others.
-    pub fn push_back(&mut self, push: Push) {
-        self.listed(push.sender).pushes.push_back(push);
+    /// Puts a push behind its sender's others and returns its place there.
+    pub fn push_back(&mut self, push: Push) -> u64 {
         self.len += 1;
+        self.listed(push.sender).pushes.push_back(push)
     }
 
-    /// Puts a push before its sender's others.
-    pub fn push_front(&mut self, push: Push) {
-        self.listed(push.sender).pushes.push_front(push);
+    /// Puts a push before its sender's others and returns its place there.
+    pub fn push_front(&mut self, push: Push) -> u64 {
         self.len += 1;
+        self.listed(push.sender).pushes.push_front(push)
+    }
+
+    /// Returns the push at a sender's place.
+    pub fn get(&self, sender: SenderId, place: u64) -> Option<&Push> {
+        self.backlogs.get(sender.index())?.pushes.get(place)
+    }
+
+    /// Puts a push in the place of another of its sender, which it returns.
+    pub fn replace(&mut self, place: u64, push: Push) -> Option<Push> {
+        self.backlogs.get_mut(push.sender.index())?.pushes.replace(place, push)
+    }
+
+    /// Takes out the push at a sender's place.
+    pub fn take(&mut self, sender: SenderId, place: u64) -> Option<Push> {
+        let push = self.backlogs.get_mut(sender.index())?.pushes.take(place)?;
+        self.len -= 1;
+        Some(push)
+    }
+
+    /// Closes gaps that were left by pushes taken out, and tells `moved` the new places.
+    pub fn close_gaps(&mut self, mut moved: impl FnMut(&Push, u64)) {
+        self.backlogs.iter_mut().for_each(|backlog| backlog.pushes.close_gaps(&mut moved));
     }
 
     /// Takes the push that is served next.
@@ -84,25 +107,20 @@ impl Line {
 
     /// Returns all pushes, each sender's in order.
     pub fn iter(&self) -> impl Iterator<Item = &Push> {
-        self.backlogs.iter().flat_map(|backlog| &backlog.pushes)
+        self.backlogs.iter().flat_map(|backlog| backlog.pushes.iter())
     }
 
     /// Returns the oldest pushes of the senders.
     pub fn heads(&self) -> impl Iterator<Item = &Push> {
-        self.backlogs.iter().filter_map(|backlog| backlog.pushes.front())
+        self.backlogs.iter().filter_map(|backlog| backlog.pushes.iter().next())
     }
 
     /// Moves the pushes for which `is_out` holds to `out`.
     pub fn extract(&mut self, is_out: impl Fn(&Push) -> bool, out: &mut Vec<Push>) {
         for backlog in &mut self.backlogs {
-            if !backlog.pushes.iter().any(&is_out) {
-                continue;
-            }
-            let (gone, kept): (VecDeque<_>, VecDeque<_>) =
-                std::mem::take(&mut backlog.pushes).into_iter().partition(&is_out);
-            backlog.pushes = kept;
-            self.len -= gone.len();
-            out.extend(gone);
+            let held = backlog.pushes.len();
+            backlog.pushes.extract(&is_out, out);
+            self.len -= held - backlog.pushes.len();
         }
     }
 
@@ -133,12 +151,18 @@ mod tests {
         Push { sender: SenderId(sender), ..push(number, Lane::Normal) }
     }
 
+    fn fill(line: &mut Line, sender: u16, numbers: std::ops::Range<u128>) {
+        for number in numbers {
+            line.push_back(from(sender, number));
+        }
+    }
+
     #[test]
     fn a_small_sender_is_not_held_up_by_a_large_one() {
         let mut line = Line::default();
-        (0..10_000).for_each(|number| line.push_back(from(0, number)));
+        fill(&mut line, 0, 0..10_000);
         assert_eq!(line.pop().map(|push| push.sender.0), Some(0));
-        (0..3).for_each(|number| line.push_back(from(1, number)));
+        fill(&mut line, 1, 0..3);
         assert_eq!(line.ahead(SenderId(1)), 6);
         let served: Vec<_> = std::iter::from_fn(|| line.pop()).take(20).map(|push| push.sender.0).collect();
         assert_eq!(served.iter().filter(|sender| **sender == 1).count(), 3, "{served:?}");
@@ -148,7 +172,7 @@ mod tests {
     fn the_sender_with_most_loses_its_oldest_first() {
         let mut line = Line::default();
         line.push_back(from(1, 100));
-        (0..3).for_each(|number| line.push_back(from(0, number)));
+        fill(&mut line, 0, 0..3);
         let evicted: Vec<_> = (0..2).filter_map(|_| line.evict()).map(|push| push.key.as_u128()).collect();
         assert_eq!(evicted, [0, 1]);
         assert_eq!(line.len(), 2);
@@ -163,7 +187,7 @@ mod tests {
         ) {
             let mut line = Line::default();
             for (sender, count) in (0..).zip(&backlogs) {
-                (0..*count).for_each(|number| line.push_back(from(sender, number)));
+                fill(&mut line, sender, 0..*count);
             }
             (0..evictions).for_each(|_| drop(line.evict()));
             let least = line.backlogs.iter().map(|backlog| backlog.pushes.len()).min().unwrap_or(0);

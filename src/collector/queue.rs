@@ -19,6 +19,18 @@ struct RouteQueue {
     next_deadline: Moment,
 }
 
+/// Pushes that arrivals have put an end to.
+#[derive(Debug, Default)]
+pub struct Gone {
+    /// Evicted for want of room.
+    pub shed: Vec<Push>,
+    /// Made needless by a newer push with the same collapse identity.
+    pub coalesced: Vec<Push>,
+}
+
+/// Puts a push into the lanes and returns the one that is needless now.
+type Insert = fn(&mut Lanes, Push) -> Option<Push>;
+
 /// The queue of all routes.
 #[derive(Debug)]
 pub struct Queue {
@@ -69,24 +81,24 @@ impl Queue {
         self.routes[route.index()].lanes.ahead(lane, sender) as u64
     }
 
-    /// Queues arriving pushes; what is then too much goes to `shed`: first from the route that exceeds its share most,
+    /// Queues arriving pushes; what is then too much is shed: first from the route that exceeds its share most,
     /// lowest lane first, oldest first.
-    pub fn store(&mut self, route: RouteId, pushes: Vec<Push>, shed: &mut Vec<Push>) {
+    pub fn store(&mut self, route: RouteId, pushes: Vec<Push>, gone: &mut Gone) {
         let most = match self.keep {
             Keep::Newest => usize::MAX,
             // The door lets in what fits, and `critical` pushes that do not: each evicts one.
             Keep::Oldest => pushes.len(),
         };
         for push in pushes {
-            self.insert(route, push, Lanes::push_back);
+            self.insert(route, push, Lanes::push_back, &mut gone.coalesced);
         }
-        self.make_room(most, shed);
+        self.make_room(most, &mut gone.shed);
     }
 
     /// Puts pushes back in front of their lanes, in this order.
-    pub fn put_back(&mut self, route: RouteId, pushes: Vec<Push>) {
+    pub fn put_back(&mut self, route: RouteId, pushes: Vec<Push>, coalesced: &mut Vec<Push>) {
         for push in pushes.into_iter().rev() {
-            self.insert(route, push, Lanes::push_front);
+            self.insert(route, push, Lanes::push_front, coalesced);
         }
     }
 
@@ -97,11 +109,11 @@ impl Queue {
     }
 
     /// Queues the retries that are due, behind their lanes, and returns how many they were.
-    pub fn release_due(&mut self, route: RouteId, now: Moment) -> usize {
+    pub fn release_due(&mut self, route: RouteId, now: Moment, coalesced: &mut Vec<Push>) -> usize {
         let mut released = 0;
         while let Some(push) = self.routes[route.index()].delayed.pop_due(now) {
             self.held.remove(&push);
-            self.insert(route, push, Lanes::push_back);
+            self.insert(route, push, Lanes::push_back, coalesced);
             released += 1;
         }
         released
@@ -165,11 +177,14 @@ impl Queue {
         load.pushes == held as u64 && (held > 0 || load.bytes == 0)
     }
 
-    fn insert(&mut self, route: RouteId, push: Push, insert: fn(&mut Lanes, Push)) {
+    fn insert(&mut self, route: RouteId, push: Push, insert: Insert, coalesced: &mut Vec<Push>) {
         self.held.add(&push);
         let queue = &mut self.routes[route.index()];
         queue.next_deadline = queue.next_deadline.min(push.deadline);
-        insert(&mut queue.lanes, push);
+        if let Some(needless) = insert(&mut queue.lanes, push) {
+            self.held.remove(&needless);
+            coalesced.push(needless);
+        }
     }
 
     /// Evicts up to `most` pushes until what is left is within the limits.

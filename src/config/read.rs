@@ -40,6 +40,7 @@ pub(super) fn config(root: &Section<'_>) -> Config {
         webhook: webhook(&root.table("feedback").table("webhook")),
         log: telemetry.text("log", LOG_FILTER, is_log_filter),
         routes: routes(root),
+        effective: String::new(),
     };
     listeners_differ(root, &config);
     config
@@ -77,6 +78,8 @@ fn ingest(section: &Section<'_>) -> ingest::Settings {
         max_body: usize::try_from(section.size("max_body", KIB..=256 * MIB)).unwrap_or(usize::MAX),
         max_batch: section.whole("max_batch", 1..=100_000),
         read_timeout: section.duration("read_timeout", SECOND..=10 * MINUTE),
+        idempotency_window: section.duration("idempotency_window", Duration::ZERO..=DAY),
+        idempotency_ids: section.whole("idempotency_ids", 1_000..=100_000_000),
         ttl: ["critical", "high", "normal", "low"].map(|lane| whole_seconds(&ttl, lane)),
     };
     let hint = "set ingest.tokens, or listen on 127.0.0.1";
@@ -100,12 +103,13 @@ fn collector(section: &Section<'_>) -> collector::Settings {
         critical_reserve: section.share("critical_reserve", 0.0..=0.9),
         keep: section.choice("keep", &[("newest", Keep::Newest), ("oldest", Keep::Oldest)]),
         refuse_late: section.flag("refuse_late"),
+        coalesce: section.flag("coalesce"),
         intake: section.whole("intake", 1..=1_000_000),
     }
 }
 
 fn admin(section: &Section<'_>) -> admin::Settings {
-    let users = section.tables("users", &["name", "password"]);
+    let users = section.tables("users", &["name", "password", "role"]);
     let settings = admin::Settings {
         listen: section.address("listen"),
         users: users.iter().map(user).collect(),
@@ -123,7 +127,9 @@ fn user(section: &Section<'_>) -> admin::User {
     let name = section.text("name", allowed, |name| {
         (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
     });
-    admin::User { name, password: section.secret("password") }
+    let roles = [("operator", admin::Role::Operator), ("viewer", admin::Role::Viewer)];
+    let role = if section.has("role") { section.choice("role", &roles) } else { admin::Role::default() };
+    admin::User { name, password: section.secret("password"), role }
 }
 
 fn is_host(text: &str) -> bool {
@@ -135,6 +141,7 @@ fn feedback(section: &Section<'_>) -> feedback::Settings {
         max_attempts: section.whole("max_attempts", 1..=20),
         backoff_min: section.duration("backoff_min", 10 * MILLISECOND..=HOUR),
         backoff_max: section.duration("backoff_max", 10 * MILLISECOND..=DAY),
+        retry_share: section.share("retry_share", 0.0..=1.0),
     };
     ordered(section, ("backoff_min", settings.backoff_min), ("backoff_max", settings.backoff_max));
     settings

@@ -115,7 +115,7 @@ fn all_faults_are_reported_at_once_with_place_key_value_limits_and_hint() {
         "test.toml:3: ingest.max_body = \"1 MB\": has the unit `MB` (known: B, KiB, MiB, GiB) (allowed: \"1 KiB\" to \"256 MiB\"; ",
         "test.toml:4: ingest.read_timeout = 5: is not text (allowed: \"1s\" to \"10m\"; hint: ",
         "test.toml:6: collector.keep = \"both\": is not one of the choices (allowed: \"newest\", \"oldest\"; hint: ",
-        "test.toml:7: collector.bufer: is not a key (allowed: buffer, buffer_bytes, critical_reserve, keep, refuse_late, intake; hint: ",
+        "test.toml:7: collector.bufer: is not a key (allowed: buffer, buffer_bytes, critical_reserve, keep, refuse_late, coalesce, intake; hint: ",
         "test.toml:9: feedback.backoff_min = \"10m\": is above backoff_max (allowed: at most feedback.backoff_max; ",
         "PUSHWEIR__RUNTIME__DELIVERY_THREADS: runtime.delivery_threads = \"many\": is not a whole number",
     ];
@@ -138,7 +138,12 @@ fn an_address_beyond_loopback_needs_credentials() {
     let keys: Vec<_> = faults(text).into_iter().map(|fault| fault.key).collect();
     assert_eq!(keys, ["ingest.listen", "admin.listen"]);
     let text = "[ingest]\nlisten = \"0.0.0.0:1\"\ntokens = [\"a\"]\n[admin]\nlisten = \"[::]:2\"\nusers = [{ name = \"o\", password = \"p\" }]\n";
-    assert_eq!(load(text, &[]).unwrap().config.admin.users[0].password.expose(), "p");
+    let users = load(text, &[]).unwrap().config.admin.users;
+    assert_eq!((users[0].password.expose(), users[0].role), ("p", crate::admin::Role::Operator));
+    let text = "[admin]\nusers = [{ name = \"o\", password = \"p\", role = \"viewer\" }]\n";
+    assert_eq!(load(text, &[]).unwrap().config.admin.users[0].role, crate::admin::Role::Viewer);
+    let text = "[admin]\nusers = [{ name = \"o\", password = \"p\", role = \"root\" }]\n";
+    assert_eq!(faults(text)[0].key, "admin.users[0].role");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::seen::{Claim, SeenId};
 use super::wire::{Item, Parsed, PushFault};
 use super::{Ingest, IngestRoute};
 use crate::feedback::results::Ticket;
@@ -63,6 +64,10 @@ struct Batch {
     route: RouteId,
     gate: Result<(), Refusal>,
     refused: u64,
+    /// How many repeat what was taken before.
+    repeated: u64,
+    /// Ids that are ours until the door has answered, and whose they are.
+    claims: Vec<(usize, SeenId)>,
     pushes: Vec<Push>,
     /// Where each payload is in the shared buffer.
     payloads: Vec<Range<usize>>,
@@ -82,6 +87,8 @@ struct Admitting<'a, 'i> {
     batches: Vec<Batch>,
     fates: Vec<Fate<'a>>,
     without_route: u64,
+    /// Whether another request has the id of a push at the door.
+    is_busy: bool,
 }
 
 /// Admits what was parsed from a body of `size` bytes; with a `ticket` the request will wait for the ends of its pushes.
@@ -104,6 +111,7 @@ pub(super) fn admit<'a>(
         batches: Vec::new(),
         fates: Vec::with_capacity(expected),
         without_route: 0,
+        is_busy: false,
     };
     for (index, item) in parsed.items.into_iter().enumerate() {
         let fate = admitting.item(index, item);
@@ -144,6 +152,10 @@ impl<'a> Admitting<'a, '_> {
             self.batches[batch].refused += 1;
             return failed(id, error.refusal, error.field, error.message);
         }
+        if let Some(fate) = self.claim(index, batch, id.as_ref()) {
+            self.payload.truncate(start);
+            return fate;
+        }
         let name = id.as_deref().map(Box::<str>::from);
         let push = self.push(&request, route.id, name);
         let payload = start..self.payload.len();
@@ -153,6 +165,29 @@ impl<'a> Admitting<'a, '_> {
         batch.items.push(index);
         // The key is not known yet; `enter` fills it in.
         Fate::Accepted(id.map_or(PushId::Key(PushKey::from_u128(0)), PushId::Name))
+    }
+
+    /// Claims the sender's id; returns the fate of a push whose id is not free.
+    fn claim(&mut self, index: usize, batch: usize, id: Option<&Cow<'a, str>>) -> Option<Fate<'a>> {
+        let (seen, name) = self.ingest.seen.as_ref().zip(id)?;
+        let batch = &mut self.batches[batch];
+        let key = seen.id(self.sender, batch.route, name);
+        match seen.claim(key, self.now) {
+            Claim::Fresh => {
+                batch.claims.push((index, key));
+                None
+            }
+            Claim::Taken => {
+                batch.repeated += 1;
+                Some(Fate::Accepted(PushId::Name(name.clone())))
+            }
+            Claim::Busy => {
+                batch.refused += 1;
+                self.is_busy = true;
+                let message = "another push with this id is being taken (hint: each push needs its own; ask again in a second)";
+                Some(failed(Some(name.clone()), Refusal::RefusedDuplicate, "id", message.into()))
+            }
+        }
     }
 
     fn push(&self, request: &PushRequest<'_>, route: RouteId, name: Option<Box<str>>) -> Push {
@@ -167,6 +202,12 @@ impl<'a> Admitting<'a, '_> {
             route,
             sender: self.sender,
             lane: request.priority,
+            collapse: self
+                .ingest
+                .coalesce
+                .as_ref()
+                .zip(request.collapse_key.as_deref())
+                .map(|(digest, key)| Box::new(digest.collapse(route, &request.to, key))),
             attempts: 0,
             maybe_delivered: false,
         }
@@ -183,6 +224,8 @@ impl<'a> Admitting<'a, '_> {
             route,
             gate,
             refused: 0,
+            repeated: 0,
+            claims: Vec::new(),
             pushes: Vec::with_capacity(room),
             payloads: Vec::with_capacity(room),
             items: Vec::with_capacity(room),
@@ -200,10 +243,13 @@ impl<'a> Admitting<'a, '_> {
             self.payload.shrink_to_fit();
         }
         let payload = Bytes::from(std::mem::take(&mut self.payload));
-        let mut retry_after = None;
+        let mut retry_after = self.is_busy.then_some(1);
         for batch in std::mem::take(&mut self.batches) {
             if batch.refused > 0 {
                 door.refuse(Some(batch.route), batch.refused);
+            }
+            if batch.repeated > 0 {
+                door.repeat(batch.route, batch.repeated);
             }
             let route = batch.route;
             let gated = batch.gate.is_err();
@@ -244,6 +290,12 @@ impl<'a> Admitting<'a, '_> {
                 field: "".into(),
                 message: door_message(*reason).into(),
             };
+        }
+        if let Some(seen) = &self.ingest.seen {
+            for (item, id) in batch.claims {
+                let taken = matches!(self.fates[item], Fate::Accepted(_));
+                seen.settle(id, taken, self.now);
+            }
         }
         !failed.is_empty()
     }

@@ -154,7 +154,7 @@ impl Verdict {
 }
 
 const fn is_overload(refusal: Refusal) -> bool {
-    matches!(refusal, Refusal::ShedBufferFull | Refusal::RefusedDeadline)
+    matches!(refusal, Refusal::ShedBufferFull | Refusal::RefusedDeadline | Refusal::RefusedDuplicate)
 }
 
 fn is_closed(refusal: Refusal) -> bool {

@@ -16,6 +16,7 @@ pub fn push(number: u128, lane: Lane) -> Push {
         route: RouteId(0),
         sender: SenderId::default(),
         lane,
+        collapse: None,
         attempts: 0,
         maybe_delivered: false,
     }

@@ -28,6 +28,10 @@ pub struct Live {
     pub number: SessionNumber,
     /// Its sending half.
     pub outbox: Box<dyn Outbox>,
+    /// Since when.
+    pub since: Moment,
+    /// Attempts that it settled.
+    pub settled: u32,
     /// Whether it was our idea to end it, so that the provider will not close it.
     pub is_ours_to_close: bool,
 }
@@ -44,11 +48,11 @@ struct Answers {
 // === impl Live ===
 
 impl Live {
-    /// Reads the session's events into the pusher from now on.
-    pub fn attach(number: SessionNumber, session: Session, ctx: &mut Context<Pusher>) -> Self {
+    /// Reads the session's events into the pusher from `since`, which is now, on.
+    pub fn attach(number: SessionNumber, session: Session, since: Moment, ctx: &mut Context<Pusher>) -> Self {
         let Session { outbox, events, .. } = session;
         Pusher::add_stream(events.map(move |events| FromSession { number, events }), ctx);
-        Self { number, outbox, is_ours_to_close: false }
+        Self { number, outbox, since, settled: 0, is_ours_to_close: false }
     }
 }
 
@@ -80,6 +84,19 @@ impl Pusher {
         self.after_change(ctx);
     }
 
+    /// Opens the connection after `last`: at once, unless those before it came to nothing.
+    pub(super) fn replace(&mut self, last: (Moment, u32), ctx: &mut Context<Self>) {
+        let (since, settled) = last;
+        let was_useful = settled > self.window.size() / 4;
+        match self.pace.pause(self.now().since(since), was_useful, fastrand::f64()) {
+            Duration::ZERO => self.connect(ctx),
+            pause => {
+                log::warn!("the connection came to nothing pusher={} next_try={pause:?}", self.name());
+                ctx.run_later(pause, Self::connect);
+            }
+        }
+    }
+
     fn answered(
         &mut self,
         number: SessionNumber,
@@ -91,14 +108,21 @@ impl Pusher {
         let is_current = self.current.as_ref().is_some_and(|live| live.number == number);
         let Some(entry) = self.held.table.settle(key) else {
             answers.unknown += 1;
-            if is_current && self.overdue.remove(&key) {
+            if is_current && self.owed.settle(key) {
                 self.window.settle_overdue();
             }
             return;
         };
         self.cell.latencies.record(now.since(entry.sent_at));
-        if is_current && entry.session == number {
-            self.window.settle(1);
+        if let Some(live) = self.current.as_mut().filter(|live| live.number == entry.session) {
+            if is_current {
+                live.settled = live.settled.saturating_add(1);
+                self.window.settle(1);
+            } else {
+                // An older connection was faster; the current one has the push too, and its answer is still to come.
+                self.window.lapse(1);
+                self.owed.add(key);
+            }
         }
         match verdict {
             Verdict::Delivered { .. } => {
@@ -121,7 +145,7 @@ impl Pusher {
         match event {
             SessionEvent::Window(size) if is_current => self.window.resize(size),
             SessionEvent::Draining { reason } if is_current => self.retire_current(&reason, false, ctx),
-            SessionEvent::Closed { reason, expected } => self.closed(number, &reason, expected, ctx),
+            SessionEvent::Closed { reason, .. } => self.closed(number, &reason, ctx),
             SessionEvent::Upstream(count) => {
                 log::debug!("upstream messages acknowledged pusher={} count={count}", self.name());
             }
@@ -129,32 +153,31 @@ impl Pusher {
         }
     }
 
-    fn closed(&mut self, number: SessionNumber, reason: &str, expected: bool, ctx: &mut Context<Self>) {
+    fn closed(&mut self, number: SessionNumber, reason: &str, ctx: &mut Context<Self>) {
         let unanswered = self.held.table.take_session(number);
         let count = unanswered.len();
         self.wiring.feedback.unanswered(self.cell.route, unanswered);
         self.retiring.retain(|live| live.number != number);
-        if self.current.as_ref().is_none_or(|live| live.number != number) {
+        let Some(live) = self.current.take_if(|live| live.number == number) else {
             log::info!(
                 "retired connection closed pusher={} reason={reason:?} unanswered={count}",
                 self.name()
             );
             return;
-        }
-        self.current = None;
+        };
         self.unsubscribe();
-        if self.is_stopping || expected {
+        self.cell.set_connected(None);
+        if self.is_stopping {
             return;
         }
         log::warn!("connection lost pusher={} reason={reason:?} unanswered={count}", self.name());
         self.cell.set_error(reason.to_owned());
-        self.cell.set_connected(None);
         if self.retiring.is_empty() {
             self.link.exit(Exit::Failed(reason.to_owned()));
             ctx.stop();
         } else {
             // Leaving now would cut off the session that still owes answers.
-            ctx.run_later(Duration::from_secs_f64(fastrand::f64()), Self::connect);
+            self.replace((live.since, live.settled), ctx);
         }
     }
 }

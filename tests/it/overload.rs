@@ -148,6 +148,24 @@ fn critical_pushes_find_room_when_everything_is_full() {
 }
 
 #[test]
+fn a_newer_push_replaces_the_one_with_its_key_that_still_waits() {
+    let peer = Peer::start(&[]);
+    let gateway = Gateway::start_ready(&Config::to(&peer).route("connections", 1));
+    gateway.command_at("pushers/android/0/pause").expect(200);
+    gateway.wait_for("it is paused", |state| state.pushers_in("paused") == 1);
+    let to = |token: &str, key: &str| json!({"to": {"token": token}, "collapse_key": key});
+    let pushes = json!({"pushes": [to("device-1", "a"), to("device-1", "b"), to("device-2", "a")]});
+    assert_eq!(gateway.post(&pushes).expect(202).json()["accepted"], 3);
+    assert_eq!(gateway.post(&pushes).expect(202).json()["accepted"], 3);
+    let state = gateway.wait_for("three are needless", |state| state.ledger("coalesced") == 3);
+    assert_eq!(state.ledger("buffered"), 3, "{:#}", state.0);
+    gateway.command_at("pushers/android/0/resume").expect(200);
+    let state = assert_agreed_without_repeats(&gateway, &peer);
+    assert_eq!((state.ledger("delivered"), state.ledger("coalesced")), (3, 3));
+    gateway.finish();
+}
+
+#[test]
 fn keep_oldest_under_load_delivers_exactly_what_it_accepted() {
     let (peer, gateway) = slow("oldest");
     let sampler = Sampler::start(&gateway);

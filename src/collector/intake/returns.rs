@@ -5,6 +5,7 @@ use pushweir_actors::{SubscriptionId, Undelivered};
 use super::Intake;
 use crate::flow::Returns;
 use crate::ledger::Place;
+use crate::outcome::Outcome;
 use crate::push::{Push, RouteId};
 use crate::units::Moment;
 
@@ -15,7 +16,9 @@ impl Returns for Intake {
         }
         let count = pushes.len() as u64;
         self.ledger.enter(route, |books| books.transfer(count, Place::InFlight, Place::Buffered));
-        self.with_queue(|queue| queue.put_back(route, pushes));
+        let mut coalesced = Vec::new();
+        self.with_queue(|queue| queue.put_back(route, pushes, &mut coalesced));
+        self.end_buffered(&coalesced, Outcome::Coalesced);
         self.ring();
     }
 

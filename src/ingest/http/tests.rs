@@ -132,6 +132,40 @@ async fn lines_are_taken_as_one_push_each() {
 }
 
 #[actix_rt::test]
+async fn a_repeated_id_is_answered_as_before_and_not_taken_twice() {
+    let rig = Rig::start(settings(), &["android", "ios"]);
+    let body =
+        r#"{"pushes":[{"id":"a","route":"ios","to":{"token":"x"}},{"route":"ios","to":{"token":"y"}}]}"#;
+    for repeat in 0..3 {
+        let reply = rig.post(body).await;
+        assert_eq!((reply.status, &reply.json["accepted"]), (202, &Value::from(2)));
+        assert_eq!(reply.json["ids"][0], "a");
+        assert_eq!(rig.door.taken.lock().len(), 2 + repeat, "only the one without an id is taken again");
+    }
+    assert_eq!(*rig.door.refused.lock(), [(Some(RouteId(1)), 1), (Some(RouteId(1)), 1)]);
+    let other = rig.post(r#"{"id":"a","route":"android","to":{"token":"x"}}"#).await;
+    assert_eq!((other.status, rig.door.taken.lock().len()), (202, 5), "another route's id is another");
+    rig.stop().await;
+}
+
+#[actix_rt::test]
+async fn an_id_that_was_shed_may_be_sent_again_and_one_id_is_one_push() {
+    let rig = Rig::start(settings(), &["android"]);
+    *rig.door.room.lock() = 0;
+    let body = r#"{"id":"a","to":{"token":"x"}}"#;
+    assert_eq!(rig.post(body).await.status, 429);
+    *rig.door.room.lock() = 10;
+    assert_eq!(rig.post(body).await.status, 202);
+    assert_eq!(rig.door.taken.lock().len(), 1);
+    let twice = r#"{"pushes":[{"id":"b","to":{"token":"x"}},{"id":"b","to":{"token":"y"}}]}"#;
+    let reply = rig.post(twice).await;
+    assert_eq!((reply.status, &reply.json["accepted"]), (202, &Value::from(1)));
+    assert_eq!(reply.json["failed"][0]["reason"], "refused_duplicate");
+    assert_eq!(rig.door.entered(), 4);
+    rig.stop().await;
+}
+
+#[actix_rt::test]
 async fn a_full_buffer_sheds_from_the_back_and_is_429_only_when_all_were_shed() {
     let rig = Rig::start(settings(), &["android"]);
     *rig.door.room.lock() = 1;

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use super::stand::Stand;
-use crate::outcome::Refusal;
-use crate::push::Lane;
+use super::stand::{ROUTE, Stand};
+use crate::flow::Door;
+use crate::outcome::{Answer, Refusal, Verdict};
+use crate::push::fixture::push;
+use crate::push::{CollapseId, Lane, Push, PushKey};
+use crate::transport::SessionEvent;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -18,7 +21,7 @@ async fn a_push_that_would_wait_longer_than_it_lives_is_refused_once_the_rate_is
         stand.provider.acknowledge(0, 10);
         stand.pass(SECOND).await;
     }
-    let rate = stand.intake.capacity(super::stand::ROUTE);
+    let rate = stand.intake.capacity(ROUTE);
     assert!(rate.is_some_and(|rate| (9.0..11.0).contains(&rate)), "{rate:?}");
     let held = stand.books().held();
     let late = (0, Refusal::RefusedDeadline);
@@ -28,6 +31,46 @@ async fn a_push_that_would_wait_longer_than_it_lives_is_refused_once_the_rate_is
     let books = stand.books();
     assert_eq!((books.refused, books.held()), (1, held + 2));
     assert_eq!(stand.intake.refused_late(), 1);
+}
+
+#[actix::test]
+async fn a_push_that_comes_back_is_needless_if_a_newer_one_waits() {
+    let stand = Stand::start(1, 1).await;
+    let admit = async |number: u128| {
+        let collapse = Some(Box::new(CollapseId(7)));
+        let accepted_at = stand.clock.now();
+        stand.intake.admit(ROUTE, vec![Push { collapse, accepted_at, ..push(number, Lane::Normal) }]);
+        stand.settle().await;
+    };
+    admit(1).await;
+    stand.pass(SECOND).await;
+    admit(2).await;
+    assert_eq!((stand.books().in_flight, stand.books().buffered), (1, 1));
+    stand.provider.tell(0, vec![SessionEvent::Closed { reason: "cut".to_owned(), expected: false }]);
+    stand.settle().await;
+    let books = stand.books();
+    assert_eq!((books.coalesced, books.buffered), (1, 1));
+    stand.pass(SECOND).await;
+    assert_eq!(stand.provider.peers.lock()[1].received, [PushKey::from_u128(2)]);
+}
+
+#[actix::test]
+async fn a_provider_that_refuses_everything_gets_few_retries_and_those_later() {
+    let stand = Stand::start(1, 100).await;
+    stand.admit(100).await;
+    let answer = Box::new(Answer { code: "SERVICE_UNAVAILABLE".into(), detail: "".into() });
+    let verdict = Verdict::Retry { answer, after: None };
+    let refuse = |key| SessionEvent::Answered { key, verdict: verdict.clone() };
+    let keys: Vec<_> = std::mem::take(&mut stand.provider.peers.lock()[0].unanswered);
+    stand.provider.tell(0, keys.into_iter().map(refuse).collect());
+    stand.settle().await;
+    assert_eq!(stand.books().waiting_retry, 100);
+    stand.pass(2 * SECOND).await;
+    let received = stand.provider.peers.lock()[0].received.len() - 100;
+    assert!((10..=45).contains(&received), "{received} retries after two seconds");
+    stand.pass(15 * SECOND).await;
+    assert_eq!((stand.books().waiting_retry, stand.books().in_flight), (0, 100), "late, but all of them");
+    assert!(stand.feedback.stretched_retries(ROUTE) > 50);
 }
 
 #[actix::test]

@@ -41,6 +41,8 @@ pub struct Provider {
     pub peers: Mutex<Vec<Peer>>,
     pub refuses_login: Mutex<bool>,
     pub attempts: Mutex<u32>,
+    pub is_unreachable: Mutex<bool>,
+    pub drains_at_once: Mutex<bool>,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ pub struct Stand {
     pub tree: SupervisorHandle,
     pub collector: Arc<Mutex<Option<Addr<Collector>>>>,
     pub clock: Clock,
+    pub feedback: Arc<Feedback>,
     pub results: Arc<Results>,
     next: Mutex<u128>,
 }
@@ -72,7 +75,14 @@ impl Connector for FakeConnector {
                     cause: "not-authorized".into(),
                 });
             }
+            if *provider.is_unreachable.lock() {
+                return Err(ConnectError::Network { peer: "fake".into(), cause: "refused".into() });
+            }
             let (events, receiver) = mpsc::channel(64);
+            if *provider.drains_at_once.lock() {
+                let draining = SessionEvent::Draining { reason: "control".to_owned() };
+                events.try_send(vec![draining]).expect("the channel is empty");
+            }
             let mut peers = provider.peers.lock();
             peers.push(Peer { events, received: Vec::new(), unanswered: Vec::new(), is_finished: false });
             let outbox = Box::new(FakeOutbox(Arc::clone(&provider), peers.len() - 1));
@@ -131,6 +141,11 @@ impl Provider {
         self.peers.lock()[peer].unanswered.len()
     }
 
+    /// Returns whether a connection's pusher still listens.
+    pub fn is_open(&self, peer: usize) -> bool {
+        !self.peers.lock()[peer].events.is_closed()
+    }
+
     pub fn connections(&self) -> usize {
         self.peers.lock().len()
     }
@@ -150,6 +165,7 @@ impl Stand {
             critical_reserve: 0.05,
             keep: Keep::Newest,
             refuse_late: true,
+            coalesce: true,
             intake: 64,
         };
         let provider = Arc::new(Provider::default());
@@ -169,13 +185,15 @@ impl Stand {
             max_attempts: 5,
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(8),
+            retry_share: 0.1,
         };
         let returns = Arc::<Intake>::clone(&intake);
         let ending = Arc::clone(&results);
+        let feedback = Arc::new(Feedback::new(retries, Arc::clone(&ledger), returns, ending, clock));
         let wiring = Arc::new(Wiring {
             route: Arc::clone(&route),
             port: intake.port(),
-            feedback: Arc::new(Feedback::new(retries, Arc::clone(&ledger), returns, ending, clock)),
+            feedback: Arc::clone(&feedback),
             connector: RwLock::new(connector),
             settings: Settings {
                 answer_timeout: Duration::from_secs(30),
@@ -201,8 +219,18 @@ impl Stand {
             ..SupervisorSpec::new("root")
         };
         let tree = Supervisor::start(spec, None).expect("the spec is sound");
-        let stand =
-            Self { provider, intake, ledger, route, tree, collector, clock, results, next: Mutex::new(0) };
+        let stand = Self {
+            provider,
+            intake,
+            ledger,
+            route,
+            tree,
+            collector,
+            clock,
+            feedback,
+            results,
+            next: Mutex::new(0),
+        };
         stand.settle().await;
         stand
     }

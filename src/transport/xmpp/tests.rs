@@ -57,6 +57,7 @@ fn push(connector: &Connector, number: u128) -> Push {
         route: RouteId(0),
         sender: crate::push::SenderId::default(),
         lane: Lane::High,
+        collapse: None,
         attempts: 0,
         maybe_delivered: false,
     }

@@ -40,6 +40,7 @@ fn the_state_has_every_part_of_the_contract() {
                 "unregistered",
                 "expired",
                 "exhausted",
+                "coalesced",
                 "shed",
                 "lost",
                 "buffered",
@@ -232,7 +233,9 @@ fn the_metrics_have_every_outcome_from_the_start_and_agree_with_the_state() {
         "{fresh:?}"
     );
     assert!(fresh.body.trim_end().ends_with("# EOF"), "{}", fresh.body);
-    for outcome in ["delivered", "rejected", "unregistered", "expired", "exhausted", "shed", "lost"] {
+    for outcome in
+        ["delivered", "rejected", "unregistered", "expired", "exhausted", "coalesced", "shed", "lost"]
+    {
         assert!(
             fresh.body.lines().any(|line| line.contains(&format!("\"{outcome}\"")) && line.ends_with(" 0")),
             "{outcome} is not at 0 in:\n{}",

@@ -15,9 +15,9 @@ use crate::feedback::Results;
 use crate::feedback::results::{self, Bound, Report, Source};
 use crate::flow::{Door, RouteCell, Sighting, Wanted, Whereabouts};
 use crate::ingest::http::server;
-use crate::ingest::{Ingest, IngestRoute, Settings};
+use crate::ingest::{Ingest, IngestRoute, Seen, Settings};
 use crate::outcome::Refusal;
-use crate::push::{Addressee, KeyMint, Push, PushRequest, RouteId, Target};
+use crate::push::{Addressee, Digest, KeyMint, Push, PushRequest, RouteId, Target};
 use crate::transport::{ConnectError, Connector, RenderError, Session};
 use crate::units::Clock;
 
@@ -56,6 +56,10 @@ impl Door for FakeDoor {
 
     fn refuse(&self, route: Option<RouteId>, count: u64) {
         self.refused.lock().push((route, count));
+    }
+
+    fn repeat(&self, route: RouteId, count: u64) {
+        self.refuse(Some(route), count);
     }
 
     fn find(&self, wanted: &Wanted) -> Option<Sighting> {
@@ -117,6 +121,8 @@ pub(super) fn settings() -> Settings {
         max_connections: 64,
         max_body: 2_048,
         max_batch: 5,
+        idempotency_window: Duration::from_secs(600),
+        idempotency_ids: 10_000,
         read_timeout: Duration::from_millis(200),
         ttl: [60, 600, 3_600, 86_400].map(Duration::from_secs),
     }
@@ -148,6 +154,8 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
         look_ups: tokio::sync::Semaphore::new(1),
         mint: Arc::new(KeyMint::new(7)),
         clock: Clock::start(),
+        coalesce: Some(Digest::default()),
+        seen: Some(Arc::new(Seen::new(settings.idempotency_window, settings.idempotency_ids))),
         settings,
     };
     (Arc::new(ingest), door)

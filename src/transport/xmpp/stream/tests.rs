@@ -90,6 +90,7 @@ fn push(number: u128) -> Push {
         route: RouteId(0),
         sender: crate::push::SenderId::default(),
         lane: Lane::High,
+        collapse: None,
         attempts: 0,
         maybe_delivered: false,
     }
