@@ -1,4 +1,4 @@
-//! Results by sequence: the ring, its readers, those who wait.
+//! What is recorded of an end, and who hears of it.
 
 use std::sync::Arc;
 use std::time::Duration;
