@@ -11,8 +11,7 @@ use crate::flow::RouteCell;
 use crate::ledger::Ledger;
 use crate::push::{KeyMint, RouteId};
 use crate::pusher::Wiring;
-use crate::transport::xmpp::SettingsError;
-use crate::transport::{Connector, xmpp};
+use crate::transport::{Connector, SettingsError, fcm, xmpp};
 use crate::units::Clock;
 
 /// Connections of one route that may be opening at the same time.
@@ -83,5 +82,6 @@ fn cell((index, route): (usize, &Route)) -> Arc<RouteCell> {
 fn connector(transport: &Transport) -> Result<Arc<dyn Connector>, SettingsError> {
     match transport {
         Transport::Xmpp(settings) => Ok(Arc::new(xmpp::Connector::new(settings.clone())?)),
+        Transport::Fcm(settings) => Ok(Arc::new(fcm::Connector::new(settings.clone())?)),
     }
 }
