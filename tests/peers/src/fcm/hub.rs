@@ -86,6 +86,7 @@ impl Hub {
         let connection = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, commands) = mpsc::channel(COMMANDS);
         self.lines.lock().insert(connection, sender);
+        self.books.ledger.lock().opened(connection);
         Line { connection, commands, knobs: self.knobs.subscribe() }
     }
 
