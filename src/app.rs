@@ -4,6 +4,7 @@ mod control;
 mod endpoint;
 mod figures;
 mod http;
+mod limits;
 mod parts;
 mod service;
 mod snapshot;
@@ -23,10 +24,13 @@ use tokio::time::Instant;
 
 use crate::cli::Exit;
 use crate::config::Config;
+use crate::ledger::Ledger;
 
 /// How often the drain looks whether everything has ended.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 const DRAIN_REPORT: Duration = Duration::from_secs(1);
+/// The longest that the end waits for the webhook's receiver.
+const LAST_RESULTS: Duration = Duration::from_secs(10);
 /// What the tree gets to stop in when the drain deadline has passed.
 const LAST_RESORT: Duration = Duration::from_secs(2);
 
@@ -110,6 +114,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let ingest = bind(config.ingest.listen, "ingest")?;
     let admin = bind(config.admin.listen, "admin")?;
     let broken = |error: &dyn std::fmt::Display| ServeError::Broken(error.to_string());
+    limits::warn_if_short(&config);
     let workers =
         (0..config.runtime.delivery_threads).map(|number| WorkerSpec::new(format!("delivery-{number}")));
     let runtime = Runtime::start(workers.collect()).map_err(|error| broken(&error))?;
@@ -152,30 +157,54 @@ async fn drain(service: &Service, root: &SupervisorHandle, signals: &mut Signals
     service.parts.intake.set_draining(true);
     let end = Instant::now() + deadline;
     let ledger = &service.parts.ledger;
-    let mut next_report = Instant::now() + DRAIN_REPORT;
     let emptied = async {
-        while ledger.total().held() > 0 {
-            tokio::time::sleep(DRAIN_LOOK).await;
-            if Instant::now() >= next_report {
-                log::info!(
-                    "draining held={} left={:?}",
-                    ledger.total().held(),
-                    end.saturating_duration_since(Instant::now())
-                );
-                next_report += DRAIN_REPORT;
-            }
+        empty(ledger, end).await;
+        // A request that was past the gate when it closed may be accepted still; when ingest has stopped, none is left.
+        if let Err(error) = root.terminate_child("ingest").await {
+            log::warn!("ingest was not stopped error={error}");
         }
+        empty(ledger, end).await;
     };
     tokio::select! {
         () = emptied => {}
         () = tokio::time::sleep_until(end) => log::error!("the drain deadline passed"),
         reason = signals.stop() => log::warn!("second signal: stopping at once reason={reason}"),
     }
-    let unfinished = ledger.total().held();
+    service.parts.results.close();
+    last_results(service, end).await;
     let left = end.saturating_duration_since(Instant::now());
-    let exit = root.shutdown(if unfinished == 0 { left.max(LAST_RESORT) } else { LAST_RESORT }).await;
+    let limit = if ledger.total().held() == 0 { left.max(LAST_RESORT) } else { LAST_RESORT };
+    let exit = root.shutdown(limit).await;
     log::debug!("the tree has stopped exit={exit}");
-    unfinished
+    // Only now: nothing comes in any more, and what was answered at the last moment counts.
+    ledger.total().held()
+}
+
+/// Waits until every accepted push has ended, and says how it goes.
+async fn empty(ledger: &Ledger, end: Instant) {
+    let mut next_report = Instant::now() + DRAIN_REPORT;
+    while ledger.total().held() > 0 {
+        tokio::time::sleep(DRAIN_LOOK).await;
+        let now = Instant::now();
+        if now >= next_report {
+            let left = end.saturating_duration_since(now);
+            log::info!("draining held={} left={left:?}", ledger.total().held());
+            next_report += DRAIN_REPORT;
+        }
+    }
+}
+
+/// Gives the webhook the time that is left to post the last results, but no more than [`LAST_RESULTS`].
+async fn last_results(service: &Service, end: Instant) {
+    let hook = &service.parts.hook;
+    let posted = async {
+        while !hook.is_idle() {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+    };
+    if tokio::time::timeout_at(end.min(Instant::now() + LAST_RESULTS), posted).await.is_err() {
+        log::error!("results the webhook's receiver did not take are lost count={}", hook.counts().pending);
+    }
 }
 
 fn bind(address: SocketAddr, what: &'static str) -> Result<TcpListener, ServeError> {

@@ -6,8 +6,13 @@
 //! demand does not: a new incarnation connects to the port, and every pusher subscribes again.
 
 mod delayed;
+mod drain;
+mod fifo;
 mod intake;
 mod lanes;
+mod line;
+mod occupancy;
+mod places;
 mod queue;
 
 use std::collections::HashMap;
@@ -16,11 +21,11 @@ use std::time::Duration;
 
 use actix::prelude::*;
 pub use intake::Intake;
+pub use occupancy::Load;
 use pushweir_actors::{
     Ask, Asked, Cancel, CancelReason, ConsumerLink, DemandDispatcher, Events, Exit, Link, ProducerLink, Stop,
     Subscribe, SubscriptionId, Turn, Undelivered,
 };
-pub use queue::Load;
 
 use crate::ledger::Place;
 use crate::outcome::Outcome;
@@ -49,8 +54,14 @@ pub struct Settings {
     pub buffer: u64,
     /// Bytes the buffer holds, overhead included.
     pub buffer_bytes: u64,
+    /// The share of both that only `critical` pushes may use, 0 to 0.9.
+    pub critical_reserve: f64,
     /// What goes when it is full.
     pub keep: Keep,
+    /// Whether a push that would wait longer than it lives is refused at the door.
+    pub refuse_late: bool,
+    /// Whether a newer push with the same route, target and collapse key replaces one in the buffer.
+    pub coalesce: bool,
     /// Batches that may wait between the HTTP threads and the collector.
     pub intake: usize,
 }
@@ -111,6 +122,7 @@ impl Collector {
         let mut expired = Vec::new();
         let pushes = self.intake.with_queue(|queue| queue.take(route, count, now, &mut expired));
         let (taken, late) = (pushes.len(), expired.len() as u64);
+        self.intake.tell_ended(&expired, Outcome::Expired);
         self.intake.ledger().enter(route, |books| {
             books.end(late, Place::Buffered, Outcome::Expired);
             books.transfer(taken as u64, Place::Buffered, Place::InFlight);
@@ -143,12 +155,15 @@ impl Collector {
         let now = self.intake.clock().now();
         for index in 0..self.demand.len() {
             let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
-            let released = self.intake.with_queue(|queue| queue.release_due(route, now)) as u64;
+            let mut coalesced = Vec::new();
+            let released =
+                self.intake.with_queue(|queue| queue.release_due(route, now, &mut coalesced)) as u64;
             if released > 0 {
                 self.intake
                     .ledger()
                     .enter(route, |books| books.transfer(released, Place::WaitingRetry, Place::Buffered));
             }
+            self.intake.end_buffered(&coalesced, Outcome::Coalesced);
         }
         self.serve_all(ctx);
     }

@@ -43,6 +43,10 @@ pub struct Config {
     pub admin: admin::Settings,
     /// `[feedback]`.
     pub feedback: feedback::Settings,
+    /// `[feedback]`: what senders learn of pushes that have ended.
+    pub results: feedback::results::Settings,
+    /// `[feedback.webhook]`.
+    pub webhook: feedback::webhook::Settings,
     /// `[telemetry] log`: a level or an env_logger filter.
     pub log: String,
     /// `[[route]]`, at least one, names unique.
@@ -67,6 +71,8 @@ pub struct Route {
     pub name: String,
     /// Pushers, each with a connection of its own.
     pub connections: u32,
+    /// Its weight when routes compete for the buffer.
+    pub share: u32,
     /// Shortest delay before a pusher that failed is started again.
     pub restart_min: Duration,
     /// Longest such delay.
@@ -87,7 +93,7 @@ pub enum Transport {
     /// `transport = "xmpp"`, `[route.xmpp]`.
     Xmpp(transport::xmpp::Settings),
     /// `transport = "fcm"`, `[route.fcm]`.
-    Fcm(transport::fcm::Settings),
+    Fcm(Box<transport::fcm::Settings>),
 }
 
 /// A configuration and what `check` says about it.

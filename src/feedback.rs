@@ -3,13 +3,17 @@
 //! Pushers call it, a batch at a time, on their own arbiter; it moves pushes back through [`Returns`] and enters outcomes in the ledger.
 
 mod codes;
+pub mod results;
 mod retry;
+pub mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use codes::Codes;
+pub use results::Results;
+use results::{Done, Ending};
 pub use retry::{Consequence, consequence};
 
 use crate::flow::Returns;
@@ -36,32 +40,50 @@ pub struct Feedback {
     returns: Arc<dyn Returns>,
     clock: Clock,
     codes: Codes,
+    results: Arc<Results>,
     maybe_delivered: AtomicU64,
 }
 
 // === impl Feedback ===
 
 impl Feedback {
-    /// Returns a handle that enters outcomes in `ledger` and sends pushes back through `returns`.
-    pub fn new(settings: Settings, ledger: Arc<Ledger>, returns: Arc<dyn Returns>, clock: Clock) -> Self {
-        Self { settings, ledger, returns, clock, codes: Codes::default(), maybe_delivered: AtomicU64::new(0) }
+    /// Returns a handle that enters outcomes in `ledger`, sends pushes back through `returns`, and records ends in `results`.
+    pub fn new(
+        settings: Settings,
+        ledger: Arc<Ledger>,
+        returns: Arc<dyn Returns>,
+        results: Arc<Results>,
+        clock: Clock,
+    ) -> Self {
+        let (codes, maybe_delivered) = (Codes::default(), AtomicU64::new(0));
+        Self { settings, ledger, returns, clock, codes, results, maybe_delivered }
     }
 
-    /// Settles one batch of answered attempts of a route: `delivered` plain successes, and the others one by one.
+    /// Returns whether this delivered push must be handed to [`Self::settle`] by itself, and not only be counted.
+    pub fn wants_delivery(&self, verdict: &Verdict) -> bool {
+        matches!(verdict, Verdict::Delivered { canonical: Some(_) }) || self.results.wants_deliveries()
+    }
+
+    /// Settles one batch of answered attempts of a route: `delivered` plain successes that nobody asked about, and the others one by one.
     pub fn settle(&self, route: RouteId, delivered: u64, others: Vec<(Push, Verdict)>) {
         let now = self.clock.now();
         let mut ended = [0_u64; Outcome::ALL.len()];
         ended[Outcome::Delivered as usize] = delivered;
         let mut put_back = Vec::new();
         let mut retries: Vec<(Moment, Push)> = Vec::new();
+        let mut endings = Vec::new();
         for (mut push, verdict) in others {
             self.note(&push, &verdict);
             match consequence(&mut push, &verdict, now, &self.settings, fastrand::f64()) {
-                Consequence::End(outcome) => ended[outcome as usize] += 1,
+                Consequence::End(outcome) => {
+                    ended[outcome as usize] += 1;
+                    endings.push(Ending { push, outcome, verdict });
+                }
                 Consequence::PutBack => put_back.push(push),
                 Consequence::RetryAt(due) => retries.push((due, push)),
             }
         }
+        self.results.record(endings);
         self.ledger.enter(route, |books| {
             for outcome in Outcome::ALL {
                 books.end(ended[outcome as usize], Place::InFlight, outcome);
@@ -75,6 +97,16 @@ impl Feedback {
     pub fn unanswered(&self, route: RouteId, pushes: Vec<Push>) {
         self.maybe_delivered.fetch_add(pushes.len() as u64, Ordering::Relaxed);
         self.settle(route, 0, pushes.into_iter().map(|push| (push, Verdict::Unanswered)).collect());
+    }
+
+    /// Returns whether deliveries are to be remembered.
+    pub fn keeps_history(&self) -> bool {
+        self.results.keeps_history()
+    }
+
+    /// Remembers deliveries, for those who ask for one of them.
+    pub fn remember(&self, done: Vec<Done>) {
+        self.results.remember(done);
     }
 
     /// Puts back pushes that were never sent.

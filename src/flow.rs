@@ -4,15 +4,17 @@
 
 mod cells;
 mod command;
+mod look;
 mod port;
 
 use std::time::Duration;
 
 pub use cells::{Nudge, PusherCell, PusherState, RouteCell};
 pub use command::{Command, CommandError, RestartMode};
+pub use look::{Look, Sighting, Wanted, Whereabouts, find_in_flight};
 pub use port::Port;
 
-use crate::outcome::Refusal;
+use crate::outcome::{Outcome, Refusal};
 use crate::push::{Push, RouteId};
 use crate::units::Moment;
 
@@ -24,15 +26,27 @@ pub trait Door: Send + Sync {
     /// The refusal that its pushes get: draining, paused, route down.
     fn gate(&self, route: RouteId) -> Result<(), Refusal>;
 
-    /// Takes over a batch for one route and returns how many of its pushes, from the front, hold a place in the buffer.
-    /// The others are shed ([`Refusal::ShedBufferFull`]). The ledger has all of them when this returns.
-    fn admit(&self, route: RouteId, batch: Vec<Push>) -> usize;
+    /// Takes over a batch for one route and returns which of its pushes, by position in rising order, got no place in the buffer, and
+    /// why; nothing means that all hold one. The ledger has all of them when this returns.
+    fn admit(&self, route: RouteId, batch: Vec<Push>) -> Vec<(usize, Refusal)>;
 
     /// Enters refused pushes in the ledger; `None` if their route is not known.
     fn refuse(&self, route: Option<RouteId>, count: u64);
 
+    /// Enters pushes that repeat others in the ledger: refused, and counted as duplicates too.
+    fn repeat(&self, route: RouteId, count: u64);
+
+    /// Looks through everything that is queued or waits for a retry; costs a look at each push under the queue's lock.
+    fn find(&self, wanted: &Wanted) -> Option<Sighting>;
+
     /// Returns when a sender that was shed should come back, from the measured drain rate; at least a second.
     fn retry_after(&self, route: RouteId) -> Duration;
+}
+
+/// The way out: who is told of pushes that have ended without an answer. Implemented by `feedback::Results`.
+pub trait Ended: Send + Sync {
+    /// Takes note that these pushes have ended. The ledger has them already or will in a moment; nothing is kept of them but a result.
+    fn ended(&self, pushes: &[Push], outcome: Outcome);
 }
 
 /// The way back: where pushes go that were with a pusher and have not ended. Implemented by `collector::Intake`.

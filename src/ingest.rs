@@ -5,15 +5,21 @@
 
 mod admit;
 mod answer;
+mod find;
 pub mod http;
+mod seen;
 pub mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::flow::Door;
-use crate::push::{KeyMint, RouteId};
+pub use seen::Seen;
+use tokio::sync::Semaphore;
+
+use crate::feedback::Results;
+use crate::flow::{Door, RouteCell};
+use crate::push::{Digest, KeyMint, RouteId};
 use crate::transport::Connector;
 use crate::units::{Clock, Secret};
 
@@ -37,6 +43,10 @@ pub struct Settings {
     pub max_batch: usize,
     /// Time a client has to send its head, and again for its whole body.
     pub read_timeout: Duration,
+    /// How long a sender's id is remembered; zero for never.
+    pub idempotency_window: Duration,
+    /// How many ids are remembered at most.
+    pub idempotency_ids: usize,
     /// Time to live of a push that names none, by lane ([`crate::push::Lane::index`]).
     pub ttl: [Duration; 4],
 }
@@ -48,6 +58,8 @@ pub struct IngestRoute {
     pub name: String,
     /// Its index.
     pub id: RouteId,
+    /// What is known of it and its pushers.
+    pub cell: Arc<RouteCell>,
     /// What renders its payloads.
     pub connector: Arc<dyn Connector>,
 }
@@ -58,10 +70,18 @@ pub struct Ingest {
     pub routes: Vec<IngestRoute>,
     /// The way into the collector.
     pub door: Arc<dyn Door>,
+    /// How pushes ended.
+    pub results: Arc<Results>,
+    /// Look-ups of single pushes, one at a time.
+    pub look_ups: Semaphore,
     /// Makes keys.
     pub mint: Arc<KeyMint>,
     /// The process's clock.
     pub clock: Clock,
+    /// Tells which pushes replace each other in the buffer; `None` if none do.
+    pub coalesce: Option<Digest>,
+    /// Which ids were taken lately; `None` if that does not matter.
+    pub seen: Option<Arc<Seen>>,
     /// `[ingest]`.
     pub settings: Settings,
 }

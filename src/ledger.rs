@@ -29,6 +29,8 @@ pub struct Books {
     pub received: u64,
     /// Never accepted.
     pub refused: u64,
+    /// Those of the refused that repeat one taken before, by its id; their sender is told that it is accepted.
+    pub duplicates: u64,
     /// Taken over; sheds at the door are among them, and end as `shed`.
     pub accepted: u64,
     /// See [`Outcome::Delivered`].
@@ -41,6 +43,8 @@ pub struct Books {
     pub expired: u64,
     /// See [`Outcome::Exhausted`].
     pub exhausted: u64,
+    /// See [`Outcome::Coalesced`].
+    pub coalesced: u64,
     /// See [`Outcome::Shed`].
     pub shed: u64,
     /// See [`Outcome::Lost`].
@@ -77,6 +81,7 @@ impl Books {
             + self.unregistered
             + self.expired
             + self.exhausted
+            + self.coalesced
             + self.shed
             + self.lost
     }
@@ -90,12 +95,14 @@ impl Books {
     pub fn add(&mut self, other: &Self) {
         self.received += other.received;
         self.refused += other.refused;
+        self.duplicates += other.duplicates;
         self.accepted += other.accepted;
         self.delivered += other.delivered;
         self.rejected += other.rejected;
         self.unregistered += other.unregistered;
         self.expired += other.expired;
         self.exhausted += other.exhausted;
+        self.coalesced += other.coalesced;
         self.shed += other.shed;
         self.lost += other.lost;
         self.buffered += other.buffered;
@@ -108,6 +115,12 @@ impl Books {
     pub fn refuse(&mut self, count: u64) {
         self.received += count;
         self.refused += count;
+    }
+
+    /// Enters `count` pushes that repeat others.
+    pub fn repeat(&mut self, count: u64) {
+        self.refuse(count);
+        self.duplicates += count;
     }
 
     /// Enters pushes taken over: `held` that got a place in the buffer and `shed` that did not.
@@ -153,6 +166,7 @@ impl Books {
             Outcome::Unregistered => &mut self.unregistered,
             Outcome::Expired => &mut self.expired,
             Outcome::Exhausted => &mut self.exhausted,
+            Outcome::Coalesced => &mut self.coalesced,
             Outcome::Shed => &mut self.shed,
             Outcome::Lost => &mut self.lost,
         }
@@ -232,7 +246,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn possible_entries_always_balance(steps in prop::collection::vec((0..5_u8, 0..3_usize, 0..7_usize, 0..50_u64), 0..80)) {
+        fn possible_entries_always_balance(steps in prop::collection::vec((0..5_u8, 0..3_usize, 0..Outcome::ALL.len(), 0..50_u64), 0..80)) {
             let mut books = Books::default();
             for (kind, place, other, count) in steps {
                 let from = PLACES[place];

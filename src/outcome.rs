@@ -18,6 +18,8 @@ pub enum Outcome {
     Expired,
     /// It used up its attempts.
     Exhausted,
+    /// A newer push with the same route, target and collapse key made it needless.
+    Coalesced,
     /// The full buffer's policy dropped it.
     Shed,
     /// An actor's crash destroyed it; the target is none, ever.
@@ -40,6 +42,10 @@ pub enum Refusal {
     RefusedPaused,
     /// The route's supervisor gave up.
     RefusedRouteDown,
+    /// A push with the same id is being admitted.
+    RefusedDuplicate,
+    /// What waits before it will take longer than it lives.
+    RefusedDeadline,
     /// The buffer is full and keeps what it has, or the bounded intake is full.
     ShedBufferFull,
 }
@@ -82,12 +88,13 @@ pub enum Verdict {
 
 impl Outcome {
     /// All outcomes, in the ledger's order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Delivered,
         Self::Rejected,
         Self::Unregistered,
         Self::Expired,
         Self::Exhausted,
+        Self::Coalesced,
         Self::Shed,
         Self::Lost,
     ];
@@ -100,6 +107,7 @@ impl Outcome {
             Self::Unregistered => "unregistered",
             Self::Expired => "expired",
             Self::Exhausted => "exhausted",
+            Self::Coalesced => "coalesced",
             Self::Shed => "shed",
             Self::Lost => "lost",
         }
@@ -118,6 +126,8 @@ impl Refusal {
             Self::RefusedDraining => "refused_draining",
             Self::RefusedPaused => "refused_paused",
             Self::RefusedRouteDown => "refused_route_down",
+            Self::RefusedDuplicate => "refused_duplicate",
+            Self::RefusedDeadline => "refused_deadline",
             Self::ShedBufferFull => "shed_buffer_full",
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! The provider's payload is rendered once, at ingest ([`Push::payload`]); after that no stage looks into it.
 
+mod collapse;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod key;
@@ -11,15 +12,20 @@ mod request;
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use collapse::{CollapseId, Digest};
 pub use key::{KeyMint, PushKey};
 pub use lane::Lane;
-pub use request::{Notification, PushRequest, Target};
+pub use request::{Addressee, Notification, PushRequest, Target};
 
 use crate::units::Moment;
 
 /// The index of a route in the configuration's order; stable for the life of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteId(pub u16);
+
+/// Who sent a push: the position of its bearer token in `[ingest] tokens`; 0 where no tokens are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SenderId(pub u16);
 
 /// One push, rendered for its route's transport.
 #[derive(Debug, Clone)]
@@ -36,18 +42,34 @@ pub struct Push {
     pub deadline: Moment,
     /// Where it goes.
     pub route: RouteId,
+    /// Who sent it.
+    pub sender: SenderId,
     /// Its priority lane.
     pub lane: Lane,
+    /// Set if a newer push with the same identity makes this one needless.
+    pub collapse: Option<Box<CollapseId>>,
     /// Attempts that counted so far.
     pub attempts: u8,
     /// Whether an earlier attempt ended without an answer, so that the provider may have it already.
     pub maybe_delivered: bool,
 }
 
+/// Bytes of a collapse identity and its entry in the index.
+const COLLAPSE_COST: usize = 80;
+
 // === impl RouteId ===
 
 impl RouteId {
     /// Returns the position in the list of routes.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+// === impl SenderId ===
+
+impl SenderId {
+    /// Returns the position in the list of senders.
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
@@ -59,12 +81,24 @@ impl Push {
     /// Returns the bytes it occupies in the buffer, overhead included; what `buffer_bytes` bounds.
     pub fn cost(&self) -> u64 {
         let text = self.payload.len() + self.name.as_ref().map_or(0, |name| name.len());
-        (text + size_of::<Self>()) as u64
+        let collapse = if self.collapse.is_some() { COLLAPSE_COST } else { 0 };
+        (text + size_of::<Self>() + collapse) as u64
+    }
+
+    /// Copies its payload out of the buffer that it shares with its batch, so that a push that stays behind does not keep the whole
+    /// batch in memory.
+    pub fn detach(&mut self) {
+        self.payload = Bytes::copy_from_slice(&self.payload);
     }
 
     /// Returns what is left of its time to live, zero if it has passed.
     pub fn time_left(&self, now: Moment) -> Duration {
         self.deadline.since(now)
+    }
+
+    /// Returns whether it was admitted after another.
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        (self.accepted_at, self.key) > (other.accepted_at, other.key)
     }
 
     /// Returns whether its deadline has passed.
@@ -76,6 +110,17 @@ impl Push {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_detached_push_keeps_nothing_of_its_batch() {
+        let batch = Bytes::from(vec![7; 1000]);
+        let mut push = fixture::push(1, Lane::Normal);
+        push.payload = batch.slice(10..20);
+        assert!(!batch.is_unique());
+        push.detach();
+        assert_eq!(&push.payload[..], [7; 10]);
+        assert!(batch.is_unique());
+    }
 
     #[test]
     fn a_buffered_push_stays_compact() {

@@ -15,24 +15,27 @@
 
 mod held;
 mod inflight;
+mod owed;
+mod pace;
 mod sessions;
 mod window;
 mod wiring;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use held::Held;
 use inflight::SessionNumber;
+use owed::Owed;
+use pace::Pace;
 use pushweir_actors::{Cancelled, ConsumerLink, Events, Exit, Link, Stop};
 use sessions::{FromSession, Live};
 use window::Window;
 pub use wiring::{Settings, Wiring};
 
 use crate::flow::{Nudge, PusherCell, PusherState};
-use crate::push::{Push, PushKey};
+use crate::push::Push;
 use crate::transport::{ConnectError, Session};
 use crate::units::Moment;
 
@@ -50,8 +53,9 @@ pub struct Pusher {
     window: Window,
     current: Option<Live>,
     retiring: Vec<Live>,
-    /// Pushes taken back from the current session for want of an answer.
-    overdue: HashSet<PushKey>,
+    /// Answers of the current session that are not waited for, though the provider may count their pushes.
+    owed: Owed,
+    pace: Pace,
     last_session: SessionNumber,
     is_login_refused: bool,
     is_stopping: bool,
@@ -71,7 +75,8 @@ impl Pusher {
             window: Window::default(),
             current: None,
             retiring: Vec::new(),
-            overdue: HashSet::new(),
+            owed: Owed::default(),
+            pace: Pace::default(),
             last_session: SessionNumber::default(),
             is_login_refused: false,
             is_stopping: false,
@@ -88,12 +93,17 @@ impl Pusher {
     }
 
     fn connect(&mut self, ctx: &mut Context<Self>) {
+        if self.is_stopping {
+            return;
+        }
         let wiring = Arc::clone(&self.wiring);
         let attempt = async move {
             let _permit = wiring.logins.acquire().await;
             wiring.connector.connect().await
         };
         ctx.spawn(attempt.into_actor(self).map(|result, pusher, ctx| match result {
+            // A pusher that stops stays for the answers that it is owed, and for nothing else.
+            _ if pusher.is_stopping => {}
             Ok(session) => pusher.connected(session, ctx),
             Err(error) => pusher.not_connected(&error, ctx),
         }));
@@ -109,9 +119,9 @@ impl Pusher {
             session.window
         );
         self.window = Window::open(session.window);
-        self.overdue.clear();
+        self.owed.clear();
         self.cell.set_connected(Some(self.now()));
-        self.current = Some(Live::attach(self.last_session, session, ctx));
+        self.current = Some(Live::attach(self.last_session, session, self.now(), ctx));
         self.follow_switches(ctx);
         self.publish();
     }
@@ -127,7 +137,7 @@ impl Pusher {
             );
             self.is_login_refused = true;
             ctx.run_later(retry.mul_f64(1.0 + fastrand::f64() / 4.0), Self::connect);
-        } else if self.retiring.is_empty() || self.is_stopping {
+        } else if self.retiring.is_empty() {
             log::warn!("could not connect pusher={} error={:?}", self.name(), error.to_string());
             self.link.exit(Exit::Failed(error.to_string()));
             ctx.stop();
@@ -205,15 +215,14 @@ impl Pusher {
         }
         live.is_ours_to_close = ours;
         let number = live.number;
+        let life = self.now().since(live.since);
         self.retiring.push(live);
         ctx.run_later(self.wiring.settings.drain_timeout, move |pusher, _ctx| {
             if let Some(live) = pusher.retiring.iter_mut().find(|live| live.number == number) {
                 live.outbox.finish();
             }
         });
-        if !self.is_stopping {
-            self.connect(ctx);
-        }
+        self.replace(life, ctx);
     }
 
     fn take_back_overdue(&mut self, ctx: &mut Context<Self>) {
@@ -226,7 +235,7 @@ impl Pusher {
         for (session, push) in overdue {
             if Some(session) == current {
                 self.window.lapse(1);
-                self.overdue.insert(push.key);
+                self.owed.add(push.key);
             }
             pushes.push(push);
         }
@@ -293,7 +302,7 @@ impl Actor for Pusher {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.cell.attach(ctx.address().recipient());
+        self.cell.attach(ctx.address().recipient(), ctx.address().recipient());
         let look = (self.wiring.settings.answer_timeout / 4)
             .clamp(Duration::from_millis(100), Duration::from_secs(5));
         ctx.run_interval(look, Self::take_back_overdue);

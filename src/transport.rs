@@ -18,7 +18,7 @@ use futures_util::Stream;
 use futures_util::future::LocalBoxFuture;
 
 use crate::outcome::{Refusal, Verdict};
-use crate::push::{Push, PushKey, PushRequest};
+use crate::push::{Addressee, Push, PushKey, PushRequest};
 
 /// Opens sessions for one route; cheap to clone the settings into each attempt.
 pub trait Connector: Send + Sync + std::fmt::Debug {
@@ -30,6 +30,10 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Why the provider would refuse it, in words that name the field.
     fn render(&self, request: &PushRequest<'_>, payload: &mut Vec<u8>) -> Result<(), RenderError>;
+
+    /// Returns whom a payload of [`Connector::render`] is for, if it is one. Reading it back when a push has failed costs the pushes that
+    /// do not fail nothing.
+    fn addressee(&self, payload: &[u8]) -> Option<Addressee>;
 
     /// Names the peer for logs, such as `127.0.0.1:5236`.
     fn peer(&self) -> String;

@@ -27,7 +27,7 @@ pub enum Keep {
 /// assert_eq!(buffer.store(["c", "d"]), ["a"]);
 /// assert_eq!(buffer.take(2), ["b", "c"]);
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Buffer<E> {
     events: VecDeque<E>,
     capacity: usize,

@@ -5,6 +5,7 @@
 //! is made again, with back-off, when its producer was lost or is not there yet. Invariant: a subscription that the
 //! producer may know is in `ties`, and a dropped tie tells the producer.
 
+mod counted;
 mod flow;
 mod handlers;
 mod logic;
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::counters::StageCounters;
 use crate::demand::{AutomaticDemand, Delivery};
-use crate::protocol::{CancelReason, ConsumerLink, Events, IdMap, SubscriptionId, Upstream};
+use crate::protocol::{CancelReason, ConsumerLink, Events, IdMap, MailboxGauge, SubscriptionId, Upstream};
 use crate::supervisor::Link;
 use flow::Order;
 use subscription::Consequence;
@@ -56,6 +57,7 @@ pub struct Consumer<L: ConsumerLogic> {
     retries: IdMap<SpawnHandle>,
     at_start: Vec<Subscription<L::Event>>,
     counters: Arc<StageCounters>,
+    mailbox: Arc<MailboxGauge>,
     exit: Option<CancelReason>,
     link: Option<Link>,
 }
@@ -72,6 +74,7 @@ impl<L: ConsumerLogic> Consumer<L> {
             retries: IdMap::default(),
             at_start: Vec::new(),
             counters: Arc::default(),
+            mailbox: Arc::default(),
             exit: None,
             link: None,
         }
@@ -86,6 +89,12 @@ impl<L: ConsumerLogic> Consumer<L> {
     /// Reports its end, and why, through `link` to the supervisor that started it.
     pub fn supervised_by(mut self, link: Link) -> Self {
         self.link = Some(link);
+        self
+    }
+
+    /// Counts into `counters`, for instance those of the consumer it takes the place of.
+    pub fn with_counters(mut self, counters: Arc<StageCounters>) -> Self {
+        self.counters = counters;
         self
     }
 
@@ -141,7 +150,7 @@ impl<L: ConsumerLogic> Consumer<L> {
         failures: u32,
         ctx: &mut Context<Self>,
     ) -> Result<SubscriptionId, Subscription<L::Event>> {
-        let link = ConsumerLink::to(&ctx.address());
+        let link = ConsumerLink::counted(&ctx.address(), &self.mailbox);
         let upstream = plan
             .port
             .current()
@@ -245,15 +254,18 @@ impl<L: ConsumerLogic> Actor for Consumer<L> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        self.counters.watch_mailbox(Some(&self.mailbox));
         for subscription in std::mem::take(&mut self.at_start) {
             self.subscribe(subscription, None, ctx);
         }
         if let Some(link) = &self.link {
+            link.observe(&self.counters);
             link.started();
         }
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
+        self.counters.watch_mailbox(None);
         // Actix runs this while a panic unwinds, too; then the dropped ties tell the producers the truth.
         if std::thread::panicking() {
             return;

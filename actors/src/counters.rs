@@ -2,10 +2,15 @@
 //!
 //! Each stage writes its own, once per message; monitors read them. A busy stage is read as fast as an idle one.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use serde::Serialize;
 use tokio::time::Instant;
+
+use crate::protocol::MailboxGauge;
 
 /// The counters and gauges of one stage. Counters only ascend.
 ///
@@ -22,6 +27,32 @@ pub struct StageCounters {
     demand: AtomicU64,
     /// Microseconds from the epoch to the last message, plus one; 0 before the first.
     last_message: AtomicU64,
+    /// That of the present life; touched per life and per look, never per message.
+    mailbox: Mutex<Option<Arc<MailboxGauge>>>,
+}
+
+/// What [`StageCounters`] said at one moment. The numbers are read one after the other while the stage works, so those
+/// of a busy stage need not add up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct StageSnapshot {
+    /// See [`StageCounters::mailbox`].
+    pub mailbox: u64,
+    /// See [`StageCounters::events_in`].
+    pub events_in: u64,
+    /// See [`StageCounters::events_out`].
+    pub events_out: u64,
+    /// See [`StageCounters::shed`].
+    pub shed: u64,
+    /// See [`StageCounters::returned`].
+    pub returned: u64,
+    /// See [`StageCounters::lost`].
+    pub lost: u64,
+    /// See [`StageCounters::buffered`].
+    pub buffered: u64,
+    /// See [`StageCounters::demand`].
+    pub demand: u64,
+    /// Seconds since the stage handled its last message; `None` if it has not handled any.
+    pub idle_seconds: Option<f64>,
 }
 
 // === impl StageCounters ===
@@ -38,6 +69,7 @@ impl Default for StageCounters {
             buffered: AtomicU64::default(),
             demand: AtomicU64::default(),
             last_message: AtomicU64::default(),
+            mailbox: Mutex::default(),
         }
     }
 }
@@ -78,6 +110,30 @@ impl StageCounters {
         self.demand.load(Ordering::Relaxed)
     }
 
+    /// Returns how many messages of its peers wait for the stage: subscriptions, asks and cancels for a producer that
+    /// [publishes itself](crate::Producer::with_port), deliveries and their ends for a consumer. 0 while the stage is down.
+    ///
+    /// Not counted is what others send to its address: the mailbox's capacity bounds that, and the intake tells its own
+    /// [length](crate::Intake::len).
+    pub fn mailbox(&self) -> u64 {
+        self.mailbox.lock().as_ref().map_or(0, |gauge| gauge.len())
+    }
+
+    /// Reads all of them.
+    pub fn snapshot(&self, now: Instant) -> StageSnapshot {
+        StageSnapshot {
+            mailbox: self.mailbox(),
+            events_in: self.events_in(),
+            events_out: self.events_out(),
+            shed: self.shed(),
+            returned: self.returned(),
+            lost: self.lost(),
+            buffered: self.buffered(),
+            demand: self.demand(),
+            idle_seconds: self.idle_for(now).map(|idle| idle.as_secs_f64()),
+        }
+    }
+
     /// Returns how long ago the stage handled its last message, or `None` if it has not handled any.
     pub fn idle_for(&self, now: Instant) -> Option<Duration> {
         let micros = self.last_message.load(Ordering::Relaxed).checked_sub(1)?;
@@ -110,6 +166,11 @@ impl StageCounters {
 
     pub(crate) fn set_demand(&self, count: u64) {
         self.demand.store(count, Ordering::Relaxed);
+    }
+
+    /// Notes that a life of the stage begins, which counts its mailbox by `gauge`, or, with `None`, that it is over.
+    pub(crate) fn watch_mailbox(&self, gauge: Option<&Arc<MailboxGauge>>) {
+        *self.mailbox.lock() = gauge.cloned();
     }
 
     pub(crate) fn note_message(&self, now: Instant) {

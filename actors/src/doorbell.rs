@@ -6,15 +6,18 @@
 //! wakes once, and between two turns the mailbox, the timers and the other actors of the arbiter run.
 //!
 //! Invariant: the bell stays armed until the queue has been seen empty *after* disarming. An armed bell costs the
-//! ringing thread one atomic exchange and no wake-up, and no work is ever left behind a silent bell.
+//! ringing thread one atomic exchange and no wake-up, and no work is ever left behind a silent bell. The rules are in
+//! `bell`, where a model checker tries every order of the threads' steps.
+
+mod bell;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
-use futures_util::task::AtomicWaker;
+
+use bell::Bell;
 
 /// A wake-up shared by the threads that fill a queue and the actor that drains it. Cheap to clone.
 ///
@@ -40,13 +43,7 @@ use futures_util::task::AtomicWaker;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Doorbell {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    armed: AtomicBool,
-    waker: AtomicWaker,
+    bell: Arc<Bell>,
 }
 
 /// One go at the queue: drain at most a budget, then call [`Doorbell::rest_if`].
@@ -58,7 +55,7 @@ pub struct Turn;
 /// A bell has one listener: a second `Turns` of the same bell takes the wake-ups away from the first.
 #[derive(Debug)]
 pub struct Turns {
-    shared: Arc<Shared>,
+    bell: Arc<Bell>,
     had_turn: bool,
 }
 
@@ -73,43 +70,29 @@ impl Doorbell {
     /// Announces that the queue holds work; call it after the work is in the queue. Any thread may call it. The
     /// listener is woken only by the call that arms the bell; that one returns true.
     pub fn ring(&self) -> bool {
-        // A plain load first would be cheaper, and wrong: it may read "armed" from before a disarm whose re-check
-        // did not see the new work yet. Two exchanges on one atomic are always seen in one order.
-        let was_silent = !self.shared.armed.swap(true, Ordering::AcqRel);
-        if was_silent {
-            self.shared.waker.wake();
-        }
-        was_silent
+        self.bell.ring()
     }
 
     /// Returns whether turns are due.
     pub fn is_armed(&self) -> bool {
-        self.shared.armed.load(Ordering::Acquire)
+        self.bell.is_armed()
     }
 
     /// Silences the bell. The caller **must** look at its queue afterwards and ring if there is work;
     /// [`Doorbell::rest_if`] does both.
     pub fn disarm(&self) {
-        self.shared.armed.swap(false, Ordering::AcqRel);
+        self.bell.disarm();
     }
 
     /// Ends a turn: silences the bell if the queue is empty, and looks again afterwards, because work may have come
     /// in between without a wake-up. Returns whether the bell is now silent; otherwise another turn follows.
     pub fn rest_if(&self, is_empty: impl Fn() -> bool) -> bool {
-        if !is_empty() {
-            return false;
-        }
-        self.disarm();
-        if is_empty() {
-            return true;
-        }
-        self.ring();
-        false
+        self.bell.rest_if(is_empty)
     }
 
     /// Returns the stream of turns for the one actor that drains the queue.
     pub fn turns(&self) -> Turns {
-        Turns { shared: Arc::clone(&self.shared), had_turn: false }
+        Turns { bell: Arc::clone(&self.bell), had_turn: false }
     }
 }
 
@@ -119,20 +102,8 @@ impl Stream for Turns {
     type Item = Turn;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Turn>> {
-        // Register before looking, or a ring between the two would wake nobody.
-        self.shared.waker.register(cx.waker());
-        if !self.shared.armed.load(Ordering::Acquire) {
-            self.had_turn = false;
-            return Poll::Pending;
-        }
-        if self.had_turn {
-            // Pending with a wake-up of our own: the actor's mailbox and the arbiter's timers go first.
-            self.had_turn = false;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        self.had_turn = true;
-        Poll::Ready(Some(Turn))
+        let Self { bell, had_turn } = &mut *self;
+        bell.poll_turn(had_turn, cx.waker()).map(|()| Some(Turn))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Demand-driven stages and OTP-style supervision on actix.
+#![doc = include_str!("../README.md")]
 
 // Supervision and runtime.
 pub mod observe;
@@ -34,7 +34,7 @@ pub use consumer::{
     CancelMode, Consumer, ConsumerLogic, DemandMode, Flow, Resubscribe, SubscribeTo, Subscription,
     Unsubscribe,
 };
-pub use counters::StageCounters;
+pub use counters::{StageCounters, StageSnapshot};
 pub use demand::{AutomaticDemand, BadDemand, Delivery, DemandRange, Slice};
 pub use dispatcher::demand::{Asked, DemandDispatcher, Policy};
 pub use dispatcher::partition::{PartitionDispatcher, SubscribeError};

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::counters::StageSnapshot;
 use crate::supervisor::{ChildKind, Exit, Strategy};
 
 /// What a child or a supervisor is doing.
@@ -45,6 +46,9 @@ pub struct TreeNode {
     pub last_exit: Option<Exit>,
     /// Seconds since it entered its state.
     pub since_seconds: f64,
+    /// What it has done and holds, if it is a stage or shows its [counters](crate::Link::observe).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<StageSnapshot>,
     /// Its children in start order.
     pub children: Vec<TreeNode>,
 }

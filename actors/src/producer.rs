@@ -5,6 +5,7 @@
 //! demand is served before anything else, a dead consumer's demand is forgotten and its unread events come back to the
 //! front, and pushes are answered with what became of them. Decisions are made in [`Supply`]; this is the shell.
 
+mod counted;
 mod handlers;
 mod logic;
 mod returns;
@@ -18,9 +19,11 @@ use tokio::time::Instant;
 
 use crate::counters::StageCounters;
 use crate::intake::Intake;
-use crate::protocol::{CancelReason, ConsumerLink, Events, IdMap, Port, ProducerLink, SubscriptionId};
+use crate::protocol::{
+    CancelReason, ConsumerLink, Events, IdMap, MailboxGauge, Port, ProducerLink, SubscriptionId,
+};
 use crate::supervisor::Link;
-use returns::Returns;
+use returns::{Fetch, Returns};
 
 pub use handlers::{Push, StopStage};
 pub use logic::{Discard, ProducerLogic};
@@ -53,6 +56,7 @@ pub struct Producer<L: ProducerLogic> {
     outflow: Outflow<L::Event>,
     consumers: IdMap<ConsumerLink<L::Event>>,
     counters: Arc<StageCounters>,
+    mailbox: Arc<MailboxGauge>,
     returns: Option<Arc<Returns<L::Event>>>,
     port: Option<Port<L::Event>>,
     intake: Option<Intake<L::Event>>,
@@ -79,6 +83,7 @@ impl<L: ProducerLogic> Producer<L> {
             outflow: Outflow::default(),
             consumers: IdMap::default(),
             counters: Arc::default(),
+            mailbox: Arc::default(),
             returns: None,
             port: None,
             intake: None,
@@ -238,19 +243,22 @@ impl<L: ProducerLogic> Actor for Producer<L> {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         let address = ctx.address();
-        self.returns = Some(Arc::new(Returns::new(&address.clone().recipient(), self.counters())));
+        self.returns = Some(Arc::new(Returns::new(&address.clone().recipient::<Fetch>(), self.counters())));
         if let Some(intake) = &self.intake {
             ctx.add_stream(intake.turns());
         }
         if let Some(port) = &self.port {
-            port.publish(ProducerLink::to(&address));
+            port.publish(ProducerLink::counted(&address, &self.mailbox));
         }
+        self.counters.watch_mailbox(Some(&self.mailbox));
         if let Some(link) = &self.link {
+            link.observe(&self.counters);
             link.started();
         }
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
+        self.counters.watch_mailbox(None);
         // Actix runs this while a panic unwinds, too; then the dropped links tell the consumers the truth.
         if std::thread::panicking() {
             return;

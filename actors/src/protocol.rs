@@ -10,6 +10,7 @@
 
 mod events;
 mod id_map;
+mod line;
 mod link;
 mod port;
 mod upstream;
@@ -23,6 +24,7 @@ use crate::supervisor::Exit;
 
 pub use events::{Events, Undelivered};
 pub(crate) use id_map::IdMap;
+pub(crate) use line::{Counted, MailboxGauge};
 pub(crate) use link::notify;
 pub use link::{ConsumerLink, Disconnected, ProducerLink};
 pub use port::Port;
@@ -50,7 +52,7 @@ pub struct Subscribe<E: Send + 'static> {
 #[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
 #[rtype(result = "()")]
 pub struct Ask {
-    /// The subscription with the room; an unknown one is answered with [`CancelReason::UnknownSubscription`].
+    /// The subscription with the room; an unknown one is ignored, as the [`Cancelled`] that ended it was the answer.
     pub id: SubscriptionId,
     /// Events that may be sent in addition to those asked for before.
     pub count: u32,

@@ -71,6 +71,16 @@ impl Scrape {
         let ledger = &self.snapshot.ledger;
         writer.counter("pushes_received", "Pushes in readable requests", ledger.received)?;
         writer.counter("pushes_refused", "Pushes never accepted", ledger.refused)?;
+        writer.counter(
+            "pushes_duplicates",
+            "Refused pushes that repeat one taken before",
+            ledger.duplicates,
+        )?;
+        writer.counter(
+            "pushes_refused_deadline",
+            "Pushes refused because they would have waited longer than they live",
+            self.snapshot.collector.refused_deadline,
+        )?;
         writer.counter("pushes_accepted", "Pushes taken over", ledger.accepted)?;
         let routes = &self.snapshot.routes;
         let settled: Vec<_> = routes
@@ -98,6 +108,16 @@ impl Scrape {
             "Attempts without an answer; each may be a duplicate",
             maybe,
         )?;
+        let results = &self.snapshot.results;
+        writer.counter("results_recorded", "Results recorded for senders", results.recorded)?;
+        writer.counter("results_dropped", "Results overwritten before anybody had them", results.dropped)?;
+        writer.gauge("results_held", "Results that can be fetched", results.held as f64)?;
+        let webhook = &self.snapshot.webhook;
+        writer.counter("webhook_results_sent", "Results that the webhook's receiver took", webhook.sent)?;
+        writer.counter("webhook_results_lost", "Results that it never got", webhook.lost)?;
+        writer.counter("webhook_failures", "Posts to it that failed", webhook.failures)?;
+        writer.gauge("webhook_results_pending", "Results that wait for it", webhook.pending as f64)?;
+        writer.gauge("pushes_awaited", "Pushes that requests wait for", results.awaited as f64)?;
         let shed = [([("reason", "buffer_full")], ledger.shed)];
         writer.counters("pushes_shed", "Accepted pushes that were dropped, by reason", &shed)?;
         writer.gauge(
@@ -133,7 +153,12 @@ impl Scrape {
 
     fn routes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
         type Figure = fn(&RouteRow) -> f64;
-        let figures: [(&str, &str, Figure); 5] = [
+        let figures: [(&str, &str, Figure); 6] = [
+            (
+                "route_drain_pushes_per_second",
+                "Pushes the route delivers while it has work; 0 if not known",
+                |route| route.drain_per_second.unwrap_or(0.0),
+            ),
             ("route_connections", "Pushers of the route", |route| f64::from(route.connections)),
             ("route_ready_connections", "Pushers of the route that are ready", |route| {
                 f64::from(route.ready)
@@ -210,6 +235,7 @@ const fn ended(books: &Books, outcome: Outcome) -> u64 {
         Outcome::Unregistered => books.unregistered,
         Outcome::Expired => books.expired,
         Outcome::Exhausted => books.exhausted,
+        Outcome::Coalesced => books.coalesced,
         Outcome::Shed => books.shed,
         Outcome::Lost => books.lost,
     }
@@ -234,9 +260,16 @@ mod tests {
         let expected = [
             "pushweir_pushes_received_total 0",
             "pushweir_pushes_refused_total 0",
+            "pushweir_pushes_duplicates_total 0",
+            "pushweir_pushes_refused_deadline_total 0",
             "pushweir_pushes_accepted_total 7",
             "pushweir_pushes_settled_total{route=\"android\",outcome=\"delivered\"} 0",
             "pushweir_pushes_settled_total{route=\"android\",outcome=\"lost\"} 0",
+            "pushweir_results_recorded_total 0",
+            "pushweir_results_dropped_total 0",
+            "pushweir_webhook_results_sent_total 0",
+            "pushweir_webhook_results_lost_total 0",
+            "pushweir_webhook_failures_total 0",
             "pushweir_pushes_shed_total{reason=\"buffer_full\"} 0",
             "pushweir_collector_buffered_pushes 0.0",
             "pushweir_collector_buffer_capacity_pushes 10.0",
@@ -268,6 +301,6 @@ mod tests {
         let has = |line: &str| lines.iter().any(|found| found == line);
         assert!(has("pushweir_pusher_window_pushes{route=\"android\",pusher=\"*\"} 20100.0"));
         assert!(has("pushweir_pusher_state{route=\"android\",pusher=\"*\",state=\"ready\"} 201.0"));
-        assert!(lines.len() < 120);
+        assert!(lines.len() < 180);
     }
 }

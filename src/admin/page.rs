@@ -59,6 +59,7 @@ fn figures(page: &mut String, snapshot: &Snapshot) {
         ("unregistered", ledger.unregistered),
         ("expired", ledger.expired),
         ("exhausted", ledger.exhausted),
+        ("coalesced", ledger.coalesced),
         ("shed", ledger.shed),
         ("lost", ledger.lost),
         ("buffered", ledger.buffered),

@@ -36,6 +36,10 @@ pub struct Snapshot {
     pub answers: Vec<AnswerCount>,
     /// Attempts without an answer; each is a possible duplicate at the provider.
     pub maybe_delivered: u64,
+    /// What senders are told of pushes that have ended.
+    pub results: ResultCounts,
+    /// The webhook.
+    pub webhook: WebhookState,
     /// The routes, in the configuration's order.
     pub routes: Vec<RouteRow>,
     /// The pushers, route by route.
@@ -77,6 +81,8 @@ pub struct CollectorState {
     pub oldest_age_seconds: f64,
     /// See [`projected_drain`].
     pub projected_drain_seconds: Option<f64>,
+    /// Pushes refused because they would have waited longer than they live.
+    pub refused_deadline: u64,
 }
 
 /// Rates over the last seconds.
@@ -97,6 +103,38 @@ pub struct AnswerCount {
     pub code: String,
     /// Answers with it.
     pub count: u64,
+}
+
+/// Results for senders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct ResultCounts {
+    /// Results ever recorded.
+    pub recorded: u64,
+    /// Results that are held.
+    pub held: u64,
+    /// Results that were overwritten before anybody had them.
+    pub dropped: u64,
+    /// Pushes that requests wait for.
+    pub awaited: u64,
+    /// Readers that wait for the next result.
+    pub readers: u64,
+}
+
+/// The webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct WebhookState {
+    /// The receiver; none if there is no webhook.
+    pub peer: Option<String>,
+    /// Results that it took.
+    pub sent: u64,
+    /// Posts that failed.
+    pub failures: u64,
+    /// Results that were overwritten or given up before it took them.
+    pub lost: u64,
+    /// Results that wait for it.
+    pub pending: u64,
+    /// What went wrong last; none after a success.
+    pub last_error: Option<String>,
 }
 
 /// A route.
@@ -122,6 +160,10 @@ pub struct RouteRow {
     pub delivery_p50_ms: f64,
     /// Its 99th percentile.
     pub delivery_p99_ms: f64,
+    /// The part of the buffer that it has when others need theirs.
+    pub share: f64,
+    /// Pushes a second that it delivers while it has work, if measured lately.
+    pub drain_per_second: Option<f64>,
     /// Its books.
     pub ledger: Books,
 }
@@ -251,6 +293,8 @@ impl RouteRow {
             buffered: ledger.buffered,
             delivery_p50_ms: cell.delivery.quantile(0.5).as_secs_f64() * 1_000.0,
             delivery_p99_ms: cell.delivery.quantile(0.99).as_secs_f64() * 1_000.0,
+            share: 1.0,
+            drain_per_second: None,
             ledger,
         }
     }

@@ -158,7 +158,11 @@ async fn scale(service: &Arc<Service>, name: &str, connections: u32) -> Result<(
     }
     for number in before..connections {
         wiring.route.resize(number + 1);
-        supervisor.start_child(tree::pusher(service, &wiring, number)).await.map_err(conflict)?;
+        if let Err(error) = supervisor.start_child(tree::pusher(service, &wiring, number)).await {
+            // The supervisor has forgotten it; a cell without a child could never be scaled away.
+            wiring.route.resize(number);
+            return Err(conflict(error));
+        }
     }
     Ok(())
 }

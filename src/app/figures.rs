@@ -74,7 +74,9 @@ impl Figures {
         self.pushers.resize_with(parts.wirings.len(), Vec::new);
         for ((rates, answers), wiring) in self.routes.iter_mut().zip(&mut self.pushers).zip(&parts.wirings) {
             let route = &wiring.route;
-            rates.sample(now, &parts.ledger.read(route.id));
+            let books = parts.ledger.read(route.id);
+            rates.sample(now, &books);
+            parts.intake.observe(route.id, &books);
             parts.intake.set_drain_rate(route.id, rates.ended.per_second());
             let pushers = route.pushers();
             answers.resize_with(pushers.len(), Rate::default);

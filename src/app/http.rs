@@ -22,14 +22,19 @@ impl Service {
         let routes = parts.wirings.iter().map(|wiring| IngestRoute {
             name: wiring.route.name.clone(),
             id: wiring.route.id,
+            cell: Arc::clone(&wiring.route),
             connector: Arc::clone(&wiring.connector),
         });
         let door: Arc<dyn Door> = Arc::<crate::collector::Intake>::clone(&parts.intake);
         let ingest = Ingest {
             routes: routes.collect(),
             door,
+            results: Arc::clone(&parts.results),
+            look_ups: tokio::sync::Semaphore::new(1),
             mint: Arc::clone(&parts.mint),
             clock: parts.clock,
+            coalesce: parts.coalesce.clone(),
+            seen: parts.seen.clone(),
             settings: parts.config.ingest.clone(),
         };
         ingest::http::server(listener, Arc::new(ingest))

@@ -1,15 +1,19 @@
 //! Everything that outlives the actors: books, queue, cells, connectors. Made once, before the tree.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::Semaphore;
 
 use crate::collector::Intake;
 use crate::config::{Config, Route, Transport};
 use crate::feedback::Feedback;
+use crate::feedback::results::{Results, Source};
+use crate::feedback::webhook::Hook;
 use crate::flow::RouteCell;
+use crate::ingest::Seen;
 use crate::ledger::Ledger;
-use crate::push::{KeyMint, RouteId};
+use crate::push::{Digest, KeyMint, RouteId};
 use crate::pusher::Wiring;
 use crate::transport::{Connector, SettingsError, fcm, xmpp};
 use crate::units::Clock;
@@ -30,8 +34,16 @@ pub struct Parts {
     pub intake: Arc<Intake>,
     /// Verdicts to consequences.
     pub feedback: Arc<Feedback>,
+    /// How pushes ended, for their senders.
+    pub results: Arc<Results>,
+    /// What the webhook has posted.
+    pub hook: Arc<Hook>,
     /// Push identities.
     pub mint: Arc<KeyMint>,
+    /// Tells which pushes replace each other in the buffer; one for the life of the process, whatever restarts.
+    pub coalesce: Option<Digest>,
+    /// Which of the senders' ids were taken lately.
+    pub seen: Option<Arc<Seen>>,
     /// What the pushers of each route share, in the routes' order.
     pub wirings: Vec<Arc<Wiring>>,
 }
@@ -47,23 +59,38 @@ impl Parts {
         let clock = Clock::start();
         let ledger = Arc::new(Ledger::new(config.routes.len()));
         let cells: Vec<Arc<RouteCell>> = config.routes.iter().enumerate().map(cell).collect();
-        let intake = Arc::new(Intake::new(&config.collector, cells.clone(), Arc::clone(&ledger), clock));
+        let connectors =
+            config.routes.iter().map(|route| connector(&route.transport)).collect::<Result<Vec<_>, _>>()?;
+        let results = Arc::new(Results::new(&config.results, sources(&config.routes, &connectors), clock));
+        let ended = Arc::<Results>::clone(&results);
+        let intake =
+            Arc::new(Intake::new(&config.collector, cells.clone(), Arc::clone(&ledger), ended, clock));
         let returns = Arc::<Intake>::clone(&intake);
-        let feedback = Arc::new(Feedback::new(config.feedback.clone(), Arc::clone(&ledger), returns, clock));
+        let feedback = Arc::new(Feedback::new(
+            config.feedback.clone(),
+            Arc::clone(&ledger),
+            returns,
+            Arc::clone(&results),
+            clock,
+        ));
         let mut wirings = Vec::with_capacity(cells.len());
-        for (route, cell) in config.routes.iter().zip(cells) {
+        for ((route, cell), connector) in config.routes.iter().zip(cells).zip(connectors) {
             wirings.push(Arc::new(Wiring {
                 route: cell,
                 port: intake.port(),
                 feedback: Arc::clone(&feedback),
-                connector: connector(&route.transport)?,
+                connector,
                 settings: route.pusher.clone(),
                 clock,
                 logins: Semaphore::new(LOGINS_AT_ONCE),
             }));
         }
+        let hook = Arc::new(Hook::new(config.webhook.clone(), Arc::clone(&results)));
         let mint = Arc::new(KeyMint::new(fastrand::u64(..)));
-        Ok(Self { config, clock, ledger, intake, feedback, mint, wirings })
+        let (window, ids) = (config.ingest.idempotency_window, config.ingest.idempotency_ids);
+        let seen = (!window.is_zero()).then(|| Arc::new(Seen::new(window, ids)));
+        let coalesce = config.collector.coalesce.then(Digest::default);
+        Ok(Self { config, clock, ledger, intake, feedback, results, hook, mint, coalesce, seen, wirings })
     }
 
     /// Returns a route's position and wiring by its name.
@@ -76,12 +103,21 @@ fn cell((index, route): (usize, &Route)) -> Arc<RouteCell> {
     let id = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
     let cell = RouteCell::new(id, route.name.clone(), route.transport.name());
     cell.resize(route.connections);
+    cell.share.store(route.share, Ordering::Relaxed);
     Arc::new(cell)
+}
+
+fn sources(routes: &[Route], connectors: &[Arc<dyn Connector>]) -> Vec<Source> {
+    let source = |(route, connector): (&Route, &Arc<dyn Connector>)| Source {
+        name: route.name.as_str().into(),
+        connector: Arc::clone(connector),
+    };
+    routes.iter().zip(connectors).map(source).collect()
 }
 
 fn connector(transport: &Transport) -> Result<Arc<dyn Connector>, SettingsError> {
     match transport {
         Transport::Xmpp(settings) => Ok(Arc::new(xmpp::Connector::new(settings.clone())?)),
-        Transport::Fcm(settings) => Ok(Arc::new(fcm::Connector::new(settings.clone())?)),
+        Transport::Fcm(settings) => Ok(Arc::new(fcm::Connector::new(settings.as_ref().clone())?)),
     }
 }

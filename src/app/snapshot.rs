@@ -9,7 +9,11 @@ use super::control;
 use super::figures::{Figures, Rates};
 use super::service::Service;
 use crate::admin::actions::Backend;
-use crate::admin::state::{self, AnswerCount, CollectorState, PusherRow, RouteRow, Snapshot, TreeNode};
+use crate::admin::state::{
+    self, AnswerCount, CollectorState, PusherRow, ResultCounts, RouteRow, Snapshot, TreeNode, WebhookState,
+};
+use crate::feedback::results::Counts;
+use crate::feedback::webhook;
 use crate::flow::{Command, CommandError};
 use crate::pusher::Wiring;
 
@@ -26,7 +30,11 @@ impl Backend for Operator {
         let service = Arc::clone(&self.0);
         Box::pin(async move {
             let subject = Subject::of(&command);
-            control::carry_out(&service, command).await?;
+            let carrier = Arc::clone(&service);
+            // A task of its own: an operator who hangs up must not leave a route half scaled.
+            let task = actix::spawn(async move { control::carry_out(&carrier, command).await });
+            let broken = |error| CommandError::Conflict(format!("the command broke off: {error}"));
+            task.await.map_err(broken)??;
             Ok(subject.show(&service))
         })
     }
@@ -82,7 +90,10 @@ impl Service {
         let mut pushers = Vec::new();
         for (index, (wiring, books)) in parts.wirings.iter().zip(&books).enumerate() {
             let rows = self.rows(wiring, index, &figures, &tree);
-            routes.push(RouteRow::new(&wiring.route, *books, &rows));
+            let mut row = RouteRow::new(&wiring.route, *books, &rows);
+            row.share = parts.intake.share(wiring.route.id);
+            row.drain_per_second = parts.intake.capacity(wiring.route.id);
+            routes.push(row);
             pushers.extend(rows);
         }
         let (load, bound) = (parts.intake.load(), parts.intake.bound());
@@ -93,6 +104,7 @@ impl Service {
             capacity: bound.pushes,
             buffered_bytes: load.bytes,
             capacity_bytes: bound.bytes,
+            refused_deadline: parts.intake.refused_late(),
             oldest_age_seconds: parts.intake.oldest_age().as_secs_f64(),
             projected_drain_seconds: state::projected_drain(
                 ledger.buffered,
@@ -111,6 +123,8 @@ impl Service {
             rates,
             answers,
             maybe_delivered: parts.feedback.maybe_delivered(),
+            results: result_counts(parts.results.counts()),
+            webhook: webhook_state(parts.hook.counts()),
             routes,
             pushers,
             tree,
@@ -167,6 +181,16 @@ fn node(node_of_library: pushweir_actors::TreeNode) -> TreeNode {
         last_exit: last_exit.map(|exit| exit.to_string()),
         children: children.into_iter().map(node).collect(),
     }
+}
+
+const fn result_counts(counts: Counts) -> ResultCounts {
+    let Counts { recorded, held, dropped, awaited, readers } = counts;
+    ResultCounts { recorded, held, dropped, awaited, readers }
+}
+
+fn webhook_state(counts: webhook::Counts) -> WebhookState {
+    let webhook::Counts { peer, sent, failures, lost, pending, last_error } = counts;
+    WebhookState { peer, sent, failures, lost, pending, last_error }
 }
 
 fn rates(rates: &Rates) -> state::Rates {

@@ -3,6 +3,7 @@
 //! ```text
 //! root (one_for_one) ─ collector · routes (one_for_one) ─ route (one_for_one) ─ pusher 0 … n
 //!                    ├ figures
+//!                    ├ webhook
 //!                    ├ ingest                    started in this order, stopped in reverse
 //!                    └ admin
 //! ```
@@ -10,6 +11,7 @@
 //! (`flow::Port`), so its connection stays, and what is in flight on it is not sent twice.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -22,6 +24,7 @@ use super::figures::FiguresActor;
 use super::service::Service;
 use crate::collector::Collector;
 use crate::config::Route;
+use crate::feedback::webhook::Webhook;
 use crate::pusher::{Pusher, Wiring};
 
 /// How long a pusher that is restarted or stopped in order waits for its last answers (`CONTRACT`: restart).
@@ -43,6 +46,7 @@ pub fn root(service: &Arc<Service>, ingest: Listener, admin: Listener) -> Superv
             collector(service),
             routes(service),
             figures(service),
+            webhook(service),
             ingest_http(service, ingest),
             admin_http(service, admin),
         ],
@@ -103,6 +107,7 @@ fn routes(service: &Arc<Service>) -> ChildSpec {
 fn route(service: &Arc<Service>, settings: &Route, wiring: &Arc<Wiring>) -> ChildSpec {
     let (service, settings, wiring) = (Arc::clone(service), settings.clone(), Arc::clone(wiring));
     ChildSpec::supervisor(settings.name.clone(), move || {
+        wiring.route.down.store(false, Ordering::Relaxed);
         let connections = u32::try_from(wiring.route.pushers().len()).unwrap_or(u32::MAX);
         let limit = settings.restart_limit.saturating_mul(connections.max(1));
         SupervisorSpec {
@@ -120,6 +125,14 @@ fn figures(service: &Arc<Service>) -> ChildSpec {
     ChildSpec::worker("figures", move |link| {
         let figures = FiguresActor::new(Arc::clone(&service), link).start();
         Ok(ChildHandle::new(figures.recipient()))
+    })
+}
+
+fn webhook(service: &Arc<Service>) -> ChildSpec {
+    let service = Arc::clone(service);
+    ChildSpec::worker("webhook", move |link| {
+        let webhook = Webhook::new(Arc::clone(&service.parts.hook), link).start();
+        Ok(ChildHandle::new(webhook.recipient()))
     })
 }
 

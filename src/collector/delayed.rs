@@ -58,6 +58,11 @@ impl Delayed {
         self.heap.push(Reverse(Waiting { due, number, push }));
     }
 
+    /// Returns every push that waits and when it is due, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (Moment, &Push)> {
+        self.heap.iter().map(|Reverse(waiting)| (waiting.due, &waiting.push))
+    }
+
     /// Returns when the next push is due.
     pub fn next_due(&self) -> Option<Moment> {
         self.heap.peek().map(|Reverse(waiting)| waiting.due)

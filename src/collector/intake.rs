@@ -11,12 +11,14 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Mutex, MutexGuard};
 use pushweir_actors::{Doorbell, SubscriptionId, Undelivered};
 
-use super::queue::{Load, Queue};
+use super::drain::{DrainMeter, wait};
+use super::occupancy::{Classes, Limits, Load, Occupancy, Room};
+use super::queue::{Gone, Queue};
 use super::{Keep, Settings};
-use crate::flow::{Door, Port, Returns, RouteCell};
-use crate::ledger::{Ledger, Place};
+use crate::flow::{Door, Ended, Port, Returns, RouteCell, Sighting, Wanted};
+use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
-use crate::push::{Push, RouteId};
+use crate::push::{Lane, Push, RouteId};
 use crate::units::{Clock, Moment};
 
 /// The least that may stand in the intake, so that a small buffer still takes a batch.
@@ -33,50 +35,85 @@ pub struct Batch {
     pub route: RouteId,
     /// The pushes.
     pub pushes: Vec<Push>,
-    load: Load,
+    load: Classes,
+}
+
+/// What the door decided about a batch.
+#[derive(Debug, Default)]
+struct Sifted {
+    /// Positions of pushes that were not kept, and why.
+    failed: Vec<(usize, Refusal)>,
+    /// How many of them would have come too late.
+    late: u64,
+    /// The room that is reserved for the others.
+    load: Classes,
 }
 
 /// What the collector, its actor's incarnations and everybody around it share.
-#[derive(Debug)]
 pub struct Intake {
     routes: Vec<Arc<RouteCell>>,
     ledger: Arc<Ledger>,
+    ended: Arc<dyn Ended>,
     clock: Clock,
     keep: Keep,
-    bound: Load,
+    limits: Limits,
+    channel_limits: Limits,
     sender: Sender<Batch>,
     receiver: Receiver<Batch>,
     bell: Doorbell,
     port: Arc<Port>,
     queue: Mutex<Queue>,
     queued: [AtomicU64; 2],
-    in_channel: Mutex<Load>,
+    in_channel: Mutex<Occupancy>,
     draining: AtomicBool,
     touched: AtomicBool,
     drain_rates: Vec<AtomicU64>,
+    refuse_late: bool,
+    meters: Vec<Mutex<DrainMeter>>,
+    /// What the meters say, as bits of a number; 0 if they do not know.
+    capacities: Vec<AtomicU64>,
+    refused_late: AtomicU64,
 }
 
 // === impl Intake ===
 
 impl Intake {
-    /// Returns an empty intake and queue for these routes.
-    pub fn new(settings: &Settings, routes: Vec<Arc<RouteCell>>, ledger: Arc<Ledger>, clock: Clock) -> Self {
+    /// Returns an empty intake and queue for these routes; `ended` is told what the queue sheds and lets expire.
+    pub fn new(
+        settings: &Settings,
+        routes: Vec<Arc<RouteCell>>,
+        ledger: Arc<Ledger>,
+        ended: Arc<dyn Ended>,
+        clock: Clock,
+    ) -> Self {
         let bound = Load { pushes: settings.buffer, bytes: settings.buffer_bytes };
+        let weights: Vec<u32> = routes.iter().map(|route| route.share.load(Ordering::Relaxed)).collect();
+        let limits = Limits::new(bound, settings.critical_reserve, &weights);
+        let channel = Load {
+            pushes: (bound.pushes / INTAKE_PART).max(INTAKE_FLOOR.pushes),
+            bytes: (bound.bytes / INTAKE_PART).max(INTAKE_FLOOR.bytes),
+        };
         let (sender, receiver) = crossbeam_channel::bounded(settings.intake);
         Self {
-            queue: Mutex::new(Queue::new(routes.len(), bound, settings.keep)),
+            queue: Mutex::new(Queue::new(routes.len(), limits.clone(), settings.keep)),
+            in_channel: Mutex::new(Occupancy::new(routes.len())),
+            refuse_late: settings.refuse_late,
+            meters: routes.iter().map(|_| Mutex::default()).collect(),
+            capacities: routes.iter().map(|_| AtomicU64::new(0)).collect(),
+            refused_late: AtomicU64::new(0),
             drain_rates: routes.iter().map(|_| AtomicU64::new(0)).collect(),
             routes,
             ledger,
+            ended,
             clock,
             keep: settings.keep,
-            bound,
+            limits,
+            channel_limits: Limits::new(channel, settings.critical_reserve, &weights),
             sender,
             receiver,
             bell: Doorbell::new(),
             port: Arc::default(),
             queued: Default::default(),
-            in_channel: Mutex::default(),
             draining: AtomicBool::new(false),
             touched: AtomicBool::new(false),
         }
@@ -89,14 +126,13 @@ impl Intake {
 
     /// Returns the bound of the buffer.
     pub const fn bound(&self) -> Load {
-        self.bound
+        self.limits.all
     }
 
     /// Returns what is buffered at the moment, the intake included.
     pub fn load(&self) -> Load {
-        let mut load = *self.in_channel.lock();
-        load.add(self.queued());
-        load
+        let in_channel = self.in_channel.lock().sum().all();
+        in_channel.plus(self.queued())
     }
 
     /// Returns how long the push that has waited longest has waited.
@@ -120,6 +156,30 @@ impl Intake {
         self.drain_rates[route.index()].store(per_second.to_bits(), Ordering::Relaxed);
     }
 
+    /// Has a look at a route's books; once a second makes the predictions at the door right.
+    pub fn observe(&self, route: RouteId, books: &Books) {
+        let ended = books.ended() - books.shed;
+        let rate = self.meters[route.index()].lock().sample(self.clock.now(), ended, books.buffered);
+        self.capacities[route.index()].store(rate.unwrap_or(0.0).to_bits(), Ordering::Relaxed);
+    }
+
+    /// Returns the pushes a second that a route delivers while it has work, if that has been measured lately.
+    pub fn capacity(&self, route: RouteId) -> Option<f64> {
+        let rate = f64::from_bits(self.capacities[route.index()].load(Ordering::Relaxed));
+        (rate > 0.0).then_some(rate)
+    }
+
+    /// Returns the part of the buffer, `critical`'s reserve aside, that a route has when others need theirs.
+    pub fn share(&self, route: RouteId) -> f64 {
+        let pushes = |load: &Load| load.pushes as f64;
+        pushes(&self.limits.routes[route.index()]) / pushes(&self.limits.ordinary).max(1.0)
+    }
+
+    /// Returns how many pushes were refused because they would have waited longer than they live.
+    pub fn refused_late(&self) -> u64 {
+        self.refused_late.load(Ordering::Relaxed)
+    }
+
     /// Returns the bell that announces work for the collector.
     pub(super) const fn bell(&self) -> &Doorbell {
         &self.bell
@@ -128,16 +188,17 @@ impl Intake {
     /// Moves up to `budget` pushes from the channel into the queue; what is shed for them is entered and dropped.
     pub(super) fn drain_channel(&self, budget: usize) {
         let mut moved = 0;
-        let mut shed = Vec::new();
+        let mut gone = Gone::default();
         while moved < budget
             && let Ok(batch) = self.receiver.try_recv()
         {
             moved += batch.pushes.len();
-            self.with_queue(|queue| queue.store(batch.route, batch.pushes, &mut shed));
+            self.with_queue(|queue| queue.store(batch.route, batch.pushes, &mut gone));
             // After the queue's count has risen, never before: admission may see a push twice, but never not at all.
-            self.in_channel.lock().remove(batch.load);
+            self.in_channel.lock().remove_batch(batch.route, &batch.load);
         }
-        self.end_buffered(&shed, Outcome::Shed);
+        self.end_buffered(&gone.shed, Outcome::Shed);
+        self.end_buffered(&gone.coalesced, Outcome::Coalesced);
     }
 
     /// Returns whether nothing was put back since the last call and the channel is empty.
@@ -159,11 +220,19 @@ impl Intake {
         result
     }
 
-    /// Enters buffered pushes that have ended.
+    /// Enters buffered pushes that have ended, and has their senders told.
     pub(super) fn end_buffered(&self, pushes: &[Push], outcome: Outcome) {
+        self.tell_ended(pushes, outcome);
         for chunk in pushes.chunk_by(|one, next| one.route == next.route) {
             self.ledger
                 .enter(chunk[0].route, |books| books.end(chunk.len() as u64, Place::Buffered, outcome));
+        }
+    }
+
+    /// Has senders told of pushes that have ended.
+    pub(super) fn tell_ended(&self, pushes: &[Push], outcome: Outcome) {
+        if !pushes.is_empty() {
+            self.ended.ended(pushes, outcome);
         }
     }
 
@@ -186,31 +255,50 @@ impl Intake {
         Load { pushes: self.queued[0].load(Ordering::Acquire), bytes: self.queued[1].load(Ordering::Acquire) }
     }
 
-    /// Reserves room for a prefix of a batch and returns its length and load.
-    fn reserve(&self, pushes: &[Push]) -> (usize, Load) {
-        let mut in_channel = self.in_channel.lock();
-        let mut used = *in_channel;
-        let bound = match self.keep {
-            Keep::Oldest => {
-                used.add(self.queued());
-                self.bound
-            }
-            Keep::Newest => Load {
-                pushes: (self.bound.pushes / INTAKE_PART).max(INTAKE_FLOOR.pushes),
-                bytes: (self.bound.bytes / INTAKE_PART).max(INTAKE_FLOOR.bytes),
-            },
-        };
-        let mut granted = Load::default();
-        for (count, push) in pushes.iter().enumerate() {
-            used.add(Load::of(push));
-            if used.exceeds(&bound) {
-                in_channel.add(granted);
-                return (count, granted);
-            }
-            granted.add(Load::of(push));
+    /// Returns, by lane, the moment before which a push that arrives now will not be served; `None` if every push of the batch lives longer
+    /// than everything that is buffered takes, or the route's rate is not known.
+    fn served_from(&self, route: RouteId, pushes: &[Push]) -> Option<[Moment; 4]> {
+        let rate = self.capacity(route).filter(|_| self.refuse_late)?;
+        let now = self.clock.now();
+        // A batch comes from one request, and so from one sender.
+        let sender = pushes.first()?.sender;
+        let shortest = pushes.iter().map(|push| push.deadline).min()?;
+        if now.after(wait(self.queued().pushes, rate)) <= shortest {
+            return None;
         }
-        in_channel.add(granted);
-        (pushes.len(), granted)
+        let queue = self.queue.lock();
+        Some(Lane::ALL.map(|lane| now.after(wait(queue.ahead(route, lane, sender), rate))))
+    }
+
+    /// Keeps the pushes of a batch that will be served in time and for which there is room, and reserves that.
+    fn sift(&self, route: RouteId, pushes: &mut Vec<Push>) -> Sifted {
+        let served = self.served_from(route, pushes);
+        let mut in_channel = self.in_channel.lock();
+        let queue = (self.keep == Keep::Oldest).then(|| self.queue.lock());
+        let mut room = Room {
+            limits: &self.limits,
+            channel_limits: &self.channel_limits,
+            channel: &mut in_channel,
+            queue: queue.as_ref().map(|queue| queue.held()),
+            granted: Classes::default(),
+        };
+        let mut sifted = Sifted::default();
+        let mut position = 0;
+        pushes.retain(|push| {
+            let refusal = match served {
+                Some(served) if served[push.lane.index()] > push.deadline => {
+                    sifted.late += 1;
+                    Some(Refusal::RefusedDeadline)
+                }
+                _ if room.take(push, self.keep) => None,
+                _ => Some(Refusal::ShedBufferFull),
+            };
+            sifted.failed.extend(refusal.map(|refusal| (position, refusal)));
+            position += 1;
+            refusal.is_none()
+        });
+        sifted.load = room.granted;
+        sifted
     }
 
     fn ring(&self) {
@@ -234,21 +322,29 @@ impl Door for Intake {
         Ok(())
     }
 
-    fn admit(&self, route: RouteId, mut pushes: Vec<Push>) -> usize {
+    fn admit(&self, route: RouteId, mut pushes: Vec<Push>) -> Vec<(usize, Refusal)> {
         let offered = pushes.len();
-        let (held, load) = self.reserve(&pushes);
-        pushes.truncate(held);
-        self.ledger.enter(route, |books| books.accept(held as u64, (offered - held) as u64));
+        let Sifted { failed, late, load } = self.sift(route, &mut pushes);
+        let held = pushes.len();
+        self.refused_late.fetch_add(late, Ordering::Relaxed);
+        self.ledger.enter(route, |books| {
+            books.refuse(late);
+            books.accept(held as u64, failed.len() as u64 - late);
+        });
         if held == 0 {
-            return 0;
+            return failed;
         }
         if let Err(full) = self.sender.try_send(Batch { route, pushes, load }) {
-            self.in_channel.lock().remove(load);
-            self.end_buffered(&full.into_inner().pushes, Outcome::Shed);
-            return 0;
+            self.in_channel.lock().remove_batch(route, &load);
+            // The answer to the request says so; a result would say it twice.
+            let shed = full.into_inner().pushes.len() as u64;
+            self.ledger.enter(route, |books| books.end(shed, Place::Buffered, Outcome::Shed));
+            let mut told: Vec<_> = (0..offered).map(|position| (position, Refusal::ShedBufferFull)).collect();
+            failed.iter().for_each(|(position, refusal)| told[*position].1 = *refusal);
+            return told;
         }
         self.bell.ring();
-        held
+        failed
     }
 
     fn refuse(&self, route: Option<RouteId>, count: u64) {
@@ -256,6 +352,14 @@ impl Door for Intake {
             Some(route) => self.ledger.enter(route, |books| books.refuse(count)),
             None => self.ledger.refuse_without_route(count),
         }
+    }
+
+    fn repeat(&self, route: RouteId, count: u64) {
+        self.ledger.enter(route, |books| books.repeat(count));
+    }
+
+    fn find(&self, wanted: &Wanted) -> Option<Sighting> {
+        self.queue.lock().find(wanted)
     }
 
     fn retry_after(&self, route: RouteId) -> Duration {
@@ -276,7 +380,9 @@ impl Returns for Intake {
         }
         let count = pushes.len() as u64;
         self.ledger.enter(route, |books| books.transfer(count, Place::InFlight, Place::Buffered));
-        self.with_queue(|queue| queue.put_back(route, pushes));
+        let mut coalesced = Vec::new();
+        self.with_queue(|queue| queue.put_back(route, pushes, &mut coalesced));
+        self.end_buffered(&coalesced, Outcome::Coalesced);
         self.ring();
     }
 
@@ -287,7 +393,8 @@ impl Returns for Intake {
         let count = pushes.len() as u64;
         self.ledger.enter(route, |books| books.transfer(count, Place::InFlight, Place::WaitingRetry));
         self.with_queue(|queue| {
-            for (due, push) in pushes {
+            for (due, mut push) in pushes {
+                push.detach();
                 queue.delay(route, due, push);
             }
         });
@@ -300,5 +407,11 @@ impl Undelivered<Push> for Intake {
         if let Some(first) = pushes.first() {
             self.put_back(first.route, pushes);
         }
+    }
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("load", &self.load()).finish_non_exhaustive()
     }
 }

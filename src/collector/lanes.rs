@@ -1,11 +1,11 @@
-//! One route's queue: a FIFO per priority lane and the order in which the lanes are served. Pure.
+//! One route's queue: a line per priority lane and the order in which the lanes are served. Pure.
 //!
 //! `critical` is served before everything else; the other lanes share what is left by weight, so that a campaign cannot hold up
-//! conversations and conversations cannot starve a campaign for ever.
+//! conversations and conversations cannot starve a campaign for ever. Of pushes with the same collapse identity only the newest is held.
 
-use std::collections::VecDeque;
-
-use crate::push::{Lane, Push};
+use super::line::Line;
+use super::places::{Place, Places};
+use crate::push::{Lane, Push, SenderId};
 use crate::units::Moment;
 
 /// Pushes served from a lane per round while all of them wait (`critical` is outside the rounds).
@@ -14,8 +14,9 @@ const WEIGHTS: [u32; 4] = [0, 16, 4, 1];
 /// The lanes of one route.
 #[derive(Debug, Default)]
 pub struct Lanes {
-    lanes: [VecDeque<Push>; 4],
+    lanes: [Line; 4],
     credits: [u32; 4],
+    places: Places,
     len: usize,
 }
 
@@ -32,31 +33,50 @@ impl Lanes {
         self.lanes[lane.index()].len()
     }
 
-    /// Puts a push at the back of its lane.
-    pub fn push_back(&mut self, push: Push) {
-        self.lanes[push.lane.index()].push_back(push);
-        self.len += 1;
+    /// Returns how many pushes are served before one of `sender` that arrives in `lane` now: all that is more urgent by rule, what goes
+    /// before it in the lane, and of each other lane what the weights let pass meanwhile.
+    pub fn ahead(&self, lane: Lane, sender: SenderId) -> usize {
+        let own = self.lanes[lane.index()].ahead(sender);
+        if lane == Lane::Critical {
+            return own;
+        }
+        let beside = |other: &Lane| match *other {
+            Lane::Critical => self.waiting(Lane::Critical),
+            other if other == lane => own,
+            other => {
+                let pass = own * WEIGHTS[other.index()] as usize / WEIGHTS[lane.index()] as usize;
+                pass.min(self.waiting(other))
+            }
+        };
+        Lane::ALL.iter().map(beside).sum()
     }
 
-    /// Puts a push at the front of its lane.
-    pub fn push_front(&mut self, push: Push) {
-        self.lanes[push.lane.index()].push_front(push);
-        self.len += 1;
+    /// Puts a push at the back of its lane, or in the place of the one that it makes needless; returns the needless one, which may be
+    /// the push itself.
+    pub fn push_back(&mut self, push: Push) -> Option<Push> {
+        self.put(push, Line::push_back)
+    }
+
+    /// As [`Lanes::push_back`], at the front of the lane.
+    pub fn push_front(&mut self, push: Push) -> Option<Push> {
+        self.put(push, Line::push_front)
     }
 
     /// Takes the push that is served next.
     pub fn pop(&mut self) -> Option<Push> {
-        let push = match self.lanes[Lane::Critical.index()].pop_front() {
+        let push = match self.lanes[Lane::Critical.index()].pop() {
             Some(push) => push,
             None => self.pop_by_weight()?,
         };
         self.len -= 1;
+        self.places.forget(&push);
         Some(push)
     }
 
-    /// Takes the oldest push of a lane, to shed it.
+    /// Takes the oldest push of a lane, of the sender that has most there, to shed it.
     pub fn evict(&mut self, lane: Lane) -> Option<Push> {
-        let push = self.lanes[lane.index()].pop_front()?;
+        let push = self.lanes[lane.index()].evict()?;
+        self.places.forget(&push);
         self.len -= 1;
         Some(push)
     }
@@ -65,21 +85,50 @@ impl Lanes {
     pub fn sweep(&mut self, now: Moment, expired: &mut Vec<Push>) -> Moment {
         let mut earliest = Moment::NEVER;
         for lane in &mut self.lanes {
-            if lane.iter().any(|push| push.is_expired(now)) {
-                let (late, in_time) = std::mem::take(lane).into_iter().partition(|push| push.is_expired(now));
-                *lane = in_time;
-                let late: VecDeque<Push> = late;
-                self.len -= late.len();
-                expired.extend(late);
-            }
+            let first = expired.len();
+            lane.extract(|push| push.is_expired(now), expired);
+            self.len -= expired.len() - first;
+            expired[first..].iter().for_each(|push| self.places.forget(push));
+            lane.close_gaps(|push, number| self.places.note(push, number));
             earliest = lane.iter().map(|push| push.deadline).fold(earliest, Moment::min);
         }
         earliest
     }
 
+    /// Returns every push that waits, in no order of service.
+    pub fn iter(&self) -> impl Iterator<Item = &Push> {
+        self.lanes.iter().flat_map(Line::iter)
+    }
+
     /// Returns when the push that has waited longest, of those at the heads of the lanes, was accepted.
     pub fn oldest(&self) -> Option<Moment> {
-        self.lanes.iter().filter_map(|lane| lane.front()).map(|push| push.accepted_at).min()
+        self.lanes.iter().flat_map(Line::heads).map(|push| push.accepted_at).min()
+    }
+
+    fn put(&mut self, push: Push, insert: fn(&mut Line, Push) -> u64) -> Option<Push> {
+        let Some(id) = push.collapse.as_deref().copied() else {
+            insert(&mut self.lanes[push.lane.index()], push);
+            self.len += 1;
+            return None;
+        };
+        let mut needless = None;
+        if let Some(Place { lane, sender, number }) = self.places.get(id) {
+            let line = &mut self.lanes[lane.index()];
+            if line.get(sender, number).is_some_and(|held| held.is_newer_than(&push)) {
+                return Some(push);
+            }
+            if (lane, sender) == (push.lane, push.sender) {
+                return line.replace(number, push);
+            }
+            needless = line.take(sender, number);
+            self.len -= usize::from(needless.is_some());
+            line.close_gaps(|push, number| self.places.note(push, number));
+        }
+        let (lane, sender) = (push.lane, push.sender);
+        let number = insert(&mut self.lanes[lane.index()], push);
+        self.places.set(id, Place { lane, sender, number });
+        self.len += 1;
+        needless
     }
 
     fn pop_by_weight(&mut self) -> Option<Push> {
@@ -89,7 +138,7 @@ impl Lanes {
                 if self.credits[index] == 0 {
                     continue;
                 }
-                if let Some(push) = self.lanes[index].pop_front() {
+                if let Some(push) = self.lanes[index].pop() {
                     self.credits[index] -= 1;
                     return Some(push);
                 }
@@ -102,11 +151,96 @@ impl Lanes {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::push::CollapseId;
     use crate::push::fixture::push;
 
     fn order(lanes: &mut Lanes) -> Vec<Lane> {
         std::iter::from_fn(|| lanes.pop()).map(|push| push.lane).collect()
+    }
+
+    fn collapsing(number: u128, id: u128, lane: Lane) -> Push {
+        let accepted_at = Moment::from_micros(number as u64);
+        Push { collapse: Some(Box::new(CollapseId(id))), accepted_at, ..push(number, lane) }
+    }
+
+    fn key(push: Option<Push>) -> Option<u128> {
+        push.map(|push| push.key.as_u128())
+    }
+
+    #[test]
+    fn a_newer_push_takes_the_place_of_the_one_it_makes_needless() {
+        let mut lanes = Lanes::default();
+        for number in [1, 2, 3] {
+            assert!(lanes.push_back(collapsing(number, number, Lane::Normal)).is_none());
+        }
+        assert_eq!(key(lanes.push_back(collapsing(10, 2, Lane::Normal))), Some(2));
+        assert_eq!(
+            key(lanes.push_front(collapsing(5, 2, Lane::Normal))),
+            Some(5),
+            "one that comes back late is needless"
+        );
+        assert_eq!(lanes.len(), 3);
+        let keys: Vec<_> = std::iter::from_fn(|| key(lanes.pop())).collect();
+        assert_eq!(keys, [1, 10, 3]);
+        assert!(
+            lanes.push_back(collapsing(11, 2, Lane::Normal)).is_none(),
+            "what was served is out of the way"
+        );
+    }
+
+    #[test]
+    fn a_newer_push_of_another_lane_or_sender_goes_there() {
+        let mut lanes = Lanes::default();
+        lanes.push_back(collapsing(1, 7, Lane::Low));
+        assert_eq!(key(lanes.push_back(collapsing(2, 7, Lane::High))), Some(1));
+        assert_eq!((lanes.waiting(Lane::Low), lanes.waiting(Lane::High)), (0, 1));
+        let other = Push { sender: SenderId(3), ..collapsing(3, 7, Lane::High) };
+        assert_eq!(key(lanes.push_back(other)), Some(2));
+        assert_eq!((lanes.len(), key(lanes.pop()), key(lanes.pop())), (1, Some(3), None));
+    }
+
+    proptest! {
+        #[test]
+        fn of_each_identity_the_newest_is_held_and_the_index_is_no_larger_than_the_queue(
+            steps in prop::collection::vec((0..8_u8, 0..6_u128, 0..4_usize, 0..3_u16), 1..300),
+        ) {
+            let mut lanes = Lanes::default();
+            let (mut entered, mut left) = (0, 0);
+            for (number, (kind, id, lane, sender)) in (1_u128..).zip(steps) {
+                let now = Moment::from_micros(number as u64);
+                match kind {
+                    0..4 => {
+                        let deadline = now.after(std::time::Duration::from_micros(number as u64 % 50));
+                        let push = Push { sender: SenderId(sender), deadline, ..collapsing(number, id, Lane::ALL[lane]) };
+                        entered += 1;
+                        left += usize::from(lanes.push_back(push).is_some());
+                    }
+                    4 => {
+                        entered += 1;
+                        lanes.push_back(push(number, Lane::ALL[lane]));
+                    }
+                    5 => left += usize::from(lanes.pop().is_some()),
+                    6 => left += usize::from(lanes.evict(Lane::ALL[lane]).is_some()),
+                    _ => {
+                        let mut expired = Vec::new();
+                        lanes.sweep(now, &mut expired);
+                        left += expired.len();
+                    }
+                }
+                let held: Vec<_> = lanes.lanes.iter().flat_map(Line::iter).collect();
+                prop_assert_eq!((held.len(), entered - left), (lanes.len(), lanes.len()));
+                let ids: Vec<_> = held.iter().filter_map(|push| push.collapse.as_deref()).collect();
+                prop_assert_eq!(lanes.places.len(), ids.len());
+                for id in &ids {
+                    let place = lanes.places.get(**id).expect("a held push is in the index");
+                    let found = lanes.lanes[place.lane.index()].get(place.sender, place.number);
+                    prop_assert_eq!(found.and_then(|push| push.collapse.as_deref()), Some(*id));
+                }
+            }
+        }
     }
 
     #[test]
@@ -136,6 +270,30 @@ mod tests {
         lanes.push_front(push(0, Lane::Normal));
         let keys: Vec<_> = std::iter::from_fn(|| lanes.pop()).map(|push| push.key.as_u128()).collect();
         assert_eq!(keys, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn what_is_ahead_is_what_is_served_first() {
+        let mut lanes = Lanes::default();
+        for number in 0..320 {
+            for lane in [Lane::High, Lane::Normal] {
+                lanes.push_back(push(number, lane));
+            }
+        }
+        (0..5).for_each(|number| drop(lanes.push_back(push(number, Lane::Critical))));
+        assert_eq!(lanes.ahead(Lane::Critical, SenderId::default()), 5);
+        assert_eq!(lanes.ahead(Lane::High, SenderId::default()), 5 + 320 + 80);
+        assert_eq!(lanes.ahead(Lane::Normal, SenderId::default()), 5 + 320 + 320);
+        assert_eq!(
+            lanes.ahead(Lane::Low, SenderId::default()),
+            5,
+            "its first push waits for no more than a round"
+        );
+        let mut marked = push(999, Lane::High);
+        marked.attempts = 1;
+        lanes.push_back(marked);
+        let served = std::iter::from_fn(|| lanes.pop()).position(|push| push.attempts == 1);
+        assert!(served.is_some_and(|served| served.abs_diff(5 + 320 + 80) <= 4), "{served:?}");
     }
 
     #[test]

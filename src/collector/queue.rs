@@ -6,17 +6,10 @@
 use super::Keep;
 use super::delayed::Delayed;
 use super::lanes::Lanes;
-use crate::push::{Lane, Push, RouteId};
+use super::occupancy::{Limits, Load, Occupancy};
+use crate::flow::{Sighting, Wanted, Whereabouts};
+use crate::push::{Lane, Push, RouteId, SenderId};
 use crate::units::Moment;
-
-/// How much of the buffer is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Load {
-    /// Pushes.
-    pub pushes: u64,
-    /// Bytes, overhead included.
-    pub bytes: u64,
-}
 
 /// One route's part of the queue.
 #[derive(Debug)]
@@ -26,39 +19,25 @@ struct RouteQueue {
     next_deadline: Moment,
 }
 
+/// Pushes that arrivals have put an end to.
+#[derive(Debug, Default)]
+pub struct Gone {
+    /// Evicted for want of room.
+    pub shed: Vec<Push>,
+    /// Made needless by a newer push with the same collapse identity.
+    pub coalesced: Vec<Push>,
+}
+
+/// Puts a push into the lanes and returns the one that is needless now.
+type Insert = fn(&mut Lanes, Push) -> Option<Push>;
+
 /// The queue of all routes.
 #[derive(Debug)]
 pub struct Queue {
     routes: Vec<RouteQueue>,
-    bound: Load,
+    limits: Limits,
     keep: Keep,
-    load: Load,
-}
-
-// === impl Load ===
-
-impl Load {
-    /// Returns the load of one push.
-    pub fn of(push: &Push) -> Self {
-        Self { pushes: 1, bytes: push.cost() }
-    }
-
-    /// Returns whether it is above a bound.
-    pub const fn exceeds(&self, bound: &Self) -> bool {
-        self.pushes > bound.pushes || self.bytes > bound.bytes
-    }
-
-    /// Adds another load.
-    pub const fn add(&mut self, other: Self) {
-        self.pushes += other.pushes;
-        self.bytes += other.bytes;
-    }
-
-    /// Takes a load away that was added before.
-    pub const fn remove(&mut self, other: Self) {
-        self.pushes -= other.pushes;
-        self.bytes -= other.bytes;
-    }
+    held: Occupancy,
 }
 
 // === impl RouteQueue ===
@@ -73,18 +52,23 @@ impl Default for RouteQueue {
 
 impl Queue {
     /// Returns an empty queue.
-    pub fn new(routes: usize, bound: Load, keep: Keep) -> Self {
+    pub fn new(routes: usize, limits: Limits, keep: Keep) -> Self {
         Self {
             routes: std::iter::repeat_with(RouteQueue::default).take(routes).collect(),
-            bound,
+            limits,
             keep,
-            load: Load::default(),
+            held: Occupancy::new(routes),
         }
     }
 
     /// Returns what it holds, waiting retries included.
     pub const fn load(&self) -> Load {
-        self.load
+        self.held.sum().all()
+    }
+
+    /// Returns who holds it.
+    pub const fn held(&self) -> &Occupancy {
+        &self.held
     }
 
     /// Returns how many of a route's pushes can be served now.
@@ -92,38 +76,44 @@ impl Queue {
         self.routes[route.index()].lanes.len()
     }
 
-    /// Queues arriving pushes; with [`Keep::Newest`] what is then too much goes to `shed`, lowest lane first, oldest first.
-    pub fn store(&mut self, route: RouteId, pushes: Vec<Push>, shed: &mut Vec<Push>) {
+    /// Returns how many of a route's pushes are served before one of `sender` that arrives in `lane` now.
+    pub fn ahead(&self, route: RouteId, lane: Lane, sender: SenderId) -> u64 {
+        self.routes[route.index()].lanes.ahead(lane, sender) as u64
+    }
+
+    /// Queues arriving pushes; what is then too much is shed: first from the route that exceeds its share most,
+    /// lowest lane first, oldest first.
+    pub fn store(&mut self, route: RouteId, pushes: Vec<Push>, gone: &mut Gone) {
+        let most = match self.keep {
+            Keep::Newest => usize::MAX,
+            // The door lets in what fits, and `critical` pushes that do not: each evicts one.
+            Keep::Oldest => pushes.len(),
+        };
         for push in pushes {
-            self.insert(route, push, Lanes::push_back);
+            self.insert(route, push, Lanes::push_back, &mut gone.coalesced);
         }
-        if self.keep == Keep::Newest {
-            while self.load.exceeds(&self.bound) {
-                let Some(push) = self.evict() else { break };
-                shed.push(push);
-            }
-        }
+        self.make_room(most, &mut gone.shed);
     }
 
     /// Puts pushes back in front of their lanes, in this order.
-    pub fn put_back(&mut self, route: RouteId, pushes: Vec<Push>) {
+    pub fn put_back(&mut self, route: RouteId, pushes: Vec<Push>, coalesced: &mut Vec<Push>) {
         for push in pushes.into_iter().rev() {
-            self.insert(route, push, Lanes::push_front);
+            self.insert(route, push, Lanes::push_front, coalesced);
         }
     }
 
     /// Keeps a push until `due`.
     pub fn delay(&mut self, route: RouteId, due: Moment, push: Push) {
-        self.load.add(Load::of(&push));
+        self.held.add(&push);
         self.routes[route.index()].delayed.insert(due, push);
     }
 
     /// Queues the retries that are due, behind their lanes, and returns how many they were.
-    pub fn release_due(&mut self, route: RouteId, now: Moment) -> usize {
+    pub fn release_due(&mut self, route: RouteId, now: Moment, coalesced: &mut Vec<Push>) -> usize {
         let mut released = 0;
         while let Some(push) = self.routes[route.index()].delayed.pop_due(now) {
-            self.load.remove(Load::of(&push));
-            self.insert(route, push, Lanes::push_back);
+            self.held.remove(&push);
+            self.insert(route, push, Lanes::push_back, coalesced);
             released += 1;
         }
         released
@@ -140,7 +130,7 @@ impl Queue {
         let mut taken = Vec::with_capacity(count.min(queue.lanes.len()));
         while taken.len() < count {
             let Some(push) = queue.lanes.pop() else { break };
-            self.load.remove(Load::of(&push));
+            self.held.remove(&push);
             if push.is_expired(now) {
                 expired.push(push);
             } else {
@@ -159,8 +149,20 @@ impl Queue {
         let first = expired.len();
         queue.next_deadline = queue.lanes.sweep(now, expired);
         for push in &expired[first..] {
-            self.load.remove(Load::of(push));
+            self.held.remove(push);
         }
+    }
+
+    /// Looks for a push among all that are held.
+    pub fn find(&self, wanted: &Wanted) -> Option<Sighting> {
+        let is_it = |push: &Push| wanted.is(push.key, push.name.as_deref());
+        self.routes.iter().find_map(|queue| {
+            let waiting = queue.lanes.iter().find(|push| is_it(push));
+            waiting.map(|push| Sighting::of(push, Whereabouts::Buffered)).or_else(|| {
+                let (due, push) = queue.delayed.iter().find(|(_, push)| is_it(push))?;
+                Some(Sighting::of(push, Whereabouts::WaitingRetry { due }))
+            })
+        })
     }
 
     /// Returns when the push that has waited longest was accepted.
@@ -171,26 +173,63 @@ impl Queue {
     /// Returns whether the counts equal what is held.
     pub fn is_consistent(&self) -> bool {
         let held: usize = self.routes.iter().map(|queue| queue.lanes.len() + queue.delayed.len()).sum();
-        self.load.pushes == held as u64 && (held > 0 || self.load.bytes == 0)
+        let load = self.load();
+        load.pushes == held as u64 && (held > 0 || load.bytes == 0)
     }
 
-    fn insert(&mut self, route: RouteId, push: Push, insert: fn(&mut Lanes, Push)) {
-        self.load.add(Load::of(&push));
+    fn insert(&mut self, route: RouteId, push: Push, insert: Insert, coalesced: &mut Vec<Push>) {
+        self.held.add(&push);
         let queue = &mut self.routes[route.index()];
         queue.next_deadline = queue.next_deadline.min(push.deadline);
-        insert(&mut queue.lanes, push);
+        if let Some(needless) = insert(&mut queue.lanes, push) {
+            self.held.remove(&needless);
+            coalesced.push(needless);
+        }
     }
 
-    /// Takes the oldest push of the lowest lane in use, from the route that has most of them: a slow route loses its own first.
-    fn evict(&mut self) -> Option<Push> {
-        for lane in Lane::ALL.into_iter().rev() {
-            let longest = self.routes.iter_mut().max_by_key(|queue| queue.lanes.waiting(lane))?;
-            if let Some(push) = longest.lanes.evict(lane) {
-                self.load.remove(Load::of(&push));
-                return Some(push);
+    /// Evicts up to `most` pushes until what is left is within the limits.
+    fn make_room(&mut self, most: usize, shed: &mut Vec<Push>) {
+        for _ in 0..most {
+            let is_full = self.load().exceeds(&self.limits.all);
+            if !is_full && !self.held.sum().ordinary.exceeds(&self.limits.ordinary) {
+                break;
             }
+            let evicted = match self.evict(&Lane::ALL[1..]) {
+                None if is_full => self.evict(&Lane::ALL[..1]),
+                evicted => evicted,
+            };
+            let Some(push) = evicted else { break };
+            shed.push(push);
         }
-        None
+    }
+
+    /// Takes the oldest push of the lowest of these lanes in use, from the route that exceeds its share most; if none does, from the one
+    /// that uses most of its share among those that use the lowest lane.
+    fn evict(&mut self, lanes: &[Lane]) -> Option<Push> {
+        let victim = self.most_over_share(lanes);
+        let lane = |lane: &&Lane| match victim {
+            Some(route) => self.routes[route].lanes.waiting(**lane) > 0,
+            None => self.routes.iter().any(|queue| queue.lanes.waiting(**lane) > 0),
+        };
+        let lane = *lanes.iter().rev().find(lane)?;
+        let route = victim.or_else(|| self.greatest(|route| self.routes[route].lanes.waiting(lane) > 0))?;
+        let push = self.routes[route].lanes.evict(lane)?;
+        self.held.remove(&push);
+        Some(push)
+    }
+
+    /// Returns the route that exceeds its share most, of those that have something in these lanes.
+    fn most_over_share(&self, lanes: &[Lane]) -> Option<usize> {
+        let uses = |route: usize| lanes.iter().any(|lane| self.routes[route].lanes.waiting(*lane) > 0);
+        self.greatest(uses).filter(|route| self.limits.pressure(*route, self.held.route(*route)) > 1.0)
+    }
+
+    /// Returns the route that uses most of its share, of those for which `is_meant` holds.
+    fn greatest(&self, is_meant: impl Fn(usize) -> bool) -> Option<usize> {
+        let pressure = |route: &usize| self.limits.pressure(*route, self.held.route(*route));
+        (0..self.routes.len())
+            .filter(|route| is_meant(*route))
+            .max_by(|one, other| pressure(one).total_cmp(&pressure(other)))
     }
 }
 

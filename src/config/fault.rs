@@ -6,7 +6,7 @@ use std::fmt;
 use super::tree::{Node, Origin, Value};
 
 /// Keys whose values are never printed.
-const SECRET_KEYS: [&str; 4] = ["tokens", "password", "server_key", "service_account"];
+const SECRET_KEYS: [&str; 5] = ["tokens", "password", "server_key", "secret", "service_account"];
 /// Longest value that is quoted, in characters.
 const QUOTED: usize = 80;
 
@@ -141,6 +141,7 @@ pub(super) fn printable(value: &Value, key: &str) -> String {
         Value::Text(text) if is_secret(key) && (text.starts_with("env:") || text.starts_with("file:")) => {
             value.to_string()
         }
+        Value::Text(text) if text.is_empty() => value.to_string(),
         _ if is_secret(key) => "\"***\"".into(),
         _ => value.to_string(),
     }

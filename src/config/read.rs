@@ -9,7 +9,10 @@ use std::time::Duration;
 use super::section::Section;
 use super::{Config, Route, Runtime, Transport};
 use crate::admin::actions::MAX_CONNECTIONS;
+use crate::feedback::results;
+use crate::feedback::webhook::{self, Endpoint};
 use crate::transport::xmpp;
+use crate::units::Secret;
 use crate::{admin, collector, feedback, ingest, pusher};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -35,6 +38,8 @@ pub(super) fn config(root: &Section<'_>) -> Config {
         collector: collector(&root.table("collector")),
         admin: admin(&root.table("admin")),
         feedback: feedback(&root.table("feedback")),
+        results: results(&root.table("feedback")),
+        webhook: webhook(&root.table("feedback").table("webhook")),
         log: telemetry.text("log", LOG_FILTER, is_log_filter),
         routes: routes(root),
     };
@@ -74,6 +79,8 @@ fn ingest(section: &Section<'_>) -> ingest::Settings {
         max_body: usize::try_from(section.size("max_body", KIB..=256 * MIB)).unwrap_or(usize::MAX),
         max_batch: section.whole("max_batch", 1..=100_000),
         read_timeout: section.duration("read_timeout", SECOND..=10 * MINUTE),
+        idempotency_window: section.duration("idempotency_window", Duration::ZERO..=DAY),
+        idempotency_ids: section.whole("idempotency_ids", 1_000..=100_000_000),
         ttl: ["critical", "high", "normal", "low"].map(|lane| whole_seconds(&ttl, lane)),
     };
     let hint = "set ingest.tokens, or listen on 127.0.0.1";
@@ -94,7 +101,10 @@ fn collector(section: &Section<'_>) -> collector::Settings {
     collector::Settings {
         buffer: section.whole("buffer", 1..=100_000_000),
         buffer_bytes: section.size("buffer_bytes", 4 * KIB..=1024 * GIB),
+        critical_reserve: section.share("critical_reserve", 0.0..=0.9),
         keep: section.choice("keep", &[("newest", Keep::Newest), ("oldest", Keep::Oldest)]),
+        refuse_late: section.flag("refuse_late"),
+        coalesce: section.flag("coalesce"),
         intake: section.whole("intake", 1..=1_000_000),
     }
 }
@@ -135,6 +145,35 @@ fn feedback(section: &Section<'_>) -> feedback::Settings {
     settings
 }
 
+fn results(section: &Section<'_>) -> results::Settings {
+    use results::{Bound, Report};
+    results::Settings {
+        report: section.choice("report", &[("failures", Report::Failures), ("all", Report::All)]),
+        ring: Bound {
+            records: section.whole("results", 1..=100_000_000),
+            bytes: section.size("results_bytes", 4 * KIB..=1024 * GIB),
+        },
+        awaited: section.whole("awaited", 0..=10_000_000),
+        history: section.whole("history", 0..=10_000_000),
+    }
+}
+
+fn webhook(section: &Section<'_>) -> webhook::Settings {
+    let allowed = "\"\", or an http:// or https:// URL without user name";
+    let url = section.text("url", allowed, |url| url.is_empty() || Endpoint::parse(url, None).is_some());
+    let ca = section.text("ca", "a path, or \"\" for the system's certificates", |_| true);
+    let ca = (!ca.is_empty()).then(|| PathBuf::from(ca));
+    webhook::Settings {
+        // Without a receiver there is nothing to sign.
+        secret: if url.is_empty() { Secret::new("") } else { section.secret("secret") },
+        endpoint: Endpoint::parse(&url, ca),
+        batch: section.whole("batch", 1..=10_000),
+        interval: section.duration("interval", 10 * MILLISECOND..=10 * MINUTE),
+        timeout: section.duration("timeout", TENTH..=5 * MINUTE),
+        max_pending: section.whole("max_pending", 1..=100_000_000),
+    }
+}
+
 fn routes(root: &Section<'_>) -> Vec<Route> {
     let sections = root.routes();
     let routes: Vec<_> = sections.iter().map(route).collect();
@@ -161,6 +200,7 @@ fn route(section: &Section<'_>) -> Route {
     let route = Route {
         name: section.text("name", "1 to 64 of a-z, 0-9, _ and -", name),
         connections: section.whole("connections", 1..=u64::from(MAX_CONNECTIONS)),
+        share: section.whole("share", 1..=1_000),
         restart_min: section.duration("restart_min", MILLISECOND..=HOUR),
         restart_max: section.duration("restart_max", MILLISECOND..=HOUR),
         restart_limit: section.whole("restart_limit", 1..=1_000_000),

@@ -113,6 +113,24 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// Reads a share of a whole.
+    pub(super) fn share(&self, key: &str, range: RangeInclusive<f64>) -> f64 {
+        let allowed = format!("a number from {} to {}", range.start(), range.end());
+        let read = match &self.node(key).value {
+            Value::Whole(number) => Some(*number as f64),
+            Value::Other(text) => text.parse::<f64>().ok(),
+            _ => None,
+        };
+        let Some(read) = read else {
+            self.mistyped(key, "is not a number", &allowed);
+            return *range.start();
+        };
+        if !range.contains(&read) {
+            self.fault(key, "is out of range", &allowed, "choose a value in the range");
+        }
+        read
+    }
+
     /// Reads a switch.
     pub(super) fn flag(&self, key: &str) -> bool {
         let Value::Flag(flag) = self.node(key).value else {

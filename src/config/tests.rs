@@ -72,6 +72,18 @@ fn the_environment_reaches_lists_inner_tables_and_routes() {
 }
 
 #[test]
+fn a_share_is_a_number_in_its_range() {
+    let read = |text: &str| load(&format!("[collector]\ncritical_reserve = {text}\n"), &[]);
+    assert_eq!(load("", &[]).unwrap().config.collector.critical_reserve, 0.05);
+    assert_eq!(read("0").unwrap().config.collector.critical_reserve, 0.0);
+    assert_eq!(read("0.25").unwrap().config.collector.critical_reserve, 0.25);
+    for wrong in ["1", "-0.1", "nan", "\"5 %\"", "inf"] {
+        let error = read(wrong).unwrap_err().to_string();
+        assert!(error.contains("allowed: a number from 0 to 0.9"), "{error}");
+    }
+}
+
+#[test]
 fn a_route_list_replaces_the_default_and_inherits_its_documented_values() {
     let config = load(ROUTE, &[]).unwrap().config;
     assert_eq!(config.routes.len(), 1);
@@ -148,7 +160,7 @@ fn all_faults_are_reported_at_once_with_place_key_value_limits_and_hint() {
         "test.toml:3: ingest.max_body = \"1 MB\": has the unit `MB` (known: B, KiB, MiB, GiB) (allowed: \"1 KiB\" to \"256 MiB\"; ",
         "test.toml:4: ingest.read_timeout = 5: is not text (allowed: \"1s\" to \"10m\"; hint: ",
         "test.toml:6: collector.keep = \"both\": is not one of the choices (allowed: \"newest\", \"oldest\"; hint: ",
-        "test.toml:7: collector.bufer: is not a key (allowed: buffer, buffer_bytes, keep, intake; hint: ",
+        "test.toml:7: collector.bufer: is not a key (allowed: buffer, buffer_bytes, critical_reserve, keep, refuse_late, coalesce, intake; hint: ",
         "test.toml:9: feedback.backoff_min = \"10m\": is above backoff_max (allowed: at most feedback.backoff_max; ",
         "PUSHWEIR__RUNTIME__DELIVERY_THREADS: runtime.delivery_threads = \"many\": is not a whole number",
     ];
@@ -261,5 +273,21 @@ proptest! {
     #[test]
     fn no_variable_panics(name in "PUSHWEIR__[A-Z_0-9]{0,20}", value in "\\PC{0,30}") {
         let _ = load("", &[(&name, &value)]);
+    }
+}
+
+#[test]
+fn a_webhook_needs_a_url_that_can_be_posted_to_and_a_secret() {
+    let config = load("[feedback.webhook]\nurl = \"https://h.example/in\"\nsecret = \"env:PRESENT\"\n", &[]);
+    let webhook = config.unwrap().config.webhook;
+    assert_eq!(webhook.endpoint.map(|endpoint| endpoint.peer()).as_deref(), Some("h.example:443"));
+    assert_eq!(webhook.secret.expose(), "from-variable");
+    for (text, key) in [
+        ("url = \"ftp://h/\"\nsecret = \"s\"", "feedback.webhook.url"),
+        ("url = \"http://h/\"", "feedback.webhook.secret"),
+        ("batch = 0", "feedback.webhook.batch"),
+    ] {
+        let faults = faults(&format!("[feedback.webhook]\n{text}\n"));
+        assert_eq!(faults.iter().map(|fault| fault.key.as_str()).collect::<Vec<_>>(), [key]);
     }
 }

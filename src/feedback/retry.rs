@@ -56,7 +56,7 @@ fn delay(attempts: u8, after: Option<Duration>, settings: &Settings, spread: f64
     let full = settings.backoff_min.saturating_mul(1 << doublings).min(settings.backoff_max);
     let drawn = full.mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0);
     match after {
-        Some(least) => least + drawn,
+        Some(least) => least.saturating_add(drawn),
         None => drawn,
     }
 }
@@ -122,6 +122,17 @@ mod tests {
         assert_eq!(
             consequence(&mut push, &retry(None), now, &SETTINGS, 1.0),
             Consequence::End(Outcome::Exhausted)
+        );
+    }
+
+    #[test]
+    fn a_delay_longer_than_can_be_counted_ends_the_push_as_expired() {
+        let mut push = push(1, Lane::Normal);
+        push.deadline = Moment::from_micros(1);
+        let verdict = retry(Some(Duration::MAX));
+        assert_eq!(
+            consequence(&mut push, &verdict, Moment::default(), &SETTINGS, 0.0),
+            Consequence::End(Outcome::Expired)
         );
     }
 

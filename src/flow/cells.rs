@@ -8,6 +8,7 @@ use actix::{Message, Recipient};
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 
+use super::Look;
 use crate::push::RouteId;
 use crate::telemetry::Latencies;
 use crate::units::Moment;
@@ -58,6 +59,7 @@ pub struct PusherCell {
     connected_at: AtomicU64,
     last_error: Mutex<Option<String>>,
     inbox: Mutex<Option<Recipient<Nudge>>>,
+    looks: Mutex<Option<Recipient<Look>>>,
 }
 
 /// What is known of one route.
@@ -75,6 +77,8 @@ pub struct RouteCell {
     pub paused: AtomicBool,
     /// Whether its supervisor gave up and has not been restarted yet.
     pub down: AtomicBool,
+    /// Its weight when routes compete for the buffer.
+    pub share: AtomicU32,
     pushers: RwLock<Vec<Arc<PusherCell>>>,
 }
 
@@ -116,6 +120,7 @@ impl PusherCell {
             connected_at: AtomicU64::new(0),
             last_error: Mutex::new(None),
             inbox: Mutex::new(None),
+            looks: Mutex::new(None),
         }
     }
 
@@ -185,8 +190,17 @@ impl PusherCell {
     }
 
     /// Says where the present incarnation listens.
-    pub fn attach(&self, inbox: Recipient<Nudge>) {
+    pub fn attach(&self, inbox: Recipient<Nudge>, looks: Recipient<Look>) {
         *self.inbox.lock() = Some(inbox);
+        *self.looks.lock() = Some(looks);
+    }
+
+    /// Asks the present incarnation for a push, if there is one and its mailbox has room.
+    pub fn look(&self, look: Look) {
+        let looks = self.looks.lock().clone();
+        if let Some(Err(error)) = looks.map(|looks| looks.try_send(look)) {
+            log::debug!("a pusher was not asked pusher={} error={error}", self.number);
+        }
     }
 
     /// Tells the present incarnation something; returns whether there is one.
@@ -228,6 +242,7 @@ impl RouteCell {
             delivery: Latencies::default(),
             paused: AtomicBool::new(false),
             down: AtomicBool::new(false),
+            share: AtomicU32::new(1),
             pushers: RwLock::new(Vec::new()),
         }
     }

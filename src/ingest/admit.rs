@@ -8,10 +8,12 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::seen::{Claim, SeenId};
 use super::wire::{Item, Parsed, PushFault};
 use super::{Ingest, IngestRoute};
+use crate::feedback::results::Ticket;
 use crate::outcome::Refusal;
-use crate::push::{Push, PushKey, PushRequest, RouteId};
+use crate::push::{Push, PushKey, PushRequest, RouteId, SenderId};
 use crate::units::Moment;
 
 /// A time to live is whole seconds; what is to be sent now or never still has the second it arrived in.
@@ -24,6 +26,8 @@ pub(super) struct Admission<'a> {
     pub(super) single: bool,
     /// One for each push.
     pub(super) fates: Vec<Fate<'a>>,
+    /// Which pushes the request waits for: their positions and keys, rising.
+    pub(super) awaited: Vec<(usize, PushKey)>,
     /// When the sender should come back, in seconds, if a push was shed or its route takes none.
     pub(super) retry_after: Option<u64>,
 }
@@ -60,6 +64,10 @@ struct Batch {
     route: RouteId,
     gate: Result<(), Refusal>,
     refused: u64,
+    /// How many repeat what was taken before.
+    repeated: u64,
+    /// Ids that are ours until the door has answered, and whose they are.
+    claims: Vec<(usize, SeenId)>,
     pushes: Vec<Push>,
     /// Where each payload is in the shared buffer.
     payloads: Vec<Range<usize>>,
@@ -70,25 +78,40 @@ struct Batch {
 /// A request that is being admitted.
 struct Admitting<'a, 'i> {
     ingest: &'i Ingest,
+    sender: SenderId,
+    ticket: Option<&'i mut Ticket>,
+    awaited: Vec<(usize, PushKey)>,
     now: Moment,
     expected: usize,
     payload: Vec<u8>,
     batches: Vec<Batch>,
     fates: Vec<Fate<'a>>,
     without_route: u64,
+    /// Whether another request has the id of a push at the door.
+    is_busy: bool,
 }
 
-/// Admits what was parsed from a body of `size` bytes.
-pub(super) fn admit<'a>(ingest: &Ingest, parsed: Parsed<'a>, size: usize) -> Admission<'a> {
+/// Admits what was parsed from a body of `size` bytes; with a `ticket` the request will wait for the ends of its pushes.
+pub(super) fn admit<'a>(
+    ingest: &Ingest,
+    parsed: Parsed<'a>,
+    size: usize,
+    sender: SenderId,
+    ticket: Option<&mut Ticket>,
+) -> Admission<'a> {
     let expected = parsed.items.len();
     let mut admitting = Admitting {
         ingest,
+        sender,
+        ticket,
+        awaited: Vec::new(),
         now: ingest.clock.now(),
         expected,
         payload: Vec::with_capacity(size),
         batches: Vec::new(),
         fates: Vec::with_capacity(expected),
         without_route: 0,
+        is_busy: false,
     };
     for (index, item) in parsed.items.into_iter().enumerate() {
         let fate = admitting.item(index, item);
@@ -129,6 +152,10 @@ impl<'a> Admitting<'a, '_> {
             self.batches[batch].refused += 1;
             return failed(id, error.refusal, error.field, error.message);
         }
+        if let Some(fate) = self.claim(index, batch, id.as_ref()) {
+            self.payload.truncate(start);
+            return fate;
+        }
         let name = id.as_deref().map(Box::<str>::from);
         let push = self.push(&request, route.id, name);
         let payload = start..self.payload.len();
@@ -138,6 +165,29 @@ impl<'a> Admitting<'a, '_> {
         batch.items.push(index);
         // The key is not known yet; `enter` fills it in.
         Fate::Accepted(id.map_or(PushId::Key(PushKey::from_u128(0)), PushId::Name))
+    }
+
+    /// Claims the sender's id; returns the fate of a push whose id is not free.
+    fn claim(&mut self, index: usize, batch: usize, id: Option<&Cow<'a, str>>) -> Option<Fate<'a>> {
+        let (seen, name) = self.ingest.seen.as_ref().zip(id)?;
+        let batch = &mut self.batches[batch];
+        let key = seen.id(self.sender, batch.route, name);
+        match seen.claim(key, self.now) {
+            Claim::Fresh => {
+                batch.claims.push((index, key));
+                None
+            }
+            Claim::Taken => {
+                batch.repeated += 1;
+                Some(Fate::Accepted(PushId::Name(name.clone())))
+            }
+            Claim::Busy => {
+                batch.refused += 1;
+                self.is_busy = true;
+                let message = "another push with this id is being taken (hint: each push needs its own; ask again in a second)";
+                Some(failed(Some(name.clone()), Refusal::RefusedDuplicate, "id", message.into()))
+            }
+        }
     }
 
     fn push(&self, request: &PushRequest<'_>, route: RouteId, name: Option<Box<str>>) -> Push {
@@ -150,7 +200,14 @@ impl<'a> Admitting<'a, '_> {
             accepted_at: self.now,
             deadline: self.now.after(ttl.max(SHORTEST)),
             route,
+            sender: self.sender,
             lane: request.priority,
+            collapse: self
+                .ingest
+                .coalesce
+                .as_ref()
+                .zip(request.collapse_key.as_deref())
+                .map(|(digest, key)| Box::new(digest.collapse(route, &request.to, key))),
             attempts: 0,
             maybe_delivered: false,
         }
@@ -167,6 +224,8 @@ impl<'a> Admitting<'a, '_> {
             route,
             gate,
             refused: 0,
+            repeated: 0,
+            claims: Vec::new(),
             pushes: Vec::with_capacity(room),
             payloads: Vec::with_capacity(room),
             items: Vec::with_capacity(room),
@@ -184,10 +243,13 @@ impl<'a> Admitting<'a, '_> {
             self.payload.shrink_to_fit();
         }
         let payload = Bytes::from(std::mem::take(&mut self.payload));
-        let mut retry_after = None;
+        let mut retry_after = self.is_busy.then_some(1);
         for batch in std::mem::take(&mut self.batches) {
             if batch.refused > 0 {
                 door.refuse(Some(batch.route), batch.refused);
+            }
+            if batch.repeated > 0 {
+                door.repeat(batch.route, batch.repeated);
             }
             let route = batch.route;
             let gated = batch.gate.is_err();
@@ -197,7 +259,8 @@ impl<'a> Admitting<'a, '_> {
                 retry_after = retry_after.max(Some(u64::try_from(wait).unwrap_or(u64::MAX)));
             }
         }
-        Admission { single, fates: self.fates, retry_after }
+        self.awaited.sort_unstable();
+        Admission { single, fates: self.fates, awaited: self.awaited, retry_after }
     }
 
     /// Hands a batch to the door and returns whether pushes of it were shed.
@@ -215,20 +278,61 @@ impl<'a> Admitting<'a, '_> {
                 self.fates[*item] = Fate::Accepted(PushId::Key(key));
             }
         }
-        let held = self.ingest.door.admit(batch.route, batch.pushes);
-        let shed = batch.items.get(held..).unwrap_or_default();
-        for item in shed {
-            let Fate::Accepted(id) = &self.fates[*item] else { continue };
-            let message =
-                "the buffer is full (hint: send it again after the time in Retry-After, or a second)";
-            self.fates[*item] = Fate::Failed {
+        let keys = self.watch(&batch.pushes);
+        let failed = self.ingest.door.admit(batch.route, batch.pushes);
+        self.await_held(&batch.items, &keys, &failed);
+        for (position, reason) in &failed {
+            let item = batch.items[*position];
+            let Fate::Accepted(id) = &self.fates[item] else { continue };
+            self.fates[item] = Fate::Failed {
                 id: Some(id.clone()),
-                reason: Refusal::ShedBufferFull,
+                reason: *reason,
                 field: "".into(),
-                message: message.into(),
+                message: door_message(*reason).into(),
             };
         }
-        !shed.is_empty()
+        if let Some(seen) = &self.ingest.seen {
+            for (item, id) in batch.claims {
+                let taken = matches!(self.fates[item], Fate::Accepted(_));
+                seen.settle(id, taken, self.now);
+            }
+        }
+        !failed.is_empty()
+    }
+}
+
+/// Says why a push got no place.
+const fn door_message(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::RefusedDeadline => {
+            "what waits before it takes longer than its ttl (hint: a longer ttl, a higher priority, or later again)"
+        }
+        _ => "the buffer is full (hint: send it again after the time in Retry-After, or a second)",
+    }
+}
+
+// === impl Admitting ===
+
+impl Admitting<'_, '_> {
+    /// Waits for pushes that are about to be admitted, if the request waits at all; returns their keys then.
+    fn watch(&mut self, pushes: &[Push]) -> Vec<PushKey> {
+        let Some(ticket) = &mut self.ticket else { return Vec::new() };
+        let keys: Vec<_> = pushes.iter().map(|push| push.key).collect();
+        ticket.watch(keys.iter().copied());
+        keys
+    }
+
+    /// Keeps waiting for those that hold a place; the others have failed, by position.
+    fn await_held(&mut self, items: &[usize], keys: &[PushKey], failed: &[(usize, Refusal)]) {
+        let Some(ticket) = &mut self.ticket else { return };
+        let mut failed = failed.iter().map(|(position, _)| *position).peekable();
+        for (position, (item, key)) in items.iter().zip(keys).enumerate() {
+            if failed.next_if_eq(&position).is_some() {
+                ticket.unwatch(&[*key]);
+            } else {
+                self.awaited.push((*item, *key));
+            }
+        }
     }
 }
 

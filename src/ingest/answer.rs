@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::admit::{Admission, Fate, PushId};
 use super::wire::BodyFault;
+use crate::feedback::results::Ticket;
 use crate::outcome::Refusal;
 
 /// Bytes of an answer per push: a UUID with quotes and comma.
@@ -65,6 +66,38 @@ impl Answer {
     }
 }
 
+// === impl Answer ===
+
+impl Answer {
+    /// Answers a body whose pushes were waited for: as [`Self::of`], and with how each accepted push ended, or that it has not.
+    pub(super) fn of_awaited(admission: &Admission<'_>, ticket: &Ticket) -> Self {
+        let mut answer = Self::of(admission);
+        if answer.status != 202 {
+            return answer;
+        }
+        let body = &mut answer.body;
+        let _brace = body.pop();
+        body.extend_from_slice(b",\"results\":[");
+        for (number, (index, key)) in admission.awaited.iter().enumerate() {
+            if number > 0 {
+                body.push(b',');
+            }
+            match (ticket.end_of(*key), &admission.fates[*index]) {
+                // Records always serialise, and writing to a Vec cannot fail.
+                (Some(record), _) => drop(serde_json::to_writer(&mut *body, &*record)),
+                (None, Fate::Accepted(id)) => {
+                    body.extend_from_slice(b"{\"id\":");
+                    write_id(body, id);
+                    body.extend_from_slice(b",\"outcome\":\"pending\"}");
+                }
+                (None, Fate::Failed { .. }) => body.extend_from_slice(b"null"),
+            }
+        }
+        body.extend_from_slice(b"]}");
+        answer
+    }
+}
+
 /// What an answer says as a whole; the index is that of the push whose failure speaks for all.
 #[derive(Debug, Clone, Copy)]
 enum Verdict {
@@ -87,7 +120,7 @@ impl Verdict {
                 _ => None,
             })
         };
-        if first(|reason| reason == Refusal::ShedBufferFull).is_some() {
+        if first(is_overload).is_some() {
             return Self::Shed;
         }
         if let Some((reason, index)) = first(is_closed) {
@@ -120,6 +153,10 @@ impl Verdict {
     }
 }
 
+const fn is_overload(refusal: Refusal) -> bool {
+    matches!(refusal, Refusal::ShedBufferFull | Refusal::RefusedDeadline | Refusal::RefusedDuplicate)
+}
+
 fn is_closed(refusal: Refusal) -> bool {
     matches!(refusal, Refusal::RefusedDraining | Refusal::RefusedPaused | Refusal::RefusedRouteDown)
 }
@@ -137,7 +174,7 @@ fn detail(admission: &Admission<'_>, index: usize) -> String {
 
 /// Whether a failure is about the service, not about the push.
 fn message_stands_alone(fate: &Fate<'_>) -> bool {
-    matches!(fate, Fate::Failed { reason, .. } if is_closed(*reason) || *reason == Refusal::ShedBufferFull)
+    matches!(fate, Fate::Failed { reason, .. } if is_closed(*reason) || is_overload(*reason))
 }
 
 fn write_error(body: &mut Vec<u8>, code: &str, message: &str) {

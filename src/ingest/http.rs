@@ -3,6 +3,8 @@
 //! A thin shell. `app` starts and stops it by the [`Server`] that [`server`] returns.
 
 mod body;
+mod query;
+mod results;
 #[cfg(test)]
 mod tests;
 mod unread;
@@ -15,15 +17,20 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::http::{StatusCode, header};
 use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, web};
-use subtle::ConstantTimeEq;
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+use tokio::time::Instant;
 
+use self::query::Query;
 pub(crate) use self::unread::Unread;
 use super::answer::Answer;
 use super::wire::{self, Format};
 use super::{Ingest, admit};
+use crate::push::SenderId;
 use crate::units::Secret;
 
 const PATH: &str = "/v1/pushes";
+const PUSH: &str = "/v1/pushes/{id}";
+const RESULTS: &str = "/v1/results";
 /// Senders keep their connections; a new one for each batch would cost more than the batch.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// actix counts its timeouts from a clock that it reads twice a second; one that is over at once never fires.
@@ -43,7 +50,16 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
     let data = web::Data::from(ingest);
     let server = HttpServer::new(move || {
         let pushes = web::resource(PATH).route(web::post().to(post)).default_service(web::to(other_method));
-        App::new().app_data(data.clone()).service(pushes).default_service(web::to(other_path))
+        let push =
+            web::resource(PUSH).route(web::get().to(results::find)).default_service(web::to(only_read));
+        let results =
+            web::resource(RESULTS).route(web::get().to(results::get)).default_service(web::to(only_read));
+        App::new()
+            .app_data(data.clone())
+            .service(pushes)
+            .service(push)
+            .service(results)
+            .default_service(web::to(other_path))
     });
     let server = server
         .workers(threads)
@@ -59,13 +75,17 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
 }
 
 async fn post(request: HttpRequest, mut rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
-    let format = match authorise(&request, &ingest.settings.tokens).and_then(|()| format(&request)) {
-        Ok(format) => format,
+    let sender = authorise(&request, &ingest.settings.tokens);
+    let (sender, (format, wait)) = match sender.and_then(|sender| Ok((sender, wanted(&request)?))) {
+        Ok(known) => known,
         Err(answer) => return refuse(answer, rest),
     };
     match body::read(&request, &mut rest, &ingest.settings).await {
         Ok(body) => {
-            let answer = take(&ingest, &body, format);
+            let answer = match wait.is_zero() {
+                true => take(&ingest, &body, format, sender),
+                false => take_and_wait(&ingest, &body, (format, wait), sender).await,
+            };
             head(&answer).body(answer.body)
         }
         Err(answer) => refuse(answer, rest),
@@ -73,29 +93,64 @@ async fn post(request: HttpRequest, mut rest: web::Payload, ingest: web::Data<In
 }
 
 /// Takes a whole body: from here to the answer nothing waits.
-fn take(ingest: &Ingest, body: &[u8], format: Format) -> Answer {
+fn take(ingest: &Ingest, body: &[u8], format: Format, sender: SenderId) -> Answer {
     match wire::parse(body, format, ingest.settings.max_batch) {
-        Ok(parsed) => Answer::of(&admit::admit(ingest, parsed, body.len())),
+        Ok(parsed) => Answer::of(&admit::admit(ingest, parsed, body.len(), sender, None)),
         Err(fault) => Answer::of_body_fault(&fault),
     }
 }
 
+/// Takes a whole body and waits for its pushes to end.
+async fn take_and_wait(
+    ingest: &Ingest,
+    body: &[u8],
+    (format, wait): (Format, Duration),
+    sender: SenderId,
+) -> Answer {
+    let deadline = Instant::now() + wait;
+    match wire::parse(body, format, ingest.settings.max_batch) {
+        Ok(parsed) => {
+            let mut ticket = ingest.results.ticket();
+            let admission = admit::admit(ingest, parsed, body.len(), sender, Some(&mut ticket));
+            ticket.wait(deadline).await;
+            Answer::of_awaited(&admission, &ticket)
+        }
+        Err(fault) => Answer::of_body_fault(&fault),
+    }
+}
+
+/// Returns the form of the body, and how long the request waits.
+fn wanted(request: &HttpRequest) -> Result<(Format, Duration), Answer> {
+    let format = format(request)?;
+    let wait = Query::parse(request.query_string(), &["wait"])?.wait()?;
+    Ok((format, wait))
+}
+
 async fn other_method(request: HttpRequest, rest: web::Payload) -> HttpResponse {
-    let message = format!("{PATH} takes no {} (hint: POST pushes to it)", request.method());
+    not_allowed(&request, rest, "POST", "POST pushes to it")
+}
+
+async fn only_read(request: HttpRequest, rest: web::Payload) -> HttpResponse {
+    not_allowed(&request, rest, "GET", "GET it")
+}
+
+fn not_allowed(request: &HttpRequest, rest: web::Payload, allowed: &'static str, hint: &str) -> HttpResponse {
+    let message = format!("{} takes no {} (hint: {hint})", request.path(), request.method());
     let mut response = refuse(Answer::error(405, "method_not_allowed", &message), rest);
-    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allowed));
     response
 }
 
 async fn other_path(rest: web::Payload) -> HttpResponse {
-    let message = format!("there is nothing here (hint: there is POST {PATH})");
+    let message =
+        format!("there is nothing here (hint: there is POST {PATH}, GET {PATH}/ID and GET {RESULTS})");
     refuse(Answer::error(404, "not_found", &message), rest)
 }
 
 /// RFC 6750 section 2.1.
-fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<(), Answer> {
+fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<SenderId, Answer> {
     if tokens.is_empty() {
-        return Ok(());
+        return Ok(SenderId::default());
     }
     let given = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
     let token = given
@@ -106,11 +161,15 @@ fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<(), Answer> {
         return Err(Answer::error(401, "token_missing", message));
     };
     // Every token is compared, so that the time does not tell which one was nearly right.
-    let known = tokens.iter().fold(subtle::Choice::from(0), |known, each| {
-        known | each.expose().as_bytes().ct_eq(token.trim_ascii())
-    });
+    let mut known = subtle::Choice::from(0);
+    let mut sender = u16::MAX;
+    for (index, each) in tokens.iter().enumerate() {
+        let is_it = each.expose().as_bytes().ct_eq(token.trim_ascii());
+        sender.conditional_assign(&u16::try_from(index).unwrap_or(u16::MAX), is_it);
+        known |= is_it;
+    }
     if bool::from(known) {
-        return Ok(());
+        return Ok(SenderId(sender));
     }
     Err(Answer::error(403, "token_wrong", "the token is not one of ours (hint: [ingest] tokens)"))
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Lane, Push, PushKey, RouteId};
+use super::{Lane, Push, PushKey, RouteId, SenderId};
 use crate::units::Moment;
 
 /// A small push with this number as its key.
@@ -14,7 +14,9 @@ pub fn push(number: u128, lane: Lane) -> Push {
         accepted_at: Moment::default(),
         deadline: Moment::NEVER,
         route: RouteId(0),
+        sender: SenderId::default(),
         lane,
+        collapse: None,
         attempts: 0,
         maybe_delivered: false,
     }

@@ -52,6 +52,11 @@ impl PushKey {
         Self(number)
     }
 
+    /// Returns when it was made, in milliseconds since 1970 (RFC 9562 section 5.7).
+    pub const fn unix_millis(self) -> u64 {
+        (self.0 >> 80) as u64
+    }
+
     /// Returns the hyphenated lower-case text.
     pub fn to_text(self) -> [u8; Self::TEXT_LEN] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";

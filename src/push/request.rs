@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Lane;
@@ -48,6 +48,31 @@ pub enum Target<'a> {
         /// The client's authentication secret, base64url.
         auth: Cow<'a, str>,
     },
+}
+
+/// Whom a push was for, in a result: the sender's words again, without what only encryption needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Addressee {
+    /// See [`Target::Token`].
+    Token(Box<str>),
+    /// See [`Target::Topic`].
+    Topic(Box<str>),
+    /// See [`Target::Condition`].
+    Condition(Box<str>),
+    /// The URL of [`Target::WebPush`].
+    Endpoint(Box<str>),
+}
+
+// === impl Addressee ===
+
+impl Addressee {
+    /// Returns its text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Token(text) | Self::Topic(text) | Self::Condition(text) | Self::Endpoint(text) => text,
+        }
+    }
 }
 
 /// What the device shows; rendered into each provider's own fields.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
+use crate::flow::Wanted;
 use crate::push::{Push, PushKey};
 use crate::units::Moment;
 
@@ -71,6 +72,14 @@ impl InFlight {
     /// Returns how many pushes a connection has not answered.
     pub fn on_session(&self, session: SessionNumber) -> usize {
         self.entries.values().filter(|entry| entry.session == session).count()
+    }
+
+    /// Looks for a push: at once by its key, one by one by its sender's id.
+    pub fn find(&self, wanted: &Wanted) -> Option<&Entry> {
+        let by_key = wanted.key().and_then(|key| self.entries.get(&key));
+        by_key.or_else(|| {
+            self.entries.values().find(|entry| wanted.is(entry.push.key, entry.push.name.as_deref()))
+        })
     }
 
     /// Notes a push as sent.

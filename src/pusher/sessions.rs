@@ -8,6 +8,8 @@ use pushweir_actors::Exit;
 
 use super::Pusher;
 use super::inflight::SessionNumber;
+use crate::feedback::results::Done;
+use crate::flow::{Look, Sighting, Whereabouts};
 use crate::outcome::Verdict;
 use crate::push::{Push, PushKey};
 use crate::transport::{Outbox, Session, SessionEvent};
@@ -26,6 +28,8 @@ pub struct Live {
     pub number: SessionNumber,
     /// Its sending half.
     pub outbox: Box<dyn Outbox>,
+    /// Since when.
+    pub since: Moment,
     /// Whether it was our idea to end it, so that the provider will not close it.
     pub is_ours_to_close: bool,
 }
@@ -35,17 +39,18 @@ pub struct Live {
 struct Answers {
     delivered: u64,
     others: Vec<(Push, Verdict)>,
+    done: Vec<Done>,
     unknown: u64,
 }
 
 // === impl Live ===
 
 impl Live {
-    /// Reads the session's events into the pusher from now on.
-    pub fn attach(number: SessionNumber, session: Session, ctx: &mut Context<Pusher>) -> Self {
+    /// Reads the session's events into the pusher from `since`, which is now, on.
+    pub fn attach(number: SessionNumber, session: Session, since: Moment, ctx: &mut Context<Pusher>) -> Self {
         let Session { outbox, events, .. } = session;
         Pusher::add_stream(events.map(move |events| FromSession { number, events }), ctx);
-        Self { number, outbox, is_ours_to_close: false }
+        Self { number, outbox, since, is_ours_to_close: false }
     }
 }
 
@@ -68,12 +73,24 @@ impl Pusher {
         }
         self.cell.count_answers(answers.delivered + answers.others.len() as u64, answers.unknown);
         if answers.delivered > 0 || !answers.others.is_empty() {
+            self.wiring.feedback.remember(answers.done);
             self.wiring.feedback.settle(self.cell.route, answers.delivered, answers.others);
         }
         for event in rest {
             self.follow(number, event, ctx);
         }
         self.after_change(ctx);
+    }
+
+    /// Opens the next connection: at once, unless those before it were short-lived.
+    pub(super) fn replace(&mut self, life: Duration, ctx: &mut Context<Self>) {
+        match self.pace.pause(life, fastrand::f64()) {
+            Duration::ZERO => self.connect(ctx),
+            pause => {
+                log::warn!("the connection was short-lived pusher={} next_try={pause:?}", self.name());
+                ctx.run_later(pause, Self::connect);
+            }
+        }
     }
 
     fn answered(
@@ -87,19 +104,32 @@ impl Pusher {
         let is_current = self.current.as_ref().is_some_and(|live| live.number == number);
         let Some(entry) = self.held.table.settle(key) else {
             answers.unknown += 1;
-            if is_current && self.overdue.remove(&key) {
+            if is_current && self.owed.settle(key) {
                 self.window.settle_overdue();
             }
             return;
         };
         self.cell.latencies.record(now.since(entry.sent_at));
-        if is_current && entry.session == number {
-            self.window.settle(1);
+        if self.current.as_ref().is_some_and(|live| live.number == entry.session) {
+            if is_current {
+                self.window.settle(1);
+            } else {
+                // An older connection was faster; the current one has the push too, and its answer is still to come.
+                self.window.lapse(1);
+                self.owed.add(key);
+            }
         }
         match verdict {
             Verdict::Delivered { .. } => {
                 self.wiring.route.delivery.record(now.since(entry.push.accepted_at));
-                answers.delivered += 1;
+                if self.wiring.feedback.keeps_history() {
+                    answers.done.push(Done::new(&entry.push, self.cell.number, entry.sent_at, now));
+                }
+                if self.wiring.feedback.wants_delivery(&verdict) {
+                    answers.others.push((entry.push, verdict));
+                } else {
+                    answers.delivered += 1;
+                }
             }
             verdict => answers.others.push((entry.push, verdict)),
         }
@@ -110,7 +140,7 @@ impl Pusher {
         match event {
             SessionEvent::Window(size) if is_current => self.window.resize(size),
             SessionEvent::Draining { reason } if is_current => self.retire_current(&reason, false, ctx),
-            SessionEvent::Closed { reason, expected } => self.closed(number, &reason, expected, ctx),
+            SessionEvent::Closed { reason, .. } => self.closed(number, &reason, ctx),
             SessionEvent::Upstream(count) => {
                 log::debug!("upstream messages acknowledged pusher={} count={count}", self.name());
             }
@@ -118,32 +148,42 @@ impl Pusher {
         }
     }
 
-    fn closed(&mut self, number: SessionNumber, reason: &str, expected: bool, ctx: &mut Context<Self>) {
+    fn closed(&mut self, number: SessionNumber, reason: &str, ctx: &mut Context<Self>) {
         let unanswered = self.held.table.take_session(number);
         let count = unanswered.len();
         self.wiring.feedback.unanswered(self.cell.route, unanswered);
         self.retiring.retain(|live| live.number != number);
-        if self.current.as_ref().is_none_or(|live| live.number != number) {
+        let Some(live) = self.current.take_if(|live| live.number == number) else {
             log::info!(
                 "retired connection closed pusher={} reason={reason:?} unanswered={count}",
                 self.name()
             );
             return;
-        }
-        self.current = None;
+        };
         self.unsubscribe();
-        if self.is_stopping || expected {
+        self.cell.set_connected(None);
+        if self.is_stopping {
             return;
         }
         log::warn!("connection lost pusher={} reason={reason:?} unanswered={count}", self.name());
         self.cell.set_error(reason.to_owned());
-        self.cell.set_connected(None);
         if self.retiring.is_empty() {
             self.link.exit(Exit::Failed(reason.to_owned()));
             ctx.stop();
         } else {
             // Leaving now would cut off the session that still owes answers.
-            ctx.run_later(Duration::from_secs_f64(fastrand::f64()), Self::connect);
+            self.replace(self.now().since(live.since), ctx);
         }
+    }
+}
+
+impl Handler<Look> for Pusher {
+    type Result = ();
+
+    fn handle(&mut self, look: Look, _ctx: &mut Self::Context) {
+        let Some(entry) = self.held.table.find(&look.wanted) else { return };
+        let place = Whereabouts::InFlight { pusher: self.cell.number, sent_at: entry.sent_at };
+        // Nobody waits any more, or another has answered.
+        drop(look.answer.try_send(Sighting::of(&entry.push, place)));
     }
 }

@@ -1,6 +1,9 @@
 //! The pusher between a real collector and a scripted transport, under a paused clock.
 
+mod chaos;
+mod overload;
 mod stand;
+mod turnover;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +12,7 @@ use pushweir_actors::StopMode;
 use stand::Stand;
 
 use crate::collector::InjectPanic;
-use crate::flow::{Nudge, PusherState};
+use crate::flow::{Door, Nudge, PusherState, Wanted, Whereabouts, find_in_flight};
 use crate::outcome::{Answer, Verdict};
 use crate::push::PushKey;
 use crate::transport::SessionEvent;
@@ -60,7 +63,7 @@ async fn a_lost_connection_returns_its_window_to_the_front_and_a_new_one_takes_i
     assert_eq!(stand.provider.connections(), 2);
     let received = stand.provider.peers.lock()[1].received.clone();
     assert_eq!(received, (0..10).map(key).collect::<Vec<_>>(), "the unanswered go first, in their order");
-    assert!(stand.pusher(0).last_error().is_some_and(|error| error.contains("cut")));
+    assert!(stand.pusher(0).last_error().is_some_and(|(_, error)| error.contains("cut")));
 }
 
 #[actix::test]
@@ -241,4 +244,64 @@ async fn a_batch_in_a_dead_mailbox_comes_back() {
     stand.admit(5).await;
     stand.pass(Duration::from_secs(1)).await;
     assert_eq!((stand.books().in_flight, stand.books().buffered), (5, 0));
+}
+
+#[actix::test]
+async fn every_push_that_is_not_delivered_leaves_one_result_and_a_delivered_one_none() {
+    let stand = Stand::start(1, 10).await;
+    stand.admit(10).await;
+    let answer = || Box::new(Answer { code: "DEVICE_UNREGISTERED".into(), detail: "".into() });
+    let verdicts = [
+        Verdict::Delivered { canonical: None },
+        Verdict::Unregistered(answer()),
+        Verdict::Rejected(answer()),
+        Verdict::Delivered { canonical: Some("newer".into()) },
+    ];
+    let answered =
+        (0..).zip(verdicts).map(|(number, verdict)| SessionEvent::Answered { key: key(number), verdict });
+    stand.provider.tell(0, answered.collect());
+    stand.settle().await;
+    let page = stand.results.page(0, 100, Duration::ZERO).await;
+    let told: Vec<_> = page.records.iter().map(|(_, record)| (record.key, record.outcome.as_str())).collect();
+    assert_eq!(told, [(key(1), "unregistered"), (key(2), "rejected"), (key(3), "delivered")]);
+    assert_eq!((stand.books().delivered, stand.books().unregistered, stand.books().rejected), (2, 1, 1));
+}
+
+#[actix::test]
+async fn what_the_full_buffer_sheds_is_told_to_its_sender() {
+    let stand = Stand::start(1, 10).await;
+    stand.admit(900).await;
+    stand.admit(400).await;
+    let books = stand.books();
+    assert!(books.shed > 0);
+    let page = stand.results.page(0, 1_000, Duration::ZERO).await;
+    assert_eq!(page.records.len() as u64, books.shed);
+    assert!(page.records.iter().all(|(_, record)| record.outcome.as_str() == "shed"));
+}
+
+#[actix::test]
+async fn a_push_is_found_in_the_queue_in_flight_waiting_and_delivered() {
+    let stand = Stand::start(2, 1).await;
+    stand.admit(3).await;
+    let find = async |number: u128| {
+        let wanted = std::sync::Arc::new(Wanted::new(&key(number).to_string()));
+        match stand.intake.find(&wanted) {
+            Some(sighting) => Some(sighting),
+            None => find_in_flight(std::slice::from_ref(&stand.route), &wanted).await,
+        }
+        .map(|sighting| sighting.place)
+    };
+    assert_eq!(find(2).await, Some(Whereabouts::Buffered));
+    assert!(matches!(find(0).await, Some(Whereabouts::InFlight { .. })));
+    let sent = |peer: usize| stand.provider.peers.lock()[peer].unanswered[0];
+    let (first, second) = (sent(0), sent(1));
+    stand.provider.acknowledge(0, 1);
+    let busy = Box::new(Answer { code: "BUSY".into(), detail: "".into() });
+    let verdict = Verdict::Retry { answer: busy, after: None };
+    stand.provider.tell(1, vec![SessionEvent::Answered { key: second, verdict }]);
+    stand.settle().await;
+    assert_eq!(find(first.as_u128()).await, None);
+    let done = stand.results.find_delivery(&Wanted::new(&first.to_string()));
+    assert_eq!(done.map(|done| (done.key, done.attempts)), Some((first, 1)));
+    assert!(matches!(find(second.as_u128()).await, Some(Whereabouts::WaitingRetry { .. })));
 }

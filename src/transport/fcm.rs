@@ -19,7 +19,7 @@ use http::Uri;
 
 use self::auth::{Account, GrantError, Tokens};
 use self::session::Fcm;
-use crate::push::PushRequest;
+use crate::push::{Addressee, PushRequest};
 use crate::transport::http2::{self, Endpoint, Limits, dial};
 use crate::transport::{self, ConnectError, RenderError, Session};
 
@@ -137,6 +137,10 @@ impl transport::Connector for Connector {
 
     fn render(&self, request: &PushRequest<'_>, payload: &mut Vec<u8>) -> Result<(), RenderError> {
         request::render(request, payload)
+    }
+
+    fn addressee(&self, payload: &[u8]) -> Option<Addressee> {
+        request::addressee(payload)
     }
 
     fn peer(&self) -> String {

@@ -29,7 +29,7 @@ use xmpp_parsers::jid::{BareJid, Jid};
 use self::document::Document;
 use self::handshake::{Failure, Handshake, Login, Step};
 use self::stream::Opening;
-use crate::push::PushRequest;
+use crate::push::{Addressee, PushRequest};
 use crate::transport::{self, ConnectError, RenderError, Session, tls};
 use crate::units::Secret;
 
@@ -158,6 +158,10 @@ impl transport::Connector for Connector {
 
     fn render(&self, request: &PushRequest<'_>, payload: &mut Vec<u8>) -> Result<(), RenderError> {
         request::render(request, payload)
+    }
+
+    fn addressee(&self, payload: &[u8]) -> Option<Addressee> {
+        request::addressee(payload)
     }
 
     fn peer(&self) -> String {

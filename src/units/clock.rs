@@ -1,6 +1,6 @@
 //! A compact monotonic time: pure code takes a [`Moment`], shells ask a [`Clock`] for it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
@@ -55,6 +55,13 @@ impl Clock {
     /// Returns the present moment.
     pub fn now(&self) -> Moment {
         Moment::default().after(self.epoch.elapsed())
+    }
+
+    /// Returns a moment, past or to come, as milliseconds since 1970 by the wall clock as it is set now.
+    pub fn unix_millis(&self, moment: Moment) -> u128 {
+        let now = self.now();
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        (wall + moment.since(now)).saturating_sub(now.since(moment)).as_millis()
     }
 
     /// Returns the tokio instant of a moment, for timers.

@@ -1,4 +1,5 @@
 //! The operator's interface: every action does what it says under load, and answers what it did or why not.
 
+mod access;
 mod actions;
 mod observation;

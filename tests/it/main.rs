@@ -11,5 +11,6 @@ mod input;
 mod layers;
 mod load_generator;
 mod overload;
+mod privacy;
 mod prosody;
 mod support;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::agreement::assert_agreed_without_repeats;
+use crate::support::agreement::{assert_agreed, assert_agreed_without_repeats};
 use crate::support::gateway::Gateway;
 use crate::support::load::Told;
 use crate::support::sampler::Sampler;
@@ -17,6 +17,7 @@ fn slow(keep: &str) -> (Peer, Gateway) {
     let peer = Peer::start(&["--latency", "100ms"]);
     let config = Config::to(&peer)
         .set("collector.buffer", BUFFER)
+        .set("collector.critical_reserve", 0)
         .text("collector.keep", keep)
         .route("connections", 1);
     let gateway = Gateway::start_ready(&config.route("window", 50));
@@ -94,6 +95,7 @@ fn keep_oldest_tells_the_sender_what_was_shed_and_when_to_come_back() {
     let peer = Peer::start(&[]);
     let config = Config::to(&peer)
         .set("collector.buffer", BUFFER)
+        .set("collector.critical_reserve", 0)
         .text("collector.keep", "oldest")
         .route("connections", 1);
     let gateway = Gateway::start_ready(&config);
@@ -120,6 +122,46 @@ fn keep_oldest_tells_the_sender_what_was_shed_and_when_to_come_back() {
     assert_eq!((state.ledger("delivered"), state.ledger("shed"), state.ledger("refused")), (200, 51, 0));
     gateway.post(&push()).expect(202);
     assert_agreed_without_repeats(&gateway, &peer);
+    gateway.finish();
+}
+
+#[test]
+fn critical_pushes_find_room_when_everything_is_full() {
+    let peer = Peer::start(&[]);
+    let config = Config::to(&peer)
+        .set("collector.buffer", 100)
+        .set("collector.critical_reserve", 0.1)
+        .text("collector.keep", "oldest")
+        .route("connections", 1);
+    let gateway = Gateway::start_ready(&config);
+    gateway.command_at("pushers/android/0/pause").expect(200);
+    gateway.wait_for("it is paused", |state| state.pushers_in("paused") == 1);
+    assert_eq!(gateway.post(&batch(100)).expect(202).json()["accepted"], 90, "the rest is reserved");
+    let critical = json!({"to": {"token": "device-1"}, "priority": "critical"});
+    let answer = gateway.post(&json!({"pushes": vec![critical; 20]})).expect(202).json();
+    assert_eq!(answer["accepted"], 20, "{answer:#}");
+    gateway.wait_for("ten places were taken from others", |state| state.ledger("shed") == 20);
+    gateway.command_at("pushers/android/0/resume").expect(200);
+    let state = assert_agreed_without_repeats(&gateway, &peer);
+    assert_eq!((state.ledger("delivered"), state.ledger("shed")), (100, 20));
+    gateway.finish();
+}
+
+#[test]
+fn a_newer_push_replaces_the_one_with_its_key_that_still_waits() {
+    let peer = Peer::start(&[]);
+    let gateway = Gateway::start_ready(&Config::to(&peer).route("connections", 1));
+    gateway.command_at("pushers/android/0/pause").expect(200);
+    gateway.wait_for("it is paused", |state| state.pushers_in("paused") == 1);
+    let to = |token: &str, key: &str| json!({"to": {"token": token}, "collapse_key": key});
+    let pushes = json!({"pushes": [to("device-1", "a"), to("device-1", "b"), to("device-2", "a")]});
+    assert_eq!(gateway.post(&pushes).expect(202).json()["accepted"], 3);
+    assert_eq!(gateway.post(&pushes).expect(202).json()["accepted"], 3);
+    let state = gateway.wait_for("three are needless", |state| state.ledger("coalesced") == 3);
+    assert_eq!(state.ledger("buffered"), 3, "{:#}", state.0);
+    gateway.command_at("pushers/android/0/resume").expect(200);
+    let state = assert_agreed_without_repeats(&gateway, &peer);
+    assert_eq!((state.ledger("delivered"), state.ledger("coalesced")), (3, 3));
     gateway.finish();
 }
 
@@ -192,7 +234,7 @@ fn a_slow_reader_on_one_connection_does_not_stop_the_others() {
     });
     assert!(state.ledger("in_flight") <= 100, "{:#}", state.0);
     peer.command(&format!("unstall?connection={stalled}"));
-    let state = crate::support::agreement::assert_agreed(&gateway, &peer);
+    let state = assert_agreed(&gateway, &peer);
     assert_eq!(state.ledger("delivered"), before + 2_000);
     gateway.finish();
 }

@@ -8,15 +8,19 @@ use pushweir_actors::{
     Subscription, SubscriptionId, SupplySettings,
 };
 
-use crate::pure::Event;
-use crate::{Run, Watch, report};
+use crate::Event;
+use crate::rate::{Run, Watch};
+use crate::report::Report;
 
-pub fn measure() {
-    let cases = [(1, 100, "11.0"), (16, 100, "14.0"), (256, 100, "4.7"), (16, 1000, "")];
+pub fn measure(report: &mut Report) {
+    report.heading("automatic demand, batches made on demand, one arbiter");
+    let cases =
+        [(1, 100, "GenStage 11.0"), (16, 100, "GenStage 14.0"), (256, 100, "GenStage 4.7"), (16, 1000, "")];
     for (consumers, window, baseline) in cases {
-        let name = format!("automatic: batches on demand, window {window}, C={consumers}");
-        let baseline = if baseline.is_empty() { String::new() } else { format!("GenStage {baseline} M/s") };
-        report(&name, &baseline, || run(consumers, window));
+        let events = report.scale(10_000_000);
+        report.rate(&format!("48 bytes, window {window}, C={consumers}"), baseline, || {
+            run(consumers, window, events)
+        });
     }
 }
 
@@ -41,8 +45,7 @@ impl ConsumerLogic for Sum {
     }
 }
 
-fn run(consumers: usize, window: u32) -> Run {
-    const EVENTS: u64 = 5_000_000;
+fn run(consumers: usize, window: u32, events: u64) -> Run {
     System::new().block_on(async {
         let producer = Producer::new(Endless(0), SupplySettings::default());
         let counters: Arc<StageCounters> = producer.counters();
@@ -53,7 +56,7 @@ fn run(consumers: usize, window: u32) -> Run {
             let subscription = Subscription::to(link.clone()).demand(range);
             Consumer::new(Sum(0)).subscribed_to(subscription).start();
         }
-        while counters.events_out() < EVENTS {
+        while counters.events_out() < events {
             tokio::task::yield_now().await;
         }
         watch.stop(counters.events_out())

@@ -4,42 +4,56 @@ use std::hint::black_box;
 
 use actix::{Actor, System};
 use pushweir_actors::{
-    Buffer, DemandDispatcher, Discard, Keep, Outflow, Policy, Producer, ProducerLogic, Push, SubscriptionId,
-    Supply, SupplySettings,
+    Buffer, DemandDispatcher, Discard, Intake, Keep, Outflow, Policy, Producer, ProducerLogic, Push,
+    SubscriptionId, Supply, SupplySettings,
 };
 
-use crate::{Run, Watch, report, timed};
-
-/// 48 bytes, as a push by reference is.
-pub type Event = [u64; 6];
+use crate::Event;
+use crate::rate::{Run, Watch};
+use crate::report::Report;
 
 const EVENT: Event = [7; 6];
 
-pub fn measure() {
-    for (consumers, baseline) in
-        [(1, "155 ns"), (16, "341 ns"), (256, "5,630 ns"), (4096, "14,180 ns at 1024")]
-    {
-        let name = format!("dispatcher: one event, one ask(1), C={consumers}");
-        report(&name, &format!("GenStage {baseline}"), || one_by_one(consumers));
+pub fn measure(report: &mut Report) {
+    report.heading("the dispatcher alone: one event, one ask(1)");
+    for (consumers, baseline) in [
+        (1, "GenStage 155 ns"),
+        (16, "GenStage 341 ns"),
+        (256, "GenStage 5,630 ns"),
+        (4096, "GenStage 14,180 ns at 1024"),
+    ] {
+        report.rate(&format!("C={consumers}"), baseline, || one_by_one(consumers));
     }
+    report.heading("shedding: a full buffer of 48-byte events, nobody asks");
     for keep in [Keep::Newest, Keep::Oldest] {
         for capacity in [10_000, 1_000_000] {
-            let name = format!("shed: bare buffer, keep {keep:?}, capacity {capacity}");
-            report(&name, "", || shed_bare(keep, capacity));
-            let name = format!("shed: supply, pushes of 1, keep {keep:?}, capacity {capacity}");
-            report(&name, "", || shed_supply(keep, capacity, 1));
+            report.rate(&format!("bare buffer, keep {keep:?}, capacity {capacity}"), "", || {
+                shed_bare(keep, capacity)
+            });
+            for batch in [1, 100] {
+                let name = format!("supply, pushes of {batch}, keep {keep:?}, capacity {capacity}");
+                report.rate(&name, "", || shed_supply(keep, capacity, batch));
+            }
         }
     }
-    report("shed: supply, pushes of 100, keep Newest, capacity 10000", "", || {
-        shed_supply(Keep::Newest, 10_000, 100)
-    });
-    for (capacity, baseline) in [(10_000, "0.92 M/s"), (1_000_000, "0.48 M/s")] {
-        let name = format!("shed: stage, messages of 1, keep Newest, capacity {capacity}");
-        report(&name, &format!("GenStage {baseline}"), || shed_stage(capacity, 1));
+    for (capacity, baseline) in [(10_000, "GenStage 0.92"), (1_000_000, "GenStage 0.48")] {
+        for batch in [1, 100] {
+            let name = format!("stage, intake, offers of {batch}, keep Newest, capacity {capacity}");
+            report.rate(&name, if batch == 1 { baseline } else { "" }, || shed_intake(capacity, batch));
+        }
+        let name = format!("stage, messages of 1, keep Newest, capacity {capacity}");
+        report.rate(&name, baseline, || shed_stage(capacity, 1));
     }
-    report("shed: stage, messages of 100, keep Newest, capacity 10000", "GenStage 9.06 M/s", || {
+    report.rate("stage, messages of 100, keep Newest, capacity 10000", "GenStage 9.06", || {
         shed_stage(10_000, 100)
     });
+}
+
+/// Times `work` over `events` events.
+fn timed(events: u64, work: impl FnOnce()) -> Run {
+    let watch = Watch::start();
+    work();
+    watch.stop(events)
 }
 
 fn one_by_one(consumers: usize) -> Run {
@@ -74,7 +88,7 @@ fn shed_supply(keep: Keep, capacity: usize, batch: usize) -> Run {
     let mut supply = Supply::new(SupplySettings { capacity, keep, ..SupplySettings::default() });
     let mut out = Outflow::default();
     supply.push(0, vec![EVENT; capacity], &mut out);
-    let pushes = 2_000_000 / batch;
+    let pushes = if batch == 1 { 2_000_000 } else { 400_000 };
     timed((pushes * batch) as u64, || {
         for _ in 0..pushes {
             supply.push(0, vec![black_box(EVENT); batch], &mut out);
@@ -110,5 +124,30 @@ fn shed_stage(capacity: usize, batch: usize) -> Run {
         }
         producer.send(Push(Vec::new())).await.expect("it lives");
         watch.stop((messages * batch) as u64)
+    })
+}
+
+/// Offers events to the intake of a full stage and waits until the last is handled.
+fn shed_intake(capacity: usize, batch: usize) -> Run {
+    System::new().block_on(async {
+        let intake = Intake::new(4096);
+        let settings = SupplySettings { capacity, ..SupplySettings::default() };
+        let producer = Producer::new(Silent, settings).with_intake(intake.clone());
+        let counters = producer.counters();
+        let producer = producer.start();
+        producer.send(Push(vec![EVENT; capacity])).await.expect("it lives");
+        let events = if batch == 1 { 1_000_000 } else { 20_000_000 };
+        let watch = Watch::start();
+        for _ in 0..events / batch as u64 {
+            let mut offer = vec![EVENT; batch];
+            while let Err(refused) = intake.offer(offer) {
+                offer = refused.0;
+                tokio::task::yield_now().await;
+            }
+        }
+        while counters.shed() < events {
+            tokio::task::yield_now().await;
+        }
+        watch.stop(events)
     })
 }

@@ -53,7 +53,7 @@ pub enum Asked {
 /// assert_eq!(dispatcher.assign(7, &mut deliveries), 5);
 /// assert_eq!(deliveries, [(one, 3), (two, 2)]);
 /// ```
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct DemandDispatcher {
     slots: IdMap<Slot>,
     buckets: Buckets,

@@ -9,7 +9,7 @@ use crate::SubscriptionId;
 use crate::protocol::IdMap;
 
 /// The books of all partitions, numbered from 0. Several consumers may serve one partition.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PartitionDispatcher {
     partitions: Vec<DemandDispatcher>,
     members: IdMap<u32>,

@@ -1,6 +1,6 @@
 //! The bell alone, under a counting waker, and against real threads.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Wake;
 use std::thread;
 use std::time::Duration;

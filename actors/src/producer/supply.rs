@@ -24,7 +24,7 @@ pub struct SupplySettings {
 }
 
 /// The books of one producer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Supply<E> {
     dispatcher: PartitionDispatcher,
     buffers: Vec<Buffer<E>>,

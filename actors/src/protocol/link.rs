@@ -1,15 +1,18 @@
-//! The two ends of a subscription, and the only place in the project that sends past a mailbox's capacity.
+//! The two ends of a subscription, and, with `line` below them, the only place in the project that sends past a mailbox's
+//! capacity.
 //!
 //! Producers keep a [`ConsumerLink`] per subscription, consumers a [`ProducerLink`]. `do_send` ignores the capacity
 //! of the mailbox, which is right here and nowhere else: events are bounded by the demand that was asked for, asks by
 //! the events that were delivered, and neither side may block the other. A closed mailbox is an answer, never silence.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message, Recipient};
 
+use super::line::{Counted, Line, MailboxGauge};
 use super::{Ask, Cancel, CancelReason, Cancelled, Events, Subscribe, SubscriptionId};
 
 /// The other side's mailbox is closed: its actor has stopped or died.
@@ -23,34 +26,17 @@ pub struct Disconnected;
 /// its producer died, or died before it read the message, the consumer is told [`CancelReason::ProducerDown`]. A clone
 /// promises nothing.
 pub struct ConsumerLink<E: Send + 'static> {
-    events: Recipient<Events<E>>,
-    cancelled: Recipient<Cancelled>,
+    events: Line<Events<E>>,
+    cancelled: Line<Cancelled>,
     promised: Option<SubscriptionId>,
     kept: AtomicBool,
 }
 
 /// A consumer's end of a subscription: where its demand goes.
 pub struct ProducerLink<E: Send + 'static> {
-    subscribe: Recipient<Subscribe<E>>,
-    ask: Recipient<Ask>,
-    cancel: Recipient<Cancel>,
-}
-
-/// Sends `message` if the mailbox is open. A mailbox that closes between the look and the send drops the message;
-/// [`Events`] survive that by themselves, and for the others the death of the receiver is the news that follows.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "demand bounds what is sent, and a stage must not block its peer"
-)]
-fn send<M>(recipient: &Recipient<M>, message: M) -> Result<(), M>
-where
-    M: Message<Result = ()> + Send + 'static,
-{
-    if !recipient.connected() {
-        return Err(message);
-    }
-    recipient.do_send(message);
-    Ok(())
+    subscribe: Line<Subscribe<E>>,
+    ask: Line<Ask>,
+    cancel: Line<Cancel>,
 }
 
 /// Sends a stage a message from itself, which nobody else's demand bounds but which it needs at most once at a time.
@@ -59,7 +45,7 @@ where
     M: Message<Result = ()> + Send + 'static,
 {
     // A stage that is gone has nothing left to do.
-    let _ = send(stage, message);
+    let _ = Line::Plain(stage.clone()).send(message);
 }
 
 // === impl ConsumerLink ===
@@ -67,7 +53,7 @@ where
 impl<E: Send + 'static> ConsumerLink<E> {
     /// Creates a link to whoever listens to the two.
     pub fn new(events: Recipient<Events<E>>, cancelled: Recipient<Cancelled>) -> Self {
-        Self { events, cancelled, promised: None, kept: AtomicBool::new(false) }
+        Self::over(events.into(), cancelled.into())
     }
 
     /// Creates a link to a consuming actor.
@@ -79,12 +65,27 @@ impl<E: Send + 'static> ConsumerLink<E> {
         Self::new(consumer.clone().recipient(), consumer.clone().recipient())
     }
 
+    /// Creates a link to a consumer of this crate that counts what it takes from its mailbox.
+    pub(crate) fn counted<A>(consumer: &Addr<A>, gauge: &Arc<MailboxGauge>) -> Self
+    where
+        A: Actor + Handler<Counted<Events<E>>> + Handler<Counted<Cancelled>>,
+        A::Context: ToEnvelope<A, Counted<Events<E>>> + ToEnvelope<A, Counted<Cancelled>>,
+    {
+        let gauge = || Arc::clone(gauge);
+        let events = Line::Counted(consumer.clone().recipient(), gauge());
+        Self::over(events, Line::Counted(consumer.clone().recipient(), gauge()))
+    }
+
+    fn over(events: Line<Events<E>>, cancelled: Line<Cancelled>) -> Self {
+        Self { events, cancelled, promised: None, kept: AtomicBool::new(false) }
+    }
+
     /// Sends a batch of events that were asked for.
     ///
     /// # Errors
     /// Returns the batch if the consumer is gone; its events are the caller's again.
     pub fn deliver(&self, events: Events<E>) -> Result<(), Events<E>> {
-        send(&self.events, events)
+        self.events.send(events)
     }
 
     /// Tells the consumer that its subscription has ended.
@@ -95,7 +96,7 @@ impl<E: Send + 'static> ConsumerLink<E> {
         if self.promised == Some(id) {
             self.kept.store(true, Ordering::Relaxed);
         }
-        send(&self.cancelled, Cancelled { id, reason }).map_err(|_| Disconnected)
+        self.cancelled.send(Cancelled { id, reason }).map_err(|_| Disconnected)
     }
 
     /// Returns whether the consumer's mailbox is open.
@@ -106,7 +107,7 @@ impl<E: Send + 'static> ConsumerLink<E> {
 
 impl<E: Send + 'static> Clone for ConsumerLink<E> {
     fn clone(&self) -> Self {
-        Self::new(self.events.clone(), self.cancelled.clone())
+        Self::over(self.events.clone(), self.cancelled.clone())
     }
 }
 
@@ -116,7 +117,7 @@ impl<E: Send + 'static> Drop for ConsumerLink<E> {
             && !*self.kept.get_mut()
         {
             // A consumer that is gone as well needs no telling.
-            let _ = send(&self.cancelled, Cancelled { id, reason: CancelReason::ProducerDown });
+            let _ = self.cancelled.send(Cancelled { id, reason: CancelReason::ProducerDown });
         }
     }
 }
@@ -132,7 +133,7 @@ impl<E: Send + 'static> fmt::Debug for ConsumerLink<E> {
 impl<E: Send + 'static> ProducerLink<E> {
     /// Creates a link to whoever listens to the three.
     pub fn new(subscribe: Recipient<Subscribe<E>>, ask: Recipient<Ask>, cancel: Recipient<Cancel>) -> Self {
-        Self { subscribe, ask, cancel }
+        Self { subscribe: subscribe.into(), ask: ask.into(), cancel: cancel.into() }
     }
 
     /// Creates a link to a producing actor.
@@ -144,13 +145,29 @@ impl<E: Send + 'static> ProducerLink<E> {
         Self::new(producer.clone().recipient(), producer.clone().recipient(), producer.clone().recipient())
     }
 
+    /// Creates a link to a producer of this crate that counts what it takes from its mailbox.
+    pub(crate) fn counted<A>(producer: &Addr<A>, gauge: &Arc<MailboxGauge>) -> Self
+    where
+        A: Actor + Handler<Counted<Subscribe<E>>> + Handler<Counted<Ask>> + Handler<Counted<Cancel>>,
+        A::Context: ToEnvelope<A, Counted<Subscribe<E>>>
+            + ToEnvelope<A, Counted<Ask>>
+            + ToEnvelope<A, Counted<Cancel>>,
+    {
+        let gauge = || Arc::clone(gauge);
+        Self {
+            subscribe: Line::Counted(producer.clone().recipient(), gauge()),
+            ask: Line::Counted(producer.clone().recipient(), gauge()),
+            cancel: Line::Counted(producer.clone().recipient(), gauge()),
+        }
+    }
+
     /// Subscribes; nothing comes before an [`ask`](Self::ask), which may follow at once.
     ///
     /// # Errors
     /// Returns [`Disconnected`] if the producer is gone.
     pub fn subscribe(&self, mut subscribe: Subscribe<E>) -> Result<(), Disconnected> {
         subscribe.consumer.promised = Some(subscribe.id);
-        send(&self.subscribe, subscribe).map_err(|mut refused| {
+        self.subscribe.send(subscribe).map_err(|mut refused| {
             refused.consumer.promised = None;
             Disconnected
         })
@@ -164,7 +181,7 @@ impl<E: Send + 'static> ProducerLink<E> {
         if count == 0 {
             return self.is_connected().then_some(()).ok_or(Disconnected);
         }
-        send(&self.ask, Ask { id, count }).map_err(|_| Disconnected)
+        self.ask.send(Ask { id, count }).map_err(|_| Disconnected)
     }
 
     /// Ends a subscription.
@@ -172,7 +189,7 @@ impl<E: Send + 'static> ProducerLink<E> {
     /// # Errors
     /// Returns [`Disconnected`] if the producer is gone, and the subscription with it.
     pub fn cancel(&self, id: SubscriptionId, reason: CancelReason) -> Result<(), Disconnected> {
-        send(&self.cancel, Cancel { id, reason }).map_err(|_| Disconnected)
+        self.cancel.send(Cancel { id, reason }).map_err(|_| Disconnected)
     }
 
     /// Returns whether the producer's mailbox is open.

@@ -15,6 +15,7 @@ use super::{
     plan::{Event, Key, Run},
     spec::ChildKind,
 };
+use crate::counters::StageCounters;
 
 /// Owned by a child for as long as it lives; may be on any thread.
 ///
@@ -70,6 +71,11 @@ impl Link {
     /// Sets the reason that is reported when the link is dropped; the last call counts.
     pub fn exit(&mut self, exit: Exit) {
         self.exit = Some(exit);
+    }
+
+    /// Shows these counters in the tree, beside restarts and the last exit. Stages of this crate do it themselves.
+    pub fn observe(&self, counters: &Arc<StageCounters>) {
+        self.node.observe(counters);
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {

@@ -15,6 +15,7 @@ use super::{
     shell::Supervisor,
     spec::{ChildKind, Strategy},
 };
+use crate::counters::StageCounters;
 use crate::observe::{ChildCount, ChildInfo, NodeState, TreeNode};
 
 /// So many children are read under one lock.
@@ -26,6 +27,7 @@ pub(crate) struct Node {
     kind: ChildKind,
     cell: Mutex<Cell>,
     branch: Mutex<Option<Branch>>,
+    stage: Mutex<Option<Arc<StageCounters>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,7 +57,7 @@ pub(crate) struct Children(Mutex<BTreeMap<Key, Arc<Node>>>);
 impl Node {
     pub(crate) fn new(id: Arc<str>, kind: ChildKind) -> Self {
         let cell = Cell { state: NodeState::Starting, restarts: 0, last_exit: None, since: Instant::now() };
-        Self { id, kind, cell: Mutex::new(cell), branch: Mutex::new(None) }
+        Self { id, kind, cell: Mutex::new(cell), branch: Mutex::new(None), stage: Mutex::new(None) }
     }
 
     pub(crate) fn id(&self) -> &Arc<str> {
@@ -69,6 +71,10 @@ impl Node {
         }
         cell.restarts = view.restarts;
         cell.last_exit = view.last_exit;
+    }
+
+    pub(crate) fn observe(&self, counters: &Arc<StageCounters>) {
+        *self.stage.lock() = Some(Arc::clone(counters));
     }
 
     pub(crate) fn set_state(&self, state: NodeState) {
@@ -108,6 +114,7 @@ impl Node {
         if let Some(branch) = &branch {
             branch.children.for_each(|node| children.push(node.snapshot()));
         }
+        let now = Instant::now();
         TreeNode {
             id: self.id.to_string(),
             kind: self.kind,
@@ -115,7 +122,8 @@ impl Node {
             state: cell.state,
             restarts: cell.restarts,
             last_exit: cell.last_exit,
-            since_seconds: Instant::now().saturating_duration_since(cell.since).as_secs_f64(),
+            since_seconds: now.saturating_duration_since(cell.since).as_secs_f64(),
+            stage: self.stage.lock().as_ref().map(|counters| counters.snapshot(now)),
             children,
         }
     }

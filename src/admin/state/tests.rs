@@ -32,6 +32,8 @@ pub(in crate::admin) fn fresh(pushers: u32) -> Snapshot {
         rates: Rates::default(),
         answers: vec![AnswerCount { code: "INVALID_JSON".into(), count: 2 }],
         maybe_delivered: 0,
+        results: ResultCounts::default(),
+        webhook: WebhookState::default(),
         routes,
         pushers: rows,
         tree,
@@ -49,16 +51,19 @@ fn ready(cell: &PusherCell) -> PusherRow {
 #[test]
 fn the_json_has_the_documented_keys_in_their_order() {
     let json = serde_json::to_string(&fresh(1)).unwrap();
-    let books = "{\"received\":0,\"refused\":0,\"accepted\":0,\"delivered\":0,\"rejected\":0,\"unregistered\":0,\
-        \"expired\":0,\"exhausted\":0,\"shed\":0,\"lost\":0,\"buffered\":0,\"waiting_retry\":0,\"in_flight\":0,\"unaccounted\":0}";
+    let books = "{\"received\":0,\"refused\":0,\"duplicates\":0,\"accepted\":0,\"delivered\":0,\"rejected\":0,\"unregistered\":0,\
+        \"expired\":0,\"exhausted\":0,\"coalesced\":0,\"shed\":0,\"lost\":0,\"buffered\":0,\"waiting_retry\":0,\"in_flight\":0,\"unaccounted\":0}";
     let expected = format!(
         "{{\"state\":\"ok\",\"version\":\"0.1.0\",\"uptime_seconds\":1.5,\"ledger\":{books},\
         \"collector\":{{\"buffered\":0,\"capacity\":10,\"buffered_bytes\":0,\"capacity_bytes\":1000,\
-        \"oldest_age_seconds\":0.0,\"projected_drain_seconds\":null}},\
+        \"oldest_age_seconds\":0.0,\"projected_drain_seconds\":null,\"refused_deadline\":0}},\
         \"rates\":{{\"accepted_per_second\":0.0,\"delivered_per_second\":0.0,\"shed_per_second\":0.0}},\
         \"answers\":[{{\"code\":\"INVALID_JSON\",\"count\":2}}],\"maybe_delivered\":0,\
+        \"results\":{{\"recorded\":0,\"held\":0,\"dropped\":0,\"awaited\":0,\"readers\":0}},\
+        \"webhook\":{{\"peer\":null,\"sent\":0,\"failures\":0,\"lost\":0,\"pending\":0,\"last_error\":null}},\
         \"routes\":[{{\"name\":\"android\",\"transport\":\"xmpp\",\"state\":\"ready\",\"connections\":1,\"ready\":1,\
-        \"window\":100,\"in_flight\":0,\"buffered\":0,\"delivery_p50_ms\":0.0,\"delivery_p99_ms\":0.0,\"ledger\":{books}}}],\
+        \"window\":100,\"in_flight\":0,\"buffered\":0,\"delivery_p50_ms\":0.0,\"delivery_p99_ms\":0.0,\
+        \"share\":1.0,\"drain_per_second\":null,\"ledger\":{books}}}],\
         \"pushers\":[{{\"id\":\"android/0\",\"route\":\"android\",\"state\":\"ready\",\"window\":100,\"in_flight\":3,\
         \"restarts\":2,\"last_error\":null,\"connected_seconds\":2.0,\"acks_per_second\":5.0,\
         \"ack_p50_ms\":20.479,\"ack_p99_ms\":20.479}}],\

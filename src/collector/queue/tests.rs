@@ -6,7 +6,14 @@ use super::*;
 use crate::push::fixture::push;
 
 const ROUTE: RouteId = RouteId(0);
-const BOUND: Load = Load { pushes: 5, bytes: u64::MAX };
+fn limits(pushes: u64) -> Limits {
+    Limits::new(Load { pushes, bytes: u64::MAX / 4 }, 0.0, &[1, 1, 1][..])
+}
+
+/// One route alone.
+fn bound() -> Limits {
+    Limits::new(Load { pushes: 5, bytes: u64::MAX / 4 }, 0.0, &[1])
+}
 
 fn keys(pushes: &[Push]) -> Vec<u128> {
     pushes.iter().map(|push| push.key.as_u128()).collect()
@@ -18,11 +25,11 @@ fn normal(numbers: std::ops::Range<u128>) -> Vec<Push> {
 
 #[test]
 fn keep_newest_sheds_the_oldest_of_the_lowest_lane() {
-    let mut queue = Queue::new(1, BOUND, Keep::Newest);
-    let mut shed = Vec::new();
-    queue.store(ROUTE, vec![push(0, Lane::High), push(1, Lane::Low), push(2, Lane::Low)], &mut shed);
-    queue.store(ROUTE, normal(3..9), &mut shed);
-    assert_eq!(keys(&shed), [1, 2, 3, 4]);
+    let mut queue = Queue::new(1, bound(), Keep::Newest);
+    let mut gone = Gone::default();
+    queue.store(ROUTE, vec![push(0, Lane::High), push(1, Lane::Low), push(2, Lane::Low)], &mut gone);
+    queue.store(ROUTE, normal(3..9), &mut gone);
+    assert_eq!(keys(&gone.shed), [1, 2, 3, 4]);
     let mut expired = Vec::new();
     assert_eq!(keys(&queue.take(ROUTE, 9, Moment::default(), &mut expired)), [0, 5, 6, 7, 8]);
     assert!(expired.is_empty() && queue.is_consistent());
@@ -31,40 +38,90 @@ fn keep_newest_sheds_the_oldest_of_the_lowest_lane() {
 #[test]
 fn bytes_bound_the_queue_as_well_as_pushes() {
     let cost = push(0, Lane::Normal).cost();
-    let mut queue = Queue::new(1, Load { pushes: 1000, bytes: cost * 3 }, Keep::Newest);
-    let mut shed = Vec::new();
-    queue.store(ROUTE, normal(0..10), &mut shed);
-    assert_eq!((shed.len(), queue.load()), (7, Load { pushes: 3, bytes: cost * 3 }));
+    let mut queue =
+        Queue::new(1, Limits::new(Load { pushes: 1000, bytes: cost * 3 }, 0.0, &[1]), Keep::Newest);
+    let mut gone = Gone::default();
+    queue.store(ROUTE, normal(0..10), &mut gone);
+    assert_eq!((gone.shed.len(), queue.load()), (7, Load { pushes: 3, bytes: cost * 3 }));
+}
+
+#[test]
+fn ordinary_lanes_never_fill_the_slice_reserved_for_critical() {
+    let limits = Limits { ordinary: Load { pushes: 3, bytes: u64::MAX / 4 }, ..bound() };
+    let mut queue = Queue::new(1, limits, Keep::Newest);
+    let mut gone = Gone::default();
+    queue.store(ROUTE, normal(0..4), &mut gone);
+    assert_eq!(keys(&gone.shed), [0]);
+    queue.store(ROUTE, (10..13).map(|number| push(number, Lane::Critical)).collect(), &mut gone);
+    assert_eq!(keys(&gone.shed), [0, 1], "beyond the reserve critical pushes take the places of others");
+    queue.store(ROUTE, normal(4..6), &mut gone);
+    assert_eq!(keys(&gone.shed), [0, 1, 2, 3], "and never the other way round");
+    assert_eq!(queue.held().sum().critical.pushes, 3);
+}
+
+#[test]
+fn keep_oldest_evicts_for_critical_pushes_only() {
+    let mut queue = Queue::new(1, bound(), Keep::Oldest);
+    let mut gone = Gone::default();
+    queue.store(ROUTE, normal(0..5), &mut gone);
+    queue.put_back(ROUTE, normal(20..22), &mut Vec::new());
+    assert!(gone.shed.is_empty());
+    queue.store(ROUTE, vec![push(10, Lane::Critical)], &mut gone);
+    assert_eq!(keys(&gone.shed), [20], "the oldest of the lowest lane, and no more than came");
 }
 
 #[test]
 fn the_route_with_the_longest_queue_sheds_first() {
-    let mut queue = Queue::new(2, BOUND, Keep::Newest);
-    let mut shed = Vec::new();
-    queue.store(RouteId(1), normal(100..101), &mut shed);
-    queue.store(ROUTE, normal(0..8), &mut shed);
-    assert_eq!(keys(&shed), [0, 1, 2, 3]);
+    let mut queue = Queue::new(2, Limits::new(bound().all, 0.0, &[1, 1]), Keep::Newest);
+    let mut gone = Gone::default();
+    queue.store(RouteId(1), normal(100..101), &mut gone);
+    queue.store(ROUTE, normal(0..8), &mut gone);
+    assert_eq!(keys(&gone.shed), [0, 1, 2, 3]);
     assert_eq!(queue.ready(RouteId(1)), 1);
 }
 
 #[test]
+fn a_route_borrows_idle_room_and_gives_it_back_at_once() {
+    let all = Load { pushes: 100, bytes: u64::MAX / 4 };
+    let mut queue = Queue::new(2, Limits::new(all, 0.0, &[1, 3]), Keep::Newest);
+    let mut gone = Gone::default();
+    queue.store(ROUTE, (0..100).map(|number| push(number, Lane::High)).collect(), &mut gone);
+    assert!(gone.shed.is_empty(), "nobody else needs the room");
+    let other = |number| Push { route: RouteId(1), ..push(number, Lane::Low) };
+    queue.store(RouteId(1), (1_000..1_075).map(other).collect(), &mut gone);
+    assert_eq!(keys(&gone.shed), (0..75).collect::<Vec<_>>(), "even its higher lane goes first");
+    assert_eq!((queue.ready(ROUTE), queue.ready(RouteId(1))), (25, 75));
+    queue.store(RouteId(1), vec![other(2_000)], &mut gone);
+    assert_eq!(keys(&gone.shed[75..]), [1_000], "beyond its share a route loses its own");
+}
+
+#[test]
+fn a_senders_flood_sheds_its_own() {
+    let mut queue = Queue::new(1, bound(), Keep::Newest);
+    let mut gone = Gone::default();
+    queue.store(ROUTE, vec![Push { sender: SenderId(1), ..push(100, Lane::Normal) }], &mut gone);
+    queue.store(ROUTE, normal(0..9), &mut gone);
+    assert_eq!(keys(&gone.shed), [0, 1, 2, 3, 4]);
+}
+
+#[test]
 fn what_comes_back_stands_in_front_and_is_never_shed_for_lack_of_room() {
-    let mut queue = Queue::new(1, BOUND, Keep::Newest);
-    let mut shed = Vec::new();
-    queue.store(ROUTE, normal(10..15), &mut shed);
-    queue.put_back(ROUTE, normal(0..3));
-    assert!(shed.is_empty());
+    let mut queue = Queue::new(1, bound(), Keep::Newest);
+    let mut gone = Gone::default();
+    queue.store(ROUTE, normal(10..15), &mut gone);
+    queue.put_back(ROUTE, normal(0..3), &mut Vec::new());
+    assert!(gone.shed.is_empty());
     let taken = queue.take(ROUTE, 4, Moment::default(), &mut Vec::new());
     assert_eq!(keys(&taken), [0, 1, 2, 10]);
 }
 
 #[test]
 fn expired_pushes_do_not_use_up_demand() {
-    let mut queue = Queue::new(1, BOUND, Keep::Newest);
+    let mut queue = Queue::new(1, bound(), Keep::Newest);
     let mut pushes = normal(0..4);
     pushes[0].deadline = Moment::from_micros(5);
     pushes[2].deadline = Moment::from_micros(5);
-    queue.store(ROUTE, pushes, &mut Vec::new());
+    queue.store(ROUTE, pushes, &mut Gone::default());
     let mut expired = Vec::new();
     let taken = queue.take(ROUTE, 2, Moment::from_micros(6), &mut expired);
     assert_eq!((keys(&taken), keys(&expired)), (vec![1, 3], vec![0, 2]));
@@ -72,13 +129,13 @@ fn expired_pushes_do_not_use_up_demand() {
 
 #[test]
 fn a_retry_waits_outside_the_lanes_and_returns_behind_them() {
-    let mut queue = Queue::new(1, BOUND, Keep::Newest);
+    let mut queue = Queue::new(1, bound(), Keep::Newest);
     queue.delay(ROUTE, Moment::from_micros(50), push(7, Lane::Normal));
-    queue.store(ROUTE, normal(0..2), &mut Vec::new());
+    queue.store(ROUTE, normal(0..2), &mut Gone::default());
     assert_eq!((queue.ready(ROUTE), queue.load().pushes), (2, 3));
     assert_eq!(queue.next_due(), Some(Moment::from_micros(50)));
-    assert_eq!(queue.release_due(ROUTE, Moment::from_micros(49)), 0);
-    assert_eq!(queue.release_due(ROUTE, Moment::from_micros(50)), 1);
+    assert_eq!(queue.release_due(ROUTE, Moment::from_micros(49), &mut Vec::new()), 0);
+    assert_eq!(queue.release_due(ROUTE, Moment::from_micros(50), &mut Vec::new()), 1);
     let taken = queue.take(ROUTE, 9, Moment::from_micros(50), &mut Vec::new());
     assert_eq!(keys(&taken), [0, 1, 7]);
 }
@@ -109,7 +166,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn every_push_is_in_one_place_and_the_bound_holds(steps in prop::collection::vec(step(), 1..60)) {
-        let mut queue = Queue::new(3, Load { pushes: 20, bytes: u64::MAX }, Keep::Newest);
+        let mut queue = Queue::new(3, Limits::new(Load { pushes: 20, bytes: u64::MAX / 4 }, 0.1, &[1, 2, 5]), Keep::Newest);
         let (mut entered, mut left, mut number) = (0, 0, 0);
         let mut out = Vec::new();
         for (tick, step) in steps.into_iter().enumerate() {
@@ -126,10 +183,12 @@ proptest! {
             match step {
                 Step::Store(route, count, lane) => {
                     let excess = queue.load().pushes.saturating_sub(20);
-                    queue.store(RouteId(route), fresh(count, lane), &mut out);
+                    let mut gone = Gone::default();
+                    queue.store(RouteId(route), fresh(count, lane), &mut gone);
+                    out.append(&mut gone.shed);
                     prop_assert!(queue.load().pushes <= 20 + excess);
                 }
-                Step::PutBack(route, count) => queue.put_back(RouteId(route), fresh(count, 2)),
+                Step::PutBack(route, count) => queue.put_back(RouteId(route), fresh(count, 2), &mut Vec::new()),
                 Step::Take(route, count) => {
                     let taken = queue.take(RouteId(route), count, now, &mut out);
                     prop_assert!(taken.len() <= count);
@@ -140,7 +199,7 @@ proptest! {
                     let push = fresh(1, 1).remove(0);
                     queue.delay(RouteId(route), Moment::from_micros(due), push);
                 }
-                Step::Release(route) => { queue.release_due(RouteId(route), now); }
+                Step::Release(route) => { queue.release_due(RouteId(route), now, &mut Vec::new()); }
                 Step::Sweep(route) => {
                     queue.sweep(RouteId(route), now, &mut out);
                     let rest = queue.take(RouteId(route), usize::MAX, now, &mut Vec::new());
@@ -153,4 +212,24 @@ proptest! {
             prop_assert_eq!(entered, left + queue.load().pushes as usize);
         }
     }
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p pushweir --lib queue -- --ignored --nocapture"]
+fn what_a_push_costs_in_the_queue() {
+    const BATCH: usize = 100;
+    let mut queue = Queue::new(2, limits(1_000_000), Keep::Newest);
+    let (mut gone, mut expired) = (Gone::default(), Vec::new());
+    queue.store(ROUTE, normal(0..50_000), &mut gone);
+    let mut best = std::time::Duration::MAX;
+    for _round in 0..200 {
+        let batches: Vec<_> = (0..20).map(|_| normal(0..BATCH as u128)).collect();
+        let start = std::time::Instant::now();
+        for batch in batches {
+            queue.store(ROUTE, batch, &mut gone);
+            std::hint::black_box(queue.take(ROUTE, BATCH, Moment::default(), &mut expired));
+        }
+        best = best.min(start.elapsed());
+    }
+    println!("{:.1} ns to store and take a push", best.as_nanos() as f64 / (20 * BATCH) as f64);
 }

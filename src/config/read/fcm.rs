@@ -20,7 +20,7 @@ pub(super) fn read(route: &Section<'_>) -> Transport {
     {
         section.fault("project_id", &error.to_string(), "a project's id", "correct the value");
     }
-    Transport::Fcm(settings)
+    Transport::Fcm(Box::new(settings))
 }
 
 fn settings(route: &Section<'_>, section: &Section<'_>) -> Settings {

@@ -1,5 +1,6 @@
 //! What senders are told, over real sockets, by an ingest whose door and connector are doubles.
 
+mod results;
 mod rig;
 
 use proptest::prelude::*;
@@ -131,6 +132,40 @@ async fn lines_are_taken_as_one_push_each() {
 }
 
 #[actix_rt::test]
+async fn a_repeated_id_is_answered_as_before_and_not_taken_twice() {
+    let rig = Rig::start(settings(), &["android", "ios"]);
+    let body =
+        r#"{"pushes":[{"id":"a","route":"ios","to":{"token":"x"}},{"route":"ios","to":{"token":"y"}}]}"#;
+    for repeat in 0..3 {
+        let reply = rig.post(body).await;
+        assert_eq!((reply.status, &reply.json["accepted"]), (202, &Value::from(2)));
+        assert_eq!(reply.json["ids"][0], "a");
+        assert_eq!(rig.door.taken.lock().len(), 2 + repeat, "only the one without an id is taken again");
+    }
+    assert_eq!(*rig.door.refused.lock(), [(Some(RouteId(1)), 1), (Some(RouteId(1)), 1)]);
+    let other = rig.post(r#"{"id":"a","route":"android","to":{"token":"x"}}"#).await;
+    assert_eq!((other.status, rig.door.taken.lock().len()), (202, 5), "another route's id is another");
+    rig.stop().await;
+}
+
+#[actix_rt::test]
+async fn an_id_that_was_shed_may_be_sent_again_and_one_id_is_one_push() {
+    let rig = Rig::start(settings(), &["android"]);
+    *rig.door.room.lock() = 0;
+    let body = r#"{"id":"a","to":{"token":"x"}}"#;
+    assert_eq!(rig.post(body).await.status, 429);
+    *rig.door.room.lock() = 10;
+    assert_eq!(rig.post(body).await.status, 202);
+    assert_eq!(rig.door.taken.lock().len(), 1);
+    let twice = r#"{"pushes":[{"id":"b","to":{"token":"x"}},{"id":"b","to":{"token":"y"}}]}"#;
+    let reply = rig.post(twice).await;
+    assert_eq!((reply.status, &reply.json["accepted"]), (202, &Value::from(1)));
+    assert_eq!(reply.json["failed"][0]["reason"], "refused_duplicate");
+    assert_eq!(rig.door.entered(), 4);
+    rig.stop().await;
+}
+
+#[actix_rt::test]
 async fn a_full_buffer_sheds_from_the_back_and_is_429_only_when_all_were_shed() {
     let rig = Rig::start(settings(), &["android"]);
     *rig.door.room.lock() = 1;
@@ -189,6 +224,8 @@ async fn a_token_is_needed_if_there_are_tokens_and_must_be_right() {
         let reply = rig.send(&head(&format!("\r\nauthorization: {value}")), body.as_bytes()).await;
         assert_eq!(reply.status, status, "{value}");
     }
+    let senders: Vec<_> = rig.door.taken.lock().iter().map(|push| push.sender.0).collect();
+    assert_eq!(senders, [1, 0], "a push knows whose token it came with");
     rig.stop().await;
 }
 
@@ -313,7 +350,7 @@ proptest! {
             door.gates.lock().insert(RouteId(1), Refusal::RefusedPaused);
         }
         let format = if lines { Format::Lines } else { Format::Json };
-        let answer = take(&ingest, &body, format);
+        let answer = take(&ingest, &body, format, SenderId::default());
         prop_assert!([202, 400, 413, 429, 503].contains(&answer.status));
         prop_assert_eq!(answer.retry_after.is_some(), [429, 503].contains(&answer.status));
         let json: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -341,7 +378,7 @@ fn time_per_push_in_batches_of_100() {
         *door.room.lock() = 100;
         door.taken.lock().clear();
         let start = std::time::Instant::now();
-        let answer = take(&ingest, body.as_bytes(), Format::Json);
+        let answer = take(&ingest, body.as_bytes(), Format::Json, SenderId::default());
         best = best.min(start.elapsed());
         assert_eq!(answer.status, 202);
     }

@@ -13,11 +13,12 @@ use pushweir_actors::{
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::collector::{self, Collector, Intake, Keep};
+use crate::feedback::results::{self, Bound, Report, Results, Source};
 use crate::feedback::{self, Feedback};
 use crate::flow::{Door, PusherCell, RouteCell};
 use crate::ledger::{Books, Ledger};
-use crate::outcome::Verdict;
-use crate::push::{Lane, Push, PushKey, PushRequest, RouteId};
+use crate::outcome::{Refusal, Verdict};
+use crate::push::{Addressee, Lane, Push, PushKey, PushRequest, RouteId};
 use crate::pusher::{Pusher, Settings, Wiring};
 use crate::transport::{ConnectError, Connector, Outbox, RenderError, Session, SessionEvent};
 use crate::units::Clock;
@@ -40,6 +41,8 @@ pub struct Provider {
     pub peers: Mutex<Vec<Peer>>,
     pub refuses_login: Mutex<bool>,
     pub attempts: Mutex<u32>,
+    pub is_unreachable: Mutex<bool>,
+    pub drains_at_once: Mutex<bool>,
 }
 
 #[derive(Debug)]
@@ -56,6 +59,7 @@ pub struct Stand {
     pub tree: SupervisorHandle,
     pub collector: Arc<Mutex<Option<Addr<Collector>>>>,
     pub clock: Clock,
+    pub results: Arc<Results>,
     next: Mutex<u128>,
 }
 
@@ -70,7 +74,14 @@ impl Connector for FakeConnector {
                     cause: "not-authorized".into(),
                 });
             }
+            if *provider.is_unreachable.lock() {
+                return Err(ConnectError::Network { peer: "fake".into(), cause: "refused".into() });
+            }
             let (events, receiver) = mpsc::channel(64);
+            if *provider.drains_at_once.lock() {
+                let draining = SessionEvent::Draining { reason: "control".to_owned() };
+                events.try_send(vec![draining]).expect("the channel is empty");
+            }
             let mut peers = provider.peers.lock();
             peers.push(Peer { events, received: Vec::new(), unanswered: Vec::new(), is_finished: false });
             let outbox = Box::new(FakeOutbox(Arc::clone(&provider), peers.len() - 1));
@@ -84,6 +95,10 @@ impl Connector for FakeConnector {
 
     fn render(&self, _request: &PushRequest<'_>, _payload: &mut Vec<u8>) -> Result<(), RenderError> {
         Ok(())
+    }
+
+    fn addressee(&self, payload: &[u8]) -> Option<Addressee> {
+        Some(Addressee::Token(String::from_utf8_lossy(payload).into()))
     }
 
     fn peer(&self) -> String {
@@ -125,6 +140,11 @@ impl Provider {
         self.peers.lock()[peer].unanswered.len()
     }
 
+    /// Returns whether a connection's pusher still listens.
+    pub fn is_open(&self, peer: usize) -> bool {
+        !self.peers.lock()[peer].events.is_closed()
+    }
+
     pub fn connections(&self) -> usize {
         self.peers.lock().len()
     }
@@ -138,21 +158,40 @@ impl Stand {
         let ledger = Arc::new(Ledger::new(1));
         let route = Arc::new(RouteCell::new(ROUTE, "android".to_owned(), "fake"));
         route.resize(pushers);
-        let settings =
-            collector::Settings { buffer: 1000, buffer_bytes: 1 << 30, keep: Keep::Newest, intake: 64 };
-        let intake = Arc::new(Intake::new(&settings, vec![Arc::clone(&route)], Arc::clone(&ledger), clock));
+        let settings = collector::Settings {
+            buffer: 1000,
+            buffer_bytes: 1 << 30,
+            critical_reserve: 0.05,
+            keep: Keep::Newest,
+            refuse_late: true,
+            coalesce: true,
+            intake: 64,
+        };
+        let provider = Arc::new(Provider::default());
+        let connector: Arc<dyn Connector> = Arc::new(FakeConnector(Arc::clone(&provider), window));
+        let source = Source { name: "android".into(), connector: Arc::clone(&connector) };
+        let reports = results::Settings {
+            report: Report::Failures,
+            ring: Bound { records: 1000, bytes: 1 << 20 },
+            awaited: 100,
+            history: 100,
+        };
+        let results = Arc::new(Results::new(&reports, vec![source], clock));
+        let ended = Arc::<Results>::clone(&results);
+        let intake =
+            Arc::new(Intake::new(&settings, vec![Arc::clone(&route)], Arc::clone(&ledger), ended, clock));
         let retries = feedback::Settings {
             max_attempts: 5,
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(8),
         };
         let returns = Arc::<Intake>::clone(&intake);
-        let provider = Arc::new(Provider::default());
+        let ending = Arc::clone(&results);
         let wiring = Arc::new(Wiring {
             route: Arc::clone(&route),
             port: intake.port(),
-            feedback: Arc::new(Feedback::new(retries, Arc::clone(&ledger), returns, clock)),
-            connector: Arc::new(FakeConnector(Arc::clone(&provider), window)),
+            feedback: Arc::new(Feedback::new(retries, Arc::clone(&ledger), returns, ending, clock)),
+            connector,
             settings: Settings {
                 answer_timeout: Duration::from_secs(30),
                 drain_timeout: Duration::from_secs(120),
@@ -177,7 +216,8 @@ impl Stand {
             ..SupervisorSpec::new("root")
         };
         let tree = Supervisor::start(spec, None).expect("the spec is sound");
-        let stand = Self { provider, intake, ledger, route, tree, collector, clock, next: Mutex::new(0) };
+        let stand =
+            Self { provider, intake, ledger, route, tree, collector, clock, results, next: Mutex::new(0) };
         stand.settle().await;
         stand
     }
@@ -200,17 +240,31 @@ impl Stand {
 
     /// Admits fresh pushes.
     pub async fn admit(&self, count: u128) -> usize {
-        let first = {
-            let mut next = self.next.lock();
-            *next += count;
-            *next - count
-        };
-        let now = self.clock.now();
-        let pushes = (first..first + count)
-            .map(|number| Push { accepted_at: now, ..crate::push::fixture::push(number, Lane::Normal) });
-        let held = self.intake.admit(ROUTE, pushes.collect());
+        let failed = self.intake.admit(ROUTE, self.fresh(count).collect()).len();
         self.settle().await;
-        held
+        usize::try_from(count).expect("tests admit few") - failed
+    }
+
+    /// Admits fresh pushes of a lane that live this long, and returns why the others were not taken.
+    pub async fn admit_for(&self, count: u128, lane: Lane, ttl: Duration) -> Vec<(usize, Refusal)> {
+        let now = self.clock.now();
+        let push = |push: Push| Push { deadline: now.after(ttl), lane, ..push };
+        let failed = self.intake.admit(ROUTE, self.fresh(count).map(push).collect());
+        self.settle().await;
+        failed
+    }
+
+    fn fresh(&self, count: u128) -> impl Iterator<Item = Push> + use<> {
+        let mut next = self.next.lock();
+        *next += count;
+        let now = self.clock.now();
+        (*next - count..*next)
+            .map(move |number| Push { accepted_at: now, ..crate::push::fixture::push(number, Lane::Normal) })
+    }
+
+    /// Has the collector look at its figures, as the service does once a second.
+    pub fn observe(&self) {
+        self.intake.observe(ROUTE, &self.ledger.read(ROUTE));
     }
 
     pub fn books(&self) -> Books {

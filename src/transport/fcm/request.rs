@@ -5,11 +5,13 @@
 //!
 //! A payload holds marks, bytes that no JSON has: [`SECONDS_LEFT`] and [`UNIX_END`]. A test keeps them out of everything a sender writes.
 
+mod addressee;
 mod platform;
 mod provider;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use addressee::addressee;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::outcome::Refusal;

@@ -3,7 +3,10 @@
 //! The connector renders with it once per push, at ingest; [`super::encode::push`] splices `message_id` and `time_to_live` in front. What the
 //! provider would refuse is refused here. Without `provider` fields nothing is allocated but the payload itself.
 
+mod addressee;
 mod provider;
+
+pub use addressee::addressee;
 
 use super::text;
 use crate::outcome::Refusal;

@@ -1,6 +1,7 @@
 //! Connections that end, drain or go dead under load.
 
 use super::trial::Trial;
+use crate::support::agreement::assert_agreed;
 use crate::support::eventually;
 
 /// Every way in which the double ends a connection.
@@ -142,7 +143,7 @@ fn a_silent_connection_is_found_out_by_a_ping_though_nothing_is_in_flight() {
     peer.command("stall");
     peer.wait_for("connections/opened", opened + 2);
     sampler.finish();
-    crate::support::agreement::assert_agreed(&gateway, &peer);
+    assert_agreed(&gateway, &peer);
     gateway.finish();
 }
 

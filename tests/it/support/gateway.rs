@@ -33,10 +33,24 @@ impl Gateway {
     /// Starts the service and waits until it listens.
     #[track_caller]
     pub fn start(config: &Config) -> Self {
+        Self::start_by(Self::command(), config)
+    }
+
+    /// As [`Self::start`], with a limit on open files.
+    #[track_caller]
+    pub fn start_with_files(config: &Config, files: u32) -> Self {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")])
+            .arg(Self::command().get_program());
+        Self::start_by(shell, config)
+    }
+
+    #[track_caller]
+    fn start_by(mut command: Command, config: &Config) -> Self {
         let directory = TempDir::new().expect("there is a temporary directory");
         let file = directory.path().join("config.toml");
         std::fs::write(&file, config.render()).expect("the directory takes a file");
-        let mut command = Self::command();
         let process = Process::spawn("pushweir", command.arg("serve").arg("--config").arg(file));
         let address = |what: &str| {
             let line = process.wait_for_line(&format!("listening {what}=http://"));

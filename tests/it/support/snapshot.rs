@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 /// The places and outcomes of an accepted push.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 11] = [
     "delivered",
     "rejected",
     "unregistered",
     "expired",
     "exhausted",
+    "coalesced",
     "shed",
     "lost",
     "buffered",

@@ -5,6 +5,8 @@
 //! linked through a slab, and a two-level bitmap names the buckets that are not empty. The parent module is the only
 //! user. Invariant: a bit is set exactly if its bucket has a member.
 
+use std::fmt;
+
 use crate::SubscriptionId;
 
 /// The smallest demand of the last bucket. It is above GenStage's default window of 1000.
@@ -18,7 +20,7 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot(u32);
 
-#[derive(Debug)]
+#[derive(Clone)]
 pub(super) struct Buckets {
     nodes: Vec<Node>,
     free: Vec<u32>,
@@ -109,12 +111,16 @@ impl Buckets {
     /// Lists all subscriptions as they would be served.
     pub(super) fn in_order(&self) -> Vec<(SubscriptionId, u32)> {
         let mut order = Vec::with_capacity(self.nodes.len() - self.free.len());
-        for list in self.lists.iter().rev() {
-            let mut index = list.head;
-            while index != NONE {
-                let node = &self.nodes[index as usize];
-                order.push((self.id(Slot(index)), node.demand));
-                index = node.next;
+        for word in (0..WORDS).rev() {
+            let mut bits = self.occupied[word];
+            while let Some(bit) = bits.checked_ilog2() {
+                bits &= !(1 << bit);
+                let mut index = self.lists[word * 64 + bit as usize].head;
+                while index != NONE {
+                    let node = &self.nodes[index as usize];
+                    order.push((self.id(Slot(index)), node.demand));
+                    index = node.next;
+                }
             }
         }
         order
@@ -159,4 +165,11 @@ impl Buckets {
 
 fn bucket_of(demand: u32) -> usize {
     demand.min(TOP) as usize
+}
+
+/// As the order of service: a thousand mostly empty lists tell nobody anything.
+impl fmt::Debug for Buckets {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.in_order()).finish()
+    }
 }

@@ -11,11 +11,13 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::flow::Door;
+use crate::feedback::Results;
+use crate::feedback::results::{self, Bound, Report, Source};
+use crate::flow::{Door, RouteCell, Sighting, Wanted, Whereabouts};
 use crate::ingest::http::server;
-use crate::ingest::{Ingest, IngestRoute, Settings};
+use crate::ingest::{Ingest, IngestRoute, Seen, Settings};
 use crate::outcome::Refusal;
-use crate::push::{KeyMint, Push, PushRequest, RouteId, Target};
+use crate::push::{Addressee, Digest, KeyMint, Push, PushRequest, RouteId, Target};
 use crate::transport::{ConnectError, Connector, RenderError, Session};
 use crate::units::Clock;
 
@@ -40,19 +42,30 @@ impl Door for FakeDoor {
         self.gates.lock().get(&route).map_or(Ok(()), |refusal| Err(*refusal))
     }
 
-    fn admit(&self, route: RouteId, mut batch: Vec<Push>) -> usize {
+    fn admit(&self, route: RouteId, mut batch: Vec<Push>) -> Vec<(usize, Refusal)> {
         assert!(batch.iter().all(|push| push.route == route));
         let mut room = self.room.lock();
         let held = batch.len().min(*room);
         *room -= held;
         *self.shed.lock() += (batch.len() - held) as u64;
+        let failed = (held..batch.len()).map(|index| (index, Refusal::ShedBufferFull)).collect();
         batch.truncate(held);
         self.taken.lock().extend(batch);
-        held
+        failed
     }
 
     fn refuse(&self, route: Option<RouteId>, count: u64) {
         self.refused.lock().push((route, count));
+    }
+
+    fn repeat(&self, route: RouteId, count: u64) {
+        self.refuse(Some(route), count);
+    }
+
+    fn find(&self, wanted: &Wanted) -> Option<Sighting> {
+        let taken = self.taken.lock();
+        let push = taken.iter().find(|push| wanted.is(push.key, push.name.as_deref()))?;
+        Some(Sighting::of(push, Whereabouts::Buffered))
     }
 
     fn retry_after(&self, _: RouteId) -> Duration {
@@ -91,6 +104,10 @@ impl Connector for FakeConnector {
         }
     }
 
+    fn addressee(&self, payload: &[u8]) -> Option<Addressee> {
+        Some(Addressee::Token(String::from_utf8_lossy(payload).into()))
+    }
+
     fn peer(&self) -> String {
         "fake".into()
     }
@@ -104,9 +121,22 @@ pub(super) fn settings() -> Settings {
         max_connections: 64,
         max_body: 2_048,
         max_batch: 5,
+        idempotency_window: Duration::from_secs(600),
+        idempotency_ids: 10_000,
         read_timeout: Duration::from_millis(200),
         ttl: [60, 600, 3_600, 86_400].map(Duration::from_secs),
     }
+}
+
+fn results(routes: &[&str]) -> Results {
+    let settings = results::Settings {
+        report: Report::Failures,
+        ring: Bound { records: 10, bytes: 1 << 20 },
+        awaited: 4,
+        history: 100,
+    };
+    let source = |name: &&str| Source { name: (*name).into(), connector: Arc::new(FakeConnector) };
+    Results::new(&settings, routes.iter().map(source).collect(), Clock::start())
 }
 
 pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<FakeDoor>) {
@@ -114,13 +144,18 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
     let route = |(index, name): (u16, &&str)| IngestRoute {
         name: (*name).to_owned(),
         id: RouteId(index),
+        cell: Arc::new(RouteCell::new(RouteId(index), (*name).to_owned(), "fake")),
         connector: Arc::new(FakeConnector),
     };
     let ingest = Ingest {
         routes: (0..).zip(routes).map(route).collect(),
         door: Arc::clone(&door) as Arc<dyn Door>,
+        results: Arc::new(results(routes)),
+        look_ups: tokio::sync::Semaphore::new(1),
         mint: Arc::new(KeyMint::new(7)),
         clock: Clock::start(),
+        coalesce: Some(Digest::default()),
+        seen: Some(Arc::new(Seen::new(settings.idempotency_window, settings.idempotency_ids))),
         settings,
     };
     (Arc::new(ingest), door)
@@ -136,6 +171,7 @@ pub(super) struct Reply {
 pub(super) struct Rig {
     pub(super) address: SocketAddr,
     pub(super) door: Arc<FakeDoor>,
+    pub(super) results: Arc<Results>,
     pub(super) handle: actix_web::dev::ServerHandle,
 }
 
@@ -144,12 +180,13 @@ pub(super) struct Rig {
 impl Rig {
     pub(super) fn start(settings: Settings, routes: &[&str]) -> Self {
         let (ingest, door) = ingest(settings, routes);
+        let results = Arc::clone(&ingest.results);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = server(listener, ingest).unwrap();
         let handle = server.handle();
         actix_rt::spawn(server);
-        Self { address, door, handle }
+        Self { address, door, results, handle }
     }
 
     pub(super) async fn connect(&self) -> TcpStream {
@@ -163,6 +200,10 @@ impl Rig {
 
     pub(super) async fn post(&self, body: &str) -> Reply {
         self.send("POST /v1/pushes HTTP/1.1\r\ncontent-type: application/json", body.as_bytes()).await
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Reply {
+        self.send(&format!("GET {path} HTTP/1.1"), b"").await
     }
 
     pub(super) async fn stop(self) {

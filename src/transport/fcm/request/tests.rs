@@ -109,6 +109,10 @@ fn now_or_never_stays_so_and_the_longest_life_is_capped() {
 fn topics_and_conditions_are_targets() {
     let topic = PushRequest { to: Target::Topic("news".into()), ..to_token() };
     assert_eq!(rendered(&topic).unwrap()["message"]["topic"], "news");
+    let mut payload = Vec::new();
+    render(&topic, &mut payload).unwrap();
+    assert_eq!(addressee(&payload), Some(crate::push::Addressee::Topic("news".into())));
+    assert_eq!(addressee(b"\"to\":\"x\""), None);
     let condition = PushRequest { to: Target::Condition("'a' in topics".into()), ..to_token() };
     assert_eq!(rendered(&condition).unwrap()["message"]["condition"], "'a' in topics");
     for (target, field) in [
@@ -208,6 +212,9 @@ proptest! {
         };
         prop_assume!(key.len() + title.len() + value.len() < 3000);
         let message = rendered(&request).unwrap()["message"].clone();
+        let mut payload = Vec::new();
+        render(&request, &mut payload).unwrap();
+        prop_assert_eq!(addressee(&payload), Some(crate::push::Addressee::Token(token.clone().into())));
         prop_assert_eq!(&message["token"], &json!(token));
         prop_assert_eq!(&message["notification"]["title"], &json!(title));
         prop_assert_eq!(&message["android"]["collapse_key"], &json!(key));

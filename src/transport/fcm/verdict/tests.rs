@@ -27,6 +27,9 @@ fn fcm(code: &str) -> Value {
     json!({"@type": FCM_ERROR, "errorCode": code})
 }
 
+/// A row's shape.
+type Shape<'a> = (&'a str, &'a str, Option<u64>, Option<u64>);
+
 /// The kind of a meaning, with its code, its least delay and the connection's pause in seconds.
 fn shape(meaning: Meaning) -> (&'static str, String, Option<u64>, Option<u64>) {
     let (kind, code, after, pause) = match meaning {
@@ -49,7 +52,7 @@ fn every_row_of_the_table_has_its_verdict() {
     let invalid_token = "The registration token is not a valid FCM registration token";
     let violation = |field: &str| json!({"@type": BAD_REQUEST, "fieldViolations": [{"field": field, "description": "x"}]});
     let quota = json!([fcm("QUOTA_EXCEEDED"), {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"subject": "project:demo"}]}]);
-    let rows: [(u16, String, (&str, &str, Option<u64>, Option<u64>)); 24] = [
+    let rows: [(u16, String, Shape<'_>); 24] = [
         (200, r#"{"name":"projects/p/messages/0:1"}"#.into(), ("delivered", "", None, None)),
         (
             400,

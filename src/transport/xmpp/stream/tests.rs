@@ -88,7 +88,9 @@ fn push(number: u128) -> Push {
         accepted_at: Moment::default(),
         deadline: Moment::NEVER,
         route: RouteId(0),
+        sender: crate::push::SenderId::default(),
         lane: Lane::High,
+        collapse: None,
         attempts: 0,
         maybe_delivered: false,
     }

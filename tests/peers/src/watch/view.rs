@@ -6,8 +6,8 @@ use anyhow::Context;
 use serde_json::Value;
 
 /// The words in which accepted pushes end, as the gateway's ledger has them.
-pub const OUTCOMES: [&str; 7] =
-    ["delivered", "rejected", "unregistered", "expired", "exhausted", "shed", "lost"];
+pub const OUTCOMES: [&str; 8] =
+    ["delivered", "rejected", "unregistered", "expired", "exhausted", "coalesced", "shed", "lost"];
 /// The words for those that have not ended.
 pub const PLACES: [&str; 3] = ["buffered", "waiting_retry", "in_flight"];
 

@@ -1,0 +1,300 @@
+//! Who holds how much of the buffer, and what is allowed: counts by route and class, limits, room at the door. Pure.
+//!
+//! The queue counts with an [`Occupancy`], the intake's channel with another; [`Room`] looks at both for arriving pushes. Invariant: the sums
+//! equal what was added and not removed.
+
+use super::Keep;
+use crate::push::{Lane, Push, RouteId};
+
+/// How much of the buffer is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Pushes.
+    pub pushes: u64,
+    /// Bytes, overhead included.
+    pub bytes: u64,
+}
+
+/// What the buffer may hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// All lanes together.
+    pub all: Load,
+    /// The lanes other than `critical`: what is above it is reserved.
+    pub ordinary: Load,
+    /// What each route may hold of `ordinary` while others need theirs.
+    pub routes: Vec<Load>,
+}
+
+/// What is held, by route and class.
+#[derive(Debug, Clone, Default)]
+pub struct Occupancy {
+    routes: Vec<Classes>,
+    sum: Classes,
+}
+
+/// Loads of `critical` and of the other lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Classes {
+    /// The lane `critical`.
+    pub critical: Load,
+    /// The other lanes.
+    pub ordinary: Load,
+}
+
+/// What the door knows while it looks at a batch.
+#[derive(Debug)]
+pub struct Room<'a> {
+    /// What the buffer may hold.
+    pub limits: &'a Limits,
+    /// What the channel between door and queue may hold beyond the buffer.
+    pub channel_limits: &'a Limits,
+    /// What is in that channel.
+    pub channel: &'a mut Occupancy,
+    /// What is in the queue; only looked at with [`Keep::Oldest`].
+    pub queue: Option<&'a Occupancy>,
+    /// What was granted.
+    pub granted: Classes,
+}
+
+// === impl Load ===
+
+impl Load {
+    /// Returns the load of one push.
+    pub fn of(push: &Push) -> Self {
+        Self { pushes: 1, bytes: push.cost() }
+    }
+
+    /// Returns whether it is above a bound.
+    pub const fn exceeds(&self, bound: &Self) -> bool {
+        self.pushes > bound.pushes || self.bytes > bound.bytes
+    }
+
+    /// Returns the sum.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self { pushes: self.pushes + other.pushes, bytes: self.bytes + other.bytes }
+    }
+
+    /// Returns what is left without a load that was added before.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self { pushes: self.pushes - other.pushes, bytes: self.bytes - other.bytes }
+    }
+
+    /// Returns a part of it, rounded down.
+    #[must_use]
+    pub fn part(self, share: f64) -> Self {
+        let part = |whole: u64| (whole as f64 * share) as u64;
+        Self { pushes: part(self.pushes), bytes: part(self.bytes) }
+    }
+}
+
+// === impl Limits ===
+
+impl Limits {
+    /// Returns the limits of a buffer of which `critical` has a `reserve` (a share, 0 to 1) for itself.
+    /// `weights` says how the routes share the rest.
+    pub fn new(all: Load, reserve: f64, weights: &[u32]) -> Self {
+        let ordinary = all.minus(all.part(reserve));
+        let sum: f64 = weights.iter().copied().map(f64::from).sum();
+        let share = |weight: &u32| ordinary.part(f64::from(*weight) / sum);
+        Self { all, ordinary, routes: weights.iter().map(share).collect() }
+    }
+
+    /// Returns how much of its share a route uses, in pushes or bytes, whichever is more; above 1 it lives on others' shares.
+    pub fn pressure(&self, route: usize, held: &Classes) -> f64 {
+        let share = &self.routes[route];
+        let part = |held: u64, share: u64| held as f64 / (share as f64).max(1.0);
+        part(held.ordinary.pushes, share.pushes).max(part(held.ordinary.bytes, share.bytes))
+    }
+}
+
+// === impl Classes ===
+
+impl Classes {
+    /// Returns both together.
+    pub const fn all(&self) -> Load {
+        self.critical.plus(self.ordinary)
+    }
+
+    /// Adds a push.
+    pub fn add(&mut self, push: &Push) {
+        let class = self.class(push.lane);
+        *class = class.plus(Load::of(push));
+    }
+
+    fn remove(&mut self, push: &Push) {
+        let class = self.class(push.lane);
+        *class = class.minus(Load::of(push));
+    }
+
+    const fn subtract(&mut self, other: &Self) {
+        self.critical = self.critical.minus(other.critical);
+        self.ordinary = self.ordinary.minus(other.ordinary);
+    }
+
+    const fn class(&mut self, lane: Lane) -> &mut Load {
+        match lane {
+            Lane::Critical => &mut self.critical,
+            Lane::High | Lane::Normal | Lane::Low => &mut self.ordinary,
+        }
+    }
+}
+
+// === impl Occupancy ===
+
+impl Occupancy {
+    /// Returns the counts of `routes` routes that hold nothing.
+    pub fn new(routes: usize) -> Self {
+        Self { routes: vec![Classes::default(); routes], sum: Classes::default() }
+    }
+
+    /// Returns what all routes hold.
+    pub const fn sum(&self) -> &Classes {
+        &self.sum
+    }
+
+    /// Returns what a route holds.
+    pub fn route(&self, route: usize) -> &Classes {
+        &self.routes[route]
+    }
+
+    /// Counts a push in.
+    pub fn add(&mut self, push: &Push) {
+        self.routes[push.route.index()].add(push);
+        self.sum.add(push);
+    }
+
+    /// Counts a push out that was counted in before.
+    pub fn remove(&mut self, push: &Push) {
+        self.routes[push.route.index()].remove(push);
+        self.sum.remove(push);
+    }
+
+    /// Counts a batch of a route out that was counted in before.
+    pub fn remove_batch(&mut self, route: RouteId, batch: &Classes) {
+        self.routes[route.index()].subtract(batch);
+        self.sum.subtract(batch);
+    }
+}
+
+// === impl Room ===
+
+impl Room<'_> {
+    /// Takes room for an arriving push if there is some.
+    pub fn take(&mut self, push: &Push, keep: Keep) -> bool {
+        let fits = match (keep, self.queue) {
+            // The queue makes room for whatever arrives; only the way there is bounded.
+            (Keep::Newest, _) | (Keep::Oldest, None) => {
+                Self::fits(push, self.channel.sum(), self.channel_limits)
+            }
+            (Keep::Oldest, Some(queue)) => self.fits_beside(push, queue),
+        };
+        if fits {
+            self.channel.add(push);
+            self.granted.add(push);
+        }
+        fits
+    }
+
+    /// With [`Keep::Oldest`] what is there stays, unless a `critical` push needs its place, or a route that is below its share needs the
+    /// place of one that is above.
+    fn fits_beside(&self, push: &Push, queue: &Occupancy) -> bool {
+        let mut held = *queue.sum();
+        held.critical = held.critical.plus(self.channel.sum().critical);
+        held.ordinary = held.ordinary.plus(self.channel.sum().ordinary);
+        if Self::fits(push, &held, self.limits) {
+            return true;
+        }
+        // The queue will evict for it: possible while others hold something, and only as fast as the collector follows.
+        let is_entitled = match push.lane {
+            Lane::Critical => !held.critical.plus(Load::of(push)).exceeds(&self.limits.all),
+            Lane::High | Lane::Normal | Lane::Low => self.is_owed(push, queue),
+        };
+        is_entitled && Self::fits(push, self.channel.sum(), self.channel_limits)
+    }
+
+    /// Returns whether the push stays within its route's share while another route exceeds its own.
+    fn is_owed(&self, push: &Push, queue: &Occupancy) -> bool {
+        let route = push.route.index();
+        let own = queue.route(route).ordinary.plus(self.channel.route(route).ordinary);
+        !own.plus(Load::of(push)).exceeds(&self.limits.routes[route])
+            && (0..self.limits.routes.len())
+                .any(|other| self.limits.pressure(other, queue.route(other)) > 1.0)
+    }
+
+    fn fits(push: &Push, held: &Classes, limits: &Limits) -> bool {
+        let load = Load::of(push);
+        let reserved = push.lane != Lane::Critical && held.ordinary.plus(load).exceeds(&limits.ordinary);
+        !reserved && !held.all().plus(load).exceeds(&limits.all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::push::fixture::push;
+
+    fn limits(pushes: u64, reserve: f64) -> Limits {
+        Limits::new(Load { pushes, bytes: u64::MAX / 4 }, reserve, &[1])
+    }
+
+    /// Offers pushes to a door before a queue that holds `held`, and returns how many get in.
+    fn offer(keep: Keep, held: &Occupancy, lane: Lane, count: u128) -> usize {
+        let mut channel = Occupancy::new(1);
+        let limits = limits(100, 0.1);
+        let mut room = Room {
+            limits: &limits,
+            channel_limits: &limits,
+            channel: &mut channel,
+            queue: Some(held),
+            granted: Classes::default(),
+        };
+        (0..count).filter(|number| room.take(&push(*number, lane), keep)).count()
+    }
+
+    fn holding(lane: Lane, count: u128) -> Occupancy {
+        let mut held = Occupancy::new(1);
+        (0..count).for_each(|number| held.add(&push(number, lane)));
+        held
+    }
+
+    #[test]
+    fn keep_oldest_refuses_ordinary_pushes_at_the_reserve_and_takes_critical_ones() {
+        assert_eq!(offer(Keep::Oldest, &holding(Lane::Low, 80), Lane::High, 30), 10);
+        assert_eq!(
+            offer(Keep::Oldest, &holding(Lane::Low, 90), Lane::Critical, 30),
+            30,
+            "it evicts for them"
+        );
+        assert_eq!(offer(Keep::Oldest, &holding(Lane::Critical, 95), Lane::Critical, 30), 5);
+        assert_eq!(offer(Keep::Oldest, &holding(Lane::Critical, 100), Lane::Normal, 1), 0);
+    }
+
+    #[test]
+    fn keep_newest_bounds_the_way_in_with_the_same_reserve() {
+        let full = holding(Lane::Low, 100);
+        assert_eq!(offer(Keep::Newest, &full, Lane::Normal, 200), 90);
+        assert_eq!(offer(Keep::Newest, &full, Lane::Critical, 200), 100);
+    }
+
+    #[test]
+    fn keep_oldest_lets_a_route_have_its_share_from_one_that_has_more() {
+        let limits = Limits::new(Load { pushes: 100, bytes: u64::MAX / 4 }, 0.0, &[1, 3]);
+        let mut held = Occupancy::new(2);
+        (0..100).for_each(|number| held.add(&push(number, Lane::Normal)));
+        let mut channel = Occupancy::new(2);
+        let (limits, queue, granted) = (&limits, Some(&held), Classes::default());
+        let mut room = Room { limits, channel_limits: limits, channel: &mut channel, queue, granted };
+        let of = |route: u16, number: u128| Push { route: RouteId(route), ..push(number, Lane::Low) };
+        assert!(!room.take(&of(0, 0), Keep::Oldest), "it has more than its share");
+        assert_eq!((0..90).filter(|number| room.take(&of(1, *number), Keep::Oldest)).count(), 75);
+    }
+
+    #[test]
+    fn a_reserve_below_one_push_is_none() {
+        assert_eq!(limits(10, 0.05).ordinary.pushes, 10);
+        assert_eq!(limits(1_000, 0.05).ordinary.pushes, 950);
+    }
+}

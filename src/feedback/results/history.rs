@@ -1,0 +1,113 @@
+//! The last deliveries, so that a sender who asks for one can be told. Pure; bounded in entries; one write per batch of answers.
+
+use std::collections::VecDeque;
+
+use crate::flow::Wanted;
+use crate::push::{Push, PushKey, RouteId};
+use crate::units::Moment;
+
+/// A delivered push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// Its key.
+    pub key: PushKey,
+    /// The sender's own id.
+    pub name: Option<Box<str>>,
+    /// When it was accepted.
+    pub accepted_at: Moment,
+    /// When it was sent for the last time.
+    pub sent_at: Moment,
+    /// When it was answered.
+    pub answered_at: Moment,
+    /// The pusher's number.
+    pub pusher: u32,
+    /// Its route.
+    pub route: RouteId,
+    /// Attempts, the last one included.
+    pub attempts: u8,
+    /// Whether an earlier attempt may have arrived too.
+    pub maybe_delivered: bool,
+}
+
+/// The deliveries.
+#[derive(Debug, Default)]
+pub struct History {
+    entries: VecDeque<Done>,
+    limit: usize,
+}
+
+// === impl Done ===
+
+impl Done {
+    /// Returns the entry of a push that a pusher had an answer for.
+    pub fn new(push: &Push, pusher: u32, sent_at: Moment, answered_at: Moment) -> Self {
+        Self {
+            key: push.key,
+            name: push.name.clone(),
+            accepted_at: push.accepted_at,
+            sent_at,
+            answered_at,
+            pusher,
+            route: push.route,
+            attempts: push.attempts.saturating_add(1),
+            maybe_delivered: push.maybe_delivered,
+        }
+    }
+}
+
+// === impl History ===
+
+impl History {
+    /// Follows a new limit.
+    pub fn resize(&mut self, limit: usize) {
+        self.limit = limit;
+        self.trim();
+        self.entries.shrink_to(limit);
+    }
+
+    /// Adds deliveries; the oldest go.
+    pub fn add(&mut self, done: Vec<Done>) {
+        self.entries.extend(done);
+        self.trim();
+    }
+
+    /// Looks for a delivery, the latest first.
+    pub fn find(&self, wanted: &Wanted) -> Option<Done> {
+        self.entries.iter().rev().find(|done| wanted.is(done.key, done.name.as_deref())).cloned()
+    }
+
+    fn trim(&mut self) {
+        let excess = self.entries.len().saturating_sub(self.limit);
+        self.entries.drain(..excess);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::push::Lane;
+    use crate::push::fixture::push;
+
+    fn done(number: u128, name: Option<&str>) -> Done {
+        let push = Push { name: name.map(Into::into), ..push(number, Lane::Normal) };
+        Done::new(&push, 3, Moment::from_micros(1), Moment::from_micros(2))
+    }
+
+    #[test]
+    fn the_last_deliveries_are_found_by_key_and_by_own_id() {
+        let mut history = History::default();
+        history.resize(3);
+        history.add(vec![done(1, None), done(2, Some("mine"))]);
+        history.add(vec![done(3, Some("mine")), done(4, None)]);
+        let find = |id: &str| history.find(&Wanted::new(id)).map(|done| done.key.as_u128());
+        assert_eq!(find(&PushKey::from_u128(4).to_string()), Some(4));
+        assert_eq!(find("mine"), Some(3), "the latest of one id");
+        assert_eq!(find(&PushKey::from_u128(1).to_string()), None, "the oldest is gone");
+        assert_eq!(done(1, None).attempts, 1);
+    }
+
+    #[test]
+    fn an_entry_stays_compact() {
+        assert!(size_of::<Done>() <= 80, "{} bytes", size_of::<Done>());
+    }
+}

@@ -1,0 +1,125 @@
+//! Looking for one push: by our key or the sender's own id, on demand, so that pushes nobody asks about pay nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Message;
+use tokio::sync::mpsc;
+
+use super::RouteCell;
+use crate::push::{Lane, Push, PushKey, RouteId};
+use crate::units::Moment;
+
+/// How long the pushers' answers are waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is looked for: the text is a sender's own id, or the text of a key, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    key: Option<PushKey>,
+    name: Box<str>,
+}
+
+/// A push that is held, as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// Its key.
+    pub key: PushKey,
+    /// The sender's own id.
+    pub name: Option<Box<str>>,
+    /// Its route.
+    pub route: RouteId,
+    /// Its lane.
+    pub lane: Lane,
+    /// Attempts that counted so far.
+    pub attempts: u8,
+    /// Whether it may have arrived already.
+    pub maybe_delivered: bool,
+    /// When it was accepted.
+    pub accepted_at: Moment,
+    /// After this it is not sent any more.
+    pub deadline: Moment,
+    /// Where it is.
+    pub place: Whereabouts,
+}
+
+/// Where a push is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// In the queue.
+    Buffered,
+    /// Waiting for its next attempt.
+    WaitingRetry {
+        /// When that is.
+        due: Moment,
+    },
+    /// With a pusher, sent and not answered.
+    InFlight {
+        /// The pusher's number in its route.
+        pusher: u32,
+        /// When it was sent.
+        sent_at: Moment,
+    },
+}
+
+/// Asks a pusher whether it has a push in flight; it drops the message if not.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Look {
+    /// Which push.
+    pub wanted: Arc<Wanted>,
+    /// Where the answer goes; holds one.
+    pub answer: mpsc::Sender<Sighting>,
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// Returns what a sender means by an id.
+    pub fn new(id: &str) -> Self {
+        Self { key: PushKey::parse(id.as_bytes()), name: id.into() }
+    }
+
+    /// Returns the key, if the id can be one.
+    pub const fn key(&self) -> Option<PushKey> {
+        self.key
+    }
+
+    /// Returns whether a push with this key and own id is the one.
+    pub fn is(&self, key: PushKey, name: Option<&str>) -> bool {
+        self.key == Some(key) || name == Some(&self.name)
+    }
+}
+
+// === impl Sighting ===
+
+impl Sighting {
+    /// Returns a push as it was found in a place.
+    pub fn of(push: &Push, place: Whereabouts) -> Self {
+        Self {
+            key: push.key,
+            name: push.name.clone(),
+            route: push.route,
+            lane: push.lane,
+            attempts: push.attempts,
+            maybe_delivered: push.maybe_delivered,
+            accepted_at: push.accepted_at,
+            deadline: push.deadline,
+            place,
+        }
+    }
+}
+
+/// Asks all pushers of these routes, each with one message, and returns what one of them found. A pusher that is too busy to take a message,
+/// or does not come to it within a second, is passed over.
+pub async fn find_in_flight(routes: &[Arc<RouteCell>], wanted: &Arc<Wanted>) -> Option<Sighting> {
+    let (answer, mut found) = mpsc::channel(1);
+    for route in routes {
+        for pusher in route.pushers() {
+            pusher.look(Look { wanted: Arc::clone(wanted), answer: answer.clone() });
+        }
+    }
+    // The last message that is dropped without an answer closes the channel.
+    drop(answer);
+    tokio::time::timeout(PATIENCE, found.recv()).await.ok().flatten()
+}

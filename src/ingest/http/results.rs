@@ -1,0 +1,81 @@
+//! `GET /v1/results`: results by cursor, with a long poll. `GET /v1/pushes/{id}`: what has become of one push.
+
+use std::io::Write;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::query::Query;
+use super::{authorise, head, refuse};
+use crate::feedback::results::{Numbered, Page};
+use crate::ingest::answer::Answer;
+use crate::ingest::{Ingest, find};
+
+/// Results in an answer, unless the reader asks for another number.
+const USUAL: u64 = 100;
+const MOST: u64 = 1_000;
+
+/// What a reader wants.
+struct Wanted {
+    after: u64,
+    limit: usize,
+    wait: Duration,
+}
+
+/// Answers with the results behind the cursor.
+pub(super) async fn get(request: HttpRequest, rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
+    let wanted =
+        authorise(&request, &ingest.settings.tokens).and_then(|_sender| wanted(request.query_string()));
+    match wanted {
+        Ok(Wanted { after, limit, wait }) => {
+            let answer = answer(&ingest.results.page(after, limit, wait).await);
+            head(&answer).body(answer.body)
+        }
+        Err(answer) => refuse(answer, rest),
+    }
+}
+
+/// Answers with the story of one push.
+pub(super) async fn find(
+    request: HttpRequest,
+    id: web::Path<String>,
+    rest: web::Payload,
+    ingest: web::Data<Ingest>,
+) -> HttpResponse {
+    if let Err(answer) = authorise(&request, &ingest.settings.tokens) {
+        return refuse(answer, rest);
+    }
+    let answer = match find::find(&ingest, &id).await {
+        Some(story) => Answer { status: 200, retry_after: None, body: story.to_string().into_bytes() },
+        None => {
+            let message = "no push with that id is held or remembered (hint: deliveries are remembered for as long as [feedback] history lasts)";
+            Answer::error(404, "not_found", message)
+        }
+    };
+    head(&answer).body(answer.body)
+}
+
+fn wanted(query: &str) -> Result<Wanted, Answer> {
+    let query = Query::parse(query, &["after", "limit", "wait"])?;
+    let limit = query.number("limit", USUAL, MOST)?.max(1);
+    Ok(Wanted {
+        after: query.number("after", 0, u64::MAX)?,
+        limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        wait: query.wait()?,
+    })
+}
+
+fn answer(page: &Page) -> Answer {
+    let mut body = Vec::with_capacity(64 + page.records.len() * 512);
+    body.extend_from_slice(b"{\"results\":[");
+    for (index, (number, record)) in page.records.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        // Records always serialise, and writing to a Vec cannot fail.
+        let _ = serde_json::to_writer(&mut body, &Numbered(*number, record));
+    }
+    let Page { next, lost, restarted, .. } = page;
+    let _ = write!(body, "],\"next\":{next},\"lost\":{lost},\"restarted\":{restarted}}}");
+    Answer { status: 200, retry_after: None, body }
+}

@@ -1,0 +1,115 @@
+//! What senders are told of pushes that have ended.
+
+use serde_json::json;
+
+use super::*;
+use crate::flow::Ended;
+use crate::outcome::Outcome;
+
+#[actix_rt::test]
+async fn results_are_fetched_by_cursor_and_a_page_is_no_longer_than_asked_for() {
+    let rig = Rig::start(settings(), &["android"]);
+    let body = r#"{"pushes":[{"id":"one","to":{"token":"a"}},{"id":"two","to":{"token":"b"}}]}"#;
+    assert_eq!(rig.post(body).await.status, 202);
+    let taken = rig.door.taken.lock().clone();
+    rig.results.ended(&taken, Outcome::Expired);
+    let first = rig.get("/v1/results?limit=1").await;
+    assert_eq!(first.status, 200, "{}", first.json);
+    assert_eq!(first.json["results"][0]["id"], "one");
+    assert_eq!(first.json["results"][0]["outcome"], "expired");
+    assert_eq!(first.json["results"][0]["to"], json!({"token": "a"}));
+    assert_eq!(first.json["next"], first.json["results"][0]["sequence"]);
+    let second = rig.get(&format!("/v1/results?after={}", first.json["next"])).await;
+    assert_eq!(second.json["results"].as_array().map(Vec::len), Some(1));
+    assert_eq!((&second.json["results"][0]["id"], &second.json["lost"]), (&json!("two"), &json!(0)));
+    rig.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_poll_waits_for_the_first_result() {
+    let rig = Rig::start(settings(), &["android"]);
+    rig.post(&push("a")).await;
+    let taken = rig.door.taken.lock().clone();
+    let results = std::sync::Arc::clone(&rig.results);
+    let later = async move {
+        while results.readers() == 0 {
+            tokio::task::yield_now().await;
+        }
+        results.ended(&taken, Outcome::Shed);
+    };
+    let (reply, ()) = tokio::join!(rig.get("/v1/results?wait=30s"), later);
+    assert_eq!(reply.json["results"][0]["outcome"], "shed");
+    rig.stop().await;
+}
+
+#[actix_rt::test]
+async fn results_need_the_token_and_a_query_that_makes_sense() {
+    let guarded = Settings { tokens: vec![Secret::new("s")], ..settings() };
+    let rig = Rig::start(guarded, &["android"]);
+    assert_eq!(rig.get("/v1/results").await.status, 401);
+    rig.stop().await;
+    let rig = Rig::start(settings(), &["android"]);
+    for query in ["after=x", "limit=5000", "wait=1h", "before=3"] {
+        let reply = rig.get(&format!("/v1/results?{query}")).await;
+        assert_eq!((reply.status, &reply.json["error"]["code"]), (400, &json!("invalid_query")), "{query}");
+    }
+    assert_eq!(rig.send("POST /v1/results HTTP/1.1", b"").await.status, 405);
+    rig.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_request_may_wait_for_the_ends_of_its_pushes() {
+    let rig = Rig::start(settings(), &["android"]);
+    *rig.door.room.lock() = 2;
+    let body = r#"{"pushes":[{"to":{"token":"a"}},{"id":"two","to":{"token":"b"}},{"to":{"token":"c"}}]}"#;
+    let (door, results) = (std::sync::Arc::clone(&rig.door), std::sync::Arc::clone(&rig.results));
+    let end = async move {
+        while door.taken.lock().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let taken = door.taken.lock().clone();
+        results.ended(&taken, Outcome::Expired);
+    };
+    let head = "POST /v1/pushes?wait=30s HTTP/1.1\r\ncontent-type: application/json";
+    let (reply, ()) = tokio::join!(rig.send(head, body.as_bytes()), end);
+    assert_eq!((reply.status, &reply.json["accepted"]), (202, &json!(2)), "{}", reply.json);
+    let told = reply.json["results"].as_array().unwrap();
+    assert_eq!(told.len(), 2, "the third was shed, which `failed` says");
+    assert_eq!((&told[0]["id"], &told[1]["id"]), (&reply.json["ids"][0], &json!("two")));
+    assert!(told.iter().all(|result| result["outcome"] == "expired"));
+    assert_eq!(rig.results.counts().awaited, 0);
+    rig.stop().await;
+}
+
+#[actix_rt::test]
+async fn what_has_not_ended_in_time_is_pending_and_what_nobody_waits_for_is_not_mentioned() {
+    let rig = Rig::start(settings(), &["android"]);
+    let head = "POST /v1/pushes?wait=20ms HTTP/1.1\r\ncontent-type: application/json";
+    let reply = rig.send(head, push("a").as_bytes()).await;
+    assert_eq!(reply.json["results"], json!([{"id": reply.json["ids"][0], "outcome": "pending"}]));
+    let plain = rig.post(&push("a")).await;
+    assert_eq!(plain.json.get("results"), None);
+    let bad = rig.send("POST /v1/pushes?wait=1m HTTP/1.1\r\ncontent-type: application/json", b"{}").await;
+    assert_eq!(bad.status, 400);
+    rig.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_push_is_found_by_either_id_while_it_is_held_and_after_it_has_ended() {
+    let rig = Rig::start(settings(), &["android"]);
+    rig.post(r#"{"id":"mine/1","to":{"token":"a"}}"#).await;
+    let taken = rig.door.taken.lock().clone();
+    for id in ["mine%2F1".to_owned(), taken[0].key.to_string()] {
+        let reply = rig.get(&format!("/v1/pushes/{id}")).await;
+        assert_eq!((reply.status, &reply.json["state"]), (200, &json!("buffered")), "{id}");
+        assert_eq!((&reply.json["id"], &reply.json["route"]), (&json!("mine/1"), &json!("android")));
+        let step = |index: usize| &reply.json["timeline"][index]["step"];
+        assert_eq!((step(0), step(1)), (&json!("received"), &json!("accepted")));
+    }
+    rig.door.taken.lock().clear();
+    rig.results.ended(&taken, Outcome::Shed);
+    let reply = rig.get("/v1/pushes/mine%2F1").await;
+    assert_eq!((&reply.json["state"], &reply.json["result"]["outcome"]), (&json!("shed"), &json!("shed")));
+    assert_eq!(rig.get("/v1/pushes/other").await.status, 404);
+    rig.stop().await;
+}

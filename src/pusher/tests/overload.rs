@@ -1,0 +1,67 @@
+//! What the door promises, with the whole way behind it.
+
+use std::time::Duration;
+
+use super::stand::{ROUTE, Stand};
+use crate::flow::Door;
+use crate::outcome::Refusal;
+use crate::push::fixture::push;
+use crate::push::{CollapseId, Lane, Push, PushKey};
+use crate::transport::SessionEvent;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[actix::test]
+async fn a_push_that_would_wait_longer_than_it_lives_is_refused_once_the_rate_is_known() {
+    let stand = Stand::start(1, 10).await;
+    stand.admit(510).await;
+    assert!(stand.admit_for(1, Lane::Normal, SECOND).await.is_empty(), "nothing is known yet");
+    for _ in 0..4 {
+        stand.observe();
+        stand.provider.acknowledge(0, 10);
+        stand.pass(SECOND).await;
+    }
+    let rate = stand.intake.capacity(ROUTE);
+    assert!(rate.is_some_and(|rate| (9.0..11.0).contains(&rate)), "{rate:?}");
+    let held = stand.books().held();
+    let late = (0, Refusal::RefusedDeadline);
+    assert_eq!(stand.admit_for(1, Lane::Normal, 20 * SECOND).await, [late]);
+    assert!(stand.admit_for(1, Lane::Normal, 120 * SECOND).await.is_empty());
+    assert!(stand.admit_for(1, Lane::Critical, SECOND).await.is_empty(), "nothing is before it");
+    let books = stand.books();
+    assert_eq!((books.refused, books.held()), (1, held + 2));
+    assert_eq!(stand.intake.refused_late(), 1);
+}
+
+#[actix::test]
+async fn a_push_that_comes_back_is_needless_if_a_newer_one_waits() {
+    let stand = Stand::start(1, 1).await;
+    let admit = async |number: u128| {
+        let collapse = Some(Box::new(CollapseId(7)));
+        let accepted_at = stand.clock.now();
+        stand.intake.admit(ROUTE, vec![Push { collapse, accepted_at, ..push(number, Lane::Normal) }]);
+        stand.settle().await;
+    };
+    admit(1).await;
+    stand.pass(SECOND).await;
+    admit(2).await;
+    assert_eq!((stand.books().in_flight, stand.books().buffered), (1, 1));
+    stand.provider.tell(0, vec![SessionEvent::Closed { reason: "cut".to_owned(), expected: false }]);
+    stand.settle().await;
+    let books = stand.books();
+    assert_eq!((books.coalesced, books.buffered), (1, 1));
+    stand.pass(SECOND).await;
+    assert_eq!(stand.provider.peers.lock()[1].received, [PushKey::from_u128(2)]);
+}
+
+#[actix::test]
+async fn an_idle_route_refuses_nothing_for_its_deadline() {
+    let stand = Stand::start(1, 10).await;
+    for _ in 0..10 {
+        stand.admit(2).await;
+        stand.provider.acknowledge(0, 2);
+        stand.observe();
+        stand.pass(SECOND).await;
+    }
+    assert!(stand.admit_for(500, Lane::Low, SECOND).await.is_empty());
+}
