@@ -6,11 +6,13 @@ mod figures;
 mod http;
 mod limits;
 mod parts;
+mod reload;
 mod service;
 mod snapshot;
 mod tree;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -101,15 +103,15 @@ impl Signals {
     }
 }
 
-/// Runs the service until it is told to stop. Blocks the calling thread.
+/// Runs the service until it is told to stop; SIGHUP reads `file` again. Blocks the calling thread.
 ///
 /// # Errors
 /// It could not start, could not go on, or could not finish in time.
-pub fn serve(config: Config) -> Result<(), ServeError> {
-    actix::System::new().block_on(run(config))
+pub fn serve(config: Config, file: Option<PathBuf>) -> Result<(), ServeError> {
+    actix::System::new().block_on(run(config, file))
 }
 
-async fn run(config: Config) -> Result<(), ServeError> {
+async fn run(config: Config, file: Option<PathBuf>) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
     let ingest = bind(config.ingest.listen, "ingest")?;
     let admin = bind(config.admin.listen, "admin")?;
@@ -119,7 +121,6 @@ async fn run(config: Config) -> Result<(), ServeError> {
         (0..config.runtime.delivery_threads).map(|number| WorkerSpec::new(format!("delivery-{number}")));
     let runtime = Runtime::start(workers.collect()).map_err(|error| broken(&error))?;
     let delivery = runtime.names().filter_map(|name| runtime.worker(name)).collect();
-    let deadline = config.runtime.drain_deadline;
     let addresses = [("ingest", ingest.local_addr()), ("admin", admin.local_addr())];
     let service = Arc::new(Service::new(Parts::new(config).map_err(|error| broken(&error))?, delivery));
     let spec = tree::root(&service, Listener::new(ingest), Listener::new(admin));
@@ -134,13 +135,14 @@ async fn run(config: Config) -> Result<(), ServeError> {
         reason = async { loop { tokio::select! {
             reason = signals.terminate.recv() => break reason.map(|()| "SIGTERM"),
             reason = signals.interrupt.recv() => break reason.map(|()| "SIGINT"),
-            _ = signals.hang_up.recv() => log::warn!("SIGHUP: nothing is reloaded (hint: restart the service for a new configuration)"),
+            _ = signals.hang_up.recv() => drop(actix::spawn(reload::reload(Arc::clone(&service), file.clone()))),
         }}} => reason.unwrap_or("the end of signals"),
         exit = root.exited() => return Err(ServeError::Broken(format!("the supervision tree ended: {exit}"))),
         (worker, exit) = runtime.worker_ended() => {
             return Err(ServeError::Broken(format!("thread {worker} ended: {exit:?}")));
         }
     };
+    let deadline = service.parts.live.lock().runtime.drain_deadline;
     log::info!("draining reason={reason} deadline={deadline:?} held={}", service.parts.ledger.total().held());
     let unfinished = drain(&service, &root, &mut signals, deadline).await;
     runtime.stop(LAST_RESORT).await;

@@ -48,7 +48,7 @@ pub enum Keep {
 }
 
 /// `[collector]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Pushes the buffer holds.
     pub buffer: u64,

@@ -51,10 +51,12 @@ pub struct Config {
     pub log: String,
     /// `[[route]]`, at least one, names unique.
     pub routes: Vec<Route>,
+    /// See [`Loaded::effective`].
+    pub effective: String,
 }
 
 /// `[runtime]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Runtime {
     /// Threads that pushers are spread over; the collector lives on the first.
     pub delivery_threads: usize,
@@ -65,7 +67,7 @@ pub struct Runtime {
 }
 
 /// One `[[route]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// Unique name, `[a-z0-9_-]{1,64}`.
     pub name: String,
@@ -88,7 +90,7 @@ pub struct Route {
 }
 
 /// A route's transport and its settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Transport {
     /// `transport = "xmpp"`, `[route.xmpp]`.
     Xmpp(transport::xmpp::Settings),
@@ -212,9 +214,11 @@ impl Loaded {
         }
         layers.environment(environment);
         let root = layers.finish();
-        let config = read::config(&Section::root(&root, &faults, outside));
+        let mut config = read::config(&Section::root(&root, &faults, outside));
         faults.into_result()?;
-        Ok(Self { config, effective: effective::write(&root) })
+        let effective = effective::write(&root);
+        config.effective.clone_from(&effective);
+        Ok(Self { config, effective })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Pushers call it, a batch at a time, on their own arbiter; it moves pushes back through [`Returns`] and enters outcomes in the ledger.
 
+mod budget;
 mod codes;
 pub mod results;
 mod retry;
@@ -11,7 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use budget::Budget;
 pub use codes::Codes;
+use parking_lot::{Mutex, RwLock};
 pub use results::Results;
 use results::{Done, Ending};
 pub use retry::{Consequence, consequence};
@@ -23,7 +26,7 @@ use crate::push::{Push, RouteId};
 use crate::units::{Clock, Moment};
 
 /// `[feedback]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Attempts that a push may use, 1 to 20.
     pub max_attempts: u8,
@@ -31,16 +34,20 @@ pub struct Settings {
     pub backoff_min: Duration,
     /// The longest delay between retries.
     pub backoff_max: Duration,
+    /// Retries of a route as a share of what it sends; 1 for no limit.
+    pub retry_share: f64,
 }
 
 /// The shared handle.
 pub struct Feedback {
-    settings: Settings,
+    settings: RwLock<Settings>,
     ledger: Arc<Ledger>,
     returns: Arc<dyn Returns>,
     clock: Clock,
     codes: Codes,
     results: Arc<Results>,
+    /// By route.
+    budgets: Box<[Mutex<Budget>]>,
     maybe_delivered: AtomicU64,
 }
 
@@ -56,7 +63,10 @@ impl Feedback {
         clock: Clock,
     ) -> Self {
         let (codes, maybe_delivered) = (Codes::default(), AtomicU64::new(0));
-        Self { settings, ledger, returns, clock, codes, results, maybe_delivered }
+        let budget = || Mutex::new(Budget::new(settings.retry_share));
+        let budgets = std::iter::repeat_with(budget).take(ledger.routes()).collect();
+        let settings = RwLock::new(settings);
+        Self { settings, ledger, returns, clock, codes, results, budgets, maybe_delivered }
     }
 
     /// Returns whether this delivered push must be handed to [`Self::settle`] by itself, and not only be counted.
@@ -67,22 +77,37 @@ impl Feedback {
     /// Settles one batch of answered attempts of a route: `delivered` plain successes that nobody asked about, and the others one by one.
     pub fn settle(&self, route: RouteId, delivered: u64, others: Vec<(Push, Verdict)>) {
         let now = self.clock.now();
+        let settings = self.settings.read();
         let mut ended = [0_u64; Outcome::ALL.len()];
         ended[Outcome::Delivered as usize] = delivered;
         let mut put_back = Vec::new();
         let mut retries: Vec<(Moment, Push)> = Vec::new();
         let mut endings = Vec::new();
+        let answered = delivered + others.len() as u64;
+        let mut budget = self.budgets[route.index()].lock();
+        budget.sent(now, answered);
         for (mut push, verdict) in others {
             self.note(&push, &verdict);
-            match consequence(&mut push, &verdict, now, &self.settings, fastrand::f64()) {
+            match consequence(&mut push, &verdict, now, &settings, fastrand::f64()) {
                 Consequence::End(outcome) => {
                     ended[outcome as usize] += 1;
                     endings.push(Ending { push, outcome, verdict });
                 }
                 Consequence::PutBack => put_back.push(push),
-                Consequence::RetryAt(due) => retries.push((due, push)),
+                Consequence::RetryAt(due) => {
+                    let due = due.max(budget.take(now));
+                    if due <= push.deadline {
+                        retries.push((due, push));
+                    } else {
+                        budget.give_back();
+                        ended[Outcome::Expired as usize] += 1;
+                        endings.push(Ending { push, outcome: Outcome::Expired, verdict });
+                    }
+                }
             }
         }
+        drop(budget);
+        drop(settings);
         self.results.record(endings);
         self.ledger.enter(route, |books| {
             for outcome in Outcome::ALL {
@@ -114,6 +139,11 @@ impl Feedback {
         self.returns.put_back(route, pushes);
     }
 
+    /// Follows new settings from the next batch on.
+    pub fn follow(&self, settings: Settings) {
+        *self.settings.write() = settings;
+    }
+
     /// Returns how often each provider code was answered.
     pub fn codes(&self) -> Vec<(String, u64)> {
         self.codes.read()
@@ -122,6 +152,11 @@ impl Feedback {
     /// Returns how many attempts ended without an answer; each is a possible duplicate at the provider.
     pub fn maybe_delivered(&self) -> u64 {
         self.maybe_delivered.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many retries of a route had to wait longer because its budget was used up.
+    pub fn stretched_retries(&self, route: RouteId) -> u64 {
+        self.budgets[route.index()].lock().stretched()
     }
 
     fn note(&self, push: &Push, verdict: &Verdict) {
@@ -143,6 +178,6 @@ impl Feedback {
 
 impl std::fmt::Debug for Feedback {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feedback").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Feedback").field("settings", &self.settings.read()).finish_non_exhaustive()
     }
 }

@@ -27,7 +27,7 @@ use crate::units::{Clock, Secret};
 pub const MAX_TTL: u32 = 2_419_200;
 
 /// `[ingest]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Address to listen on.
     pub listen: SocketAddr,

@@ -187,6 +187,11 @@ impl Ledger {
         Self { routes: (0..routes).map(|_| Mutex::default()).collect(), no_route: Mutex::default() }
     }
 
+    /// Returns how many routes have an account.
+    pub fn routes(&self) -> usize {
+        self.routes.len()
+    }
+
     /// Makes the entries of one batch on a route's account.
     pub fn enter(&self, route: RouteId, entries: impl FnOnce(&mut Books)) {
         entries(&mut self.account(route).lock());

@@ -16,8 +16,8 @@ fn main() -> ExitCode {
     cli::run(std::env::args_os(), serve).into()
 }
 
-fn serve(config: Config, _file: Option<&Path>) -> Exit {
-    match app::serve(config) {
+fn serve(config: Config, file: Option<&Path>) -> Exit {
+    match app::serve(config, file.map(Path::to_path_buf)) {
         Ok(()) => Exit::Fine,
         Err(error) => {
             log::error!("{error}");

@@ -99,7 +99,8 @@ impl Pusher {
         let wiring = Arc::clone(&self.wiring);
         let attempt = async move {
             let _permit = wiring.logins.acquire().await;
-            wiring.connector.connect().await
+            let connector = Arc::clone(&wiring.connector.read());
+            connector.connect().await
         };
         ctx.spawn(attempt.into_actor(self).map(|result, pusher, ctx| match result {
             // A pusher that stops stays for the answers that it is owed, and for nothing else.
@@ -115,7 +116,7 @@ impl Pusher {
         log::info!(
             "connected pusher={} peer={} window={}",
             self.name(),
-            self.wiring.connector.peer(),
+            self.wiring.connector.read().peer(),
             session.window
         );
         self.window = Window::open(session.window);
@@ -215,14 +216,14 @@ impl Pusher {
         }
         live.is_ours_to_close = ours;
         let number = live.number;
-        let life = self.now().since(live.since);
+        let last = (live.since, live.settled);
         self.retiring.push(live);
         ctx.run_later(self.wiring.settings.drain_timeout, move |pusher, _ctx| {
             if let Some(live) = pusher.retiring.iter_mut().find(|live| live.number == number) {
                 live.outbox.finish();
             }
         });
-        self.replace(life, ctx);
+        self.replace(last, ctx);
     }
 
     fn take_back_overdue(&mut self, ctx: &mut Context<Self>) {

@@ -3,6 +3,7 @@
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
 
+use super::record::Record;
 use super::state::{self, Snapshot};
 use crate::flow::{Command, CommandError, RestartMode};
 
@@ -10,6 +11,12 @@ use crate::flow::{Command, CommandError, RestartMode};
 pub trait Backend: Send + Sync {
     /// Returns the service as it is at this instant; balanced.
     fn snapshot(&self) -> Snapshot;
+
+    /// Returns what the page remembers.
+    fn record(&self) -> &Record;
+
+    /// Returns the configuration that is in effect, secrets masked.
+    fn configuration(&self) -> &str;
 
     /// Carries a command out and returns the new state of the thing.
     ///
@@ -35,6 +42,15 @@ pub(super) enum Call {
     Health,
     Ready,
     Metrics,
+    History,
+    Audit,
+    Configuration,
+    /// The question before an action.
+    Confirm,
+    /// A file of the page.
+    Asset(String),
+    /// A form of the page, to be read yet.
+    Form,
     Run(Command),
 }
 
@@ -53,10 +69,13 @@ pub(super) enum Misfit {
 pub const MAX_CONNECTIONS: u32 = 5_000;
 
 /// Every path, for people who took a wrong one.
-pub(super) const PATHS: [&str; 14] = [
+pub(super) const PATHS: [&str; 17] = [
     "GET /",
     "GET /admin/api/state",
     "GET /admin/api/events",
+    "GET /admin/api/history",
+    "GET /admin/api/audit",
+    "GET /admin/api/config",
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
@@ -98,6 +117,12 @@ impl Wanted<'_> {
             ["metrics"] => self.read(Call::Metrics),
             ["admin", "api", "state"] => self.read(Call::State),
             ["admin", "api", "events"] => self.read(Call::Events),
+            ["admin", "api", "history"] => self.read(Call::History),
+            ["admin", "api", "audit"] => self.read(Call::Audit),
+            ["admin", "api", "config"] => self.read(Call::Configuration),
+            ["confirm"] => self.read(Call::Confirm),
+            ["admin", "assets", name] => self.read(Call::Asset(name.to_owned())),
+            ["admin", "actions"] => self.form(),
             ["admin", "api", "faults", "panic"] => self.change(|| self.target()),
             ["admin", "api", "drain"] => self.change(|| Ok(Command::Drain)),
             ["admin", "api", "resume"] => self.change(|| Ok(Command::Resume)),
@@ -122,6 +147,10 @@ impl Wanted<'_> {
 
     fn change(self, command: impl FnOnce() -> Result<Command, Misfit>) -> Result<Call, Misfit> {
         if self.method == "POST" { command().map(Call::Run) } else { Err(Misfit::Method("POST")) }
+    }
+
+    fn form(self) -> Result<Call, Misfit> {
+        if self.method == "POST" { Ok(Call::Form) } else { Err(Misfit::Method("POST")) }
     }
 
     fn pusher(self, route: &str, number: &str, verb: &str) -> Result<Command, Misfit> {

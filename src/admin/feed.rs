@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::actions::Backend;
+use super::view::View;
 
 const PERIOD: Duration = Duration::from_secs(1);
 /// How many may watch at once.
@@ -78,7 +79,7 @@ impl Feed {
 fn event(backend: &dyn Backend) -> Vec<u8> {
     let mut event = b"event: state\ndata: ".to_vec();
     // A snapshot has text keys only, and writing to a Vec cannot fail.
-    let _ = serde_json::to_writer(&mut event, &backend.snapshot());
+    let _ = serde_json::to_writer(&mut event, &View::of(backend));
     event.extend_from_slice(b"\n\n");
     event
 }
@@ -96,12 +97,13 @@ mod tests {
     use futures_util::StreamExt;
     use futures_util::future::BoxFuture;
 
+    use super::super::record::Record;
     use super::super::state::{Snapshot, tests::fresh};
     use super::*;
     use crate::flow::{Command, CommandError};
 
     #[derive(Default)]
-    struct Counting(AtomicUsize);
+    struct Counting(AtomicUsize, Record);
 
     // === impl Counting ===
 
@@ -109,6 +111,14 @@ mod tests {
         fn snapshot(&self) -> Snapshot {
             self.0.fetch_add(1, Ordering::Relaxed);
             fresh(1)
+        }
+
+        fn record(&self) -> &Record {
+            &self.1
+        }
+
+        fn configuration(&self) -> &str {
+            ""
         }
 
         fn command(&self, _: Command) -> BoxFuture<'static, Result<serde_json::Value, CommandError>> {

@@ -4,12 +4,13 @@
 //! name that is ours (against DNS rebinding), and a change must come from our own page (against cross-site requests).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 
-use super::{Settings, User};
+use super::{Role, Settings, User};
 
 /// What a request says about where it comes from.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +33,42 @@ pub(super) enum Denial {
     /// 403.
     #[error("changes are taken from the admin page itself only, not from {0:?}")]
     CrossSite(String),
+    /// 403.
+    #[error("{0:?} is a viewer and may look but not act (hint: role = \"operator\" in [admin] users)")]
+    Viewer(String),
+    /// 403.
+    #[error(
+        "the form has no valid token: it is older than this process, or not ours (hint: reload the page)"
+    )]
+    Token,
+    /// 429, and when to come back.
+    #[error("too many failed logins from this address (hint: wait {} s)", .0.as_secs().max(1))]
+    TooMany(Duration),
+}
+
+/// Who makes a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Actor<'s> {
+    /// The user's name, or `anybody`.
+    pub(super) name: &'s str,
+    role: Role,
+}
+
+// === impl Actor ===
+
+impl<'s> Actor<'s> {
+    /// Whoever can connect, where no users are configured.
+    pub(super) const ANYBODY: Self = Self { name: "anybody", role: Role::Operator };
+
+    /// Returns a user.
+    pub(super) const fn of(user: &'s User) -> Self {
+        Self { name: user.name.as_str(), role: user.role }
+    }
+
+    /// Returns whether they may act.
+    pub(super) const fn is_operator(self) -> bool {
+        matches!(self.role, Role::Operator)
+    }
 }
 
 /// Checks a request and returns who makes it.
@@ -39,11 +76,14 @@ pub(super) fn admit<'s>(
     settings: &'s Settings,
     claims: &Claims<'_>,
     change: bool,
-) -> Result<&'s str, Denial> {
+) -> Result<Actor<'s>, Denial> {
     check_host(settings, claims)?;
     let actor = authenticate(&settings.users, claims.authorization)?;
     if change {
         check_origin(claims)?;
+        if !actor.is_operator() {
+            return Err(Denial::Viewer(actor.name.to_owned()));
+        }
     }
     Ok(actor)
 }
@@ -83,9 +123,9 @@ fn check_origin(claims: &Claims<'_>) -> Result<(), Denial> {
 }
 
 /// RFC 7617 section 2.
-fn authenticate<'s>(users: &'s [User], authorization: Option<&str>) -> Result<&'s str, Denial> {
+fn authenticate<'s>(users: &'s [User], authorization: Option<&str>) -> Result<Actor<'s>, Denial> {
     if users.is_empty() {
-        return Ok("anybody");
+        return Ok(Actor::ANYBODY);
     }
     let given = authorization.and_then(|text| text.split_at_checked(6));
     let encoded = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Basic "));
@@ -98,12 +138,7 @@ fn authenticate<'s>(users: &'s [User], authorization: Option<&str>) -> Result<&'
         .iter()
         .map(|user| user.name.as_bytes().ct_eq(name) & user.password.expose().as_bytes().ct_eq(password));
     let matches: Vec<bool> = matches.map(bool::from).collect();
-    users
-        .iter()
-        .zip(matches)
-        .find(|(_, same)| *same)
-        .map(|(user, _)| user.name.as_str())
-        .ok_or(Denial::Unknown)
+    users.iter().zip(matches).find(|(_, same)| *same).map(|(user, _)| Actor::of(user)).ok_or(Denial::Unknown)
 }
 
 #[cfg(test)]
@@ -112,8 +147,11 @@ mod tests {
     use crate::units::Secret;
 
     fn settings(listen: &str, hosts: &[&str], users: &[(&str, &str)]) -> Settings {
-        let user =
-            |(name, password): &(&str, &str)| User { name: (*name).into(), password: Secret::new(*password) };
+        let user = |(name, password): &(&str, &str)| User {
+            name: (*name).into(),
+            password: Secret::new(*password),
+            role: if *name == "look" { Role::Viewer } else { Role::Operator },
+        };
         Settings {
             listen: listen.parse().unwrap(),
             users: users.iter().map(user).collect(),
@@ -165,7 +203,7 @@ mod tests {
 
     #[test]
     fn credentials_must_be_those_of_a_user() {
-        let settings = settings("0.0.0.0:8651", &[], &[("ops", "pa:ss"), ("dev", "word")]);
+        let settings = settings("0.0.0.0:8651", &[], &[("ops", "pa:ss"), ("dev", "word"), ("look", "only")]);
         let basic = |text: &str| format!("basic {}", STANDARD.encode(text));
         for (text, actor) in [
             ("ops:pa:ss", Some("ops")),
@@ -176,8 +214,12 @@ mod tests {
         ] {
             let authorization = basic(text);
             let claims = Claims { authorization: Some(&authorization), ..Claims::default() };
-            assert_eq!(admit(&settings, &claims, false).ok(), actor, "{text}");
+            assert_eq!(admit(&settings, &claims, false).ok().map(|actor| actor.name), actor, "{text}");
         }
+        let authorization = basic("look:only");
+        let claims = Claims { authorization: Some(&authorization), ..Claims::default() };
+        assert!(admit(&settings, &claims, false).is_ok_and(|actor| !actor.is_operator()));
+        assert_eq!(admit(&settings, &claims, true), Err(Denial::Viewer("look".into())));
         for authorization in [None, Some("Bearer x"), Some("Basic %%%"), Some("Bas")] {
             let claims = Claims { authorization, ..Claims::default() };
             assert_eq!(admit(&settings, &claims, false), Err(Denial::Unknown));

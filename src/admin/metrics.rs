@@ -112,6 +112,11 @@ impl Scrape {
         writer.counter("results_recorded", "Results recorded for senders", results.recorded)?;
         writer.counter("results_dropped", "Results overwritten before anybody had them", results.dropped)?;
         writer.gauge("results_held", "Results that can be fetched", results.held as f64)?;
+        let reloads = [
+            ([("result", "done")], self.snapshot.reloads.done),
+            ([("result", "refused")], self.snapshot.reloads.refused),
+        ];
+        writer.counters("reloads", "Configurations read again, by what became of them", &reloads)?;
         let webhook = &self.snapshot.webhook;
         writer.counter("webhook_results_sent", "Results that the webhook's receiver took", webhook.sent)?;
         writer.counter("webhook_results_lost", "Results that it never got", webhook.lost)?;
@@ -153,7 +158,12 @@ impl Scrape {
 
     fn routes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
         type Figure = fn(&RouteRow) -> f64;
-        let figures: [(&str, &str, Figure); 6] = [
+        let figures: [(&str, &str, Figure); 7] = [
+            (
+                "route_stretched_retries",
+                "Retries that waited longer for the retry budget, since the start",
+                |route| route.stretched_retries as f64,
+            ),
             (
                 "route_drain_pushes_per_second",
                 "Pushes the route delivers while it has work; 0 if not known",
@@ -267,6 +277,7 @@ mod tests {
             "pushweir_pushes_settled_total{route=\"android\",outcome=\"lost\"} 0",
             "pushweir_results_recorded_total 0",
             "pushweir_results_dropped_total 0",
+            "pushweir_reloads_total{result=\"refused\"} 0",
             "pushweir_webhook_results_sent_total 0",
             "pushweir_webhook_results_lost_total 0",
             "pushweir_webhook_failures_total 0",

@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub results: ResultCounts,
     /// The webhook.
     pub webhook: WebhookState,
+    /// How often the configuration was read again since the start.
+    pub reloads: ReloadCounts,
     /// The routes, in the configuration's order.
     pub routes: Vec<RouteRow>,
     /// The pushers, route by route.
@@ -120,6 +122,15 @@ pub struct ResultCounts {
     pub readers: u64,
 }
 
+/// Reloads by SIGHUP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct ReloadCounts {
+    /// Those that took effect.
+    pub done: u64,
+    /// Those that changed nothing, since the configuration was bad.
+    pub refused: u64,
+}
+
 /// The webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WebhookState {
@@ -160,6 +171,8 @@ pub struct RouteRow {
     pub delivery_p50_ms: f64,
     /// Its 99th percentile.
     pub delivery_p99_ms: f64,
+    /// Retries that had to wait longer because the route's retry budget was used up.
+    pub stretched_retries: u64,
     /// The part of the buffer that it has when others need theirs.
     pub share: f64,
     /// Pushes a second that it delivers while it has work, if measured lately.
@@ -199,8 +212,12 @@ pub struct PusherRow {
     pub in_flight: u32,
     /// How often it was restarted.
     pub restarts: u64,
+    /// How often something went wrong.
+    pub errors: u64,
     /// The last thing that went wrong.
     pub last_error: Option<String>,
+    /// How long ago that was.
+    pub last_error_age_seconds: Option<f64>,
     /// How long its connection stands; 0 without one.
     pub connected_seconds: f64,
     /// Answers a second.
@@ -293,6 +310,7 @@ impl RouteRow {
             buffered: ledger.buffered,
             delivery_p50_ms: cell.delivery.quantile(0.5).as_secs_f64() * 1_000.0,
             delivery_p99_ms: cell.delivery.quantile(0.99).as_secs_f64() * 1_000.0,
+            stretched_retries: 0,
             share: 1.0,
             drain_per_second: None,
             ledger,
@@ -351,6 +369,7 @@ impl PusherRow {
     /// Returns the row of a pusher from its cell and what its supervisor and a rate know.
     pub fn new(route: &str, cell: &PusherCell, restarts: u64, acks_per_second: f64, now: Moment) -> Self {
         let millis = |share| cell.latencies.quantile(share).as_secs_f64() * 1_000.0;
+        let (age, last_error) = cell.last_error().unzip();
         Self {
             id: format!("{route}/{}", cell.number),
             route: route.into(),
@@ -358,7 +377,9 @@ impl PusherRow {
             window: cell.window(),
             in_flight: cell.in_flight(),
             restarts,
-            last_error: cell.last_error(),
+            errors: cell.errors(),
+            last_error,
+            last_error_age_seconds: age.map(|age| age.as_secs_f64()),
             connected_seconds: cell.connected_for(now).unwrap_or_default().as_secs_f64(),
             acks_per_second,
             ack_p50_ms: millis(0.5),

@@ -168,7 +168,7 @@ async fn scale(service: &Arc<Service>, name: &str, connections: u32) -> Result<(
 }
 
 fn panic_in(service: &Service, target: &str) -> Result<(), CommandError> {
-    if !service.parts.config.runtime.fault_injection {
+    if !service.parts.live.lock().runtime.fault_injection {
         let text = "fault injection is off (hint: set [runtime] fault_injection = true where that is wanted)";
         return Err(CommandError::Conflict(text.to_owned()));
     }

@@ -11,7 +11,7 @@ use pushweir_actors::{Exit, Link, NodeState, Stop};
 use super::service::Service;
 use crate::ledger::Books;
 use crate::telemetry::Rate;
-use crate::units::Moment;
+use crate::units::{Moment, Stamp};
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// Samples between two turns of the latency histograms.
@@ -59,7 +59,7 @@ impl Rates {
         self.accepted.sample(now, books.accepted);
         self.delivered.sample(now, books.delivered);
         self.shed.sample(now, books.shed);
-        self.ended.sample(now, books.ended() - books.shed);
+        self.ended.sample(now, books.ended() - books.shed - books.coalesced);
     }
 }
 
@@ -103,6 +103,7 @@ impl FiguresActor {
         }
         self.report_shedding();
         self.watch_routes();
+        self.service.record.sample(Stamp::now(), &self.service.snapshot());
     }
 
     fn turn_latencies(&self) {

@@ -23,7 +23,7 @@ impl Service {
             name: wiring.route.name.clone(),
             id: wiring.route.id,
             cell: Arc::clone(&wiring.route),
-            connector: Arc::clone(&wiring.connector),
+            connector: Arc::clone(&wiring.connector.read()),
         });
         let door: Arc<dyn Door> = Arc::<crate::collector::Intake>::clone(&parts.intake);
         let ingest = Ingest {
@@ -35,7 +35,7 @@ impl Service {
             clock: parts.clock,
             coalesce: parts.coalesce.clone(),
             seen: parts.seen.clone(),
-            settings: parts.config.ingest.clone(),
+            settings: parts.live.lock().ingest.clone(),
         };
         ingest::http::server(listener, Arc::new(ingest))
     }
@@ -45,7 +45,7 @@ impl Service {
     /// # Errors
     /// The system's, when the socket cannot be used.
     pub fn admin_server(self: Arc<Self>, listener: TcpListener) -> io::Result<Server> {
-        let settings = self.parts.config.admin.clone();
+        let settings = self.parts.live.lock().admin.clone();
         admin::http::server(listener, settings, Arc::new(Operator(self)))
     }
 }

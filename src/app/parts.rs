@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
 use crate::collector::Intake;
@@ -26,6 +27,8 @@ const LOGINS_AT_ONCE: usize = 32;
 pub struct Parts {
     /// The configuration they were made from.
     pub config: Config,
+    /// The configuration that is in effect: reloads change what can change.
+    pub live: Mutex<Arc<Config>>,
     /// The clock.
     pub clock: Clock,
     /// The books.
@@ -79,7 +82,7 @@ impl Parts {
                 route: cell,
                 port: intake.port(),
                 feedback: Arc::clone(&feedback),
-                connector,
+                connector: RwLock::new(connector),
                 settings: route.pusher.clone(),
                 clock,
                 logins: Semaphore::new(LOGINS_AT_ONCE),
@@ -90,7 +93,21 @@ impl Parts {
         let (window, ids) = (config.ingest.idempotency_window, config.ingest.idempotency_ids);
         let seen = (!window.is_zero()).then(|| Arc::new(Seen::new(window, ids)));
         let coalesce = config.collector.coalesce.then(Digest::default);
-        Ok(Self { config, clock, ledger, intake, feedback, results, hook, mint, coalesce, seen, wirings })
+        let live = Mutex::new(Arc::new(config.clone()));
+        Ok(Self {
+            config,
+            live,
+            clock,
+            ledger,
+            intake,
+            feedback,
+            results,
+            hook,
+            mint,
+            coalesce,
+            seen,
+            wirings,
+        })
     }
 
     /// Returns a route's position and wiring by its name.
@@ -115,7 +132,11 @@ fn sources(routes: &[Route], connectors: &[Arc<dyn Connector>]) -> Vec<Source> {
     routes.iter().zip(connectors).map(source).collect()
 }
 
-fn connector(transport: &Transport) -> Result<Arc<dyn Connector>, SettingsError> {
+/// Returns what opens the connections of a transport.
+///
+/// # Errors
+/// Its settings are impossible together.
+pub fn connector(transport: &Transport) -> Result<Arc<dyn Connector>, SettingsError> {
     match transport {
         Transport::Xmpp(settings) => Ok(Arc::new(xmpp::Connector::new(settings.clone())?)),
         Transport::Fcm(settings) => Ok(Arc::new(fcm::Connector::new(settings.as_ref().clone())?)),

@@ -9,6 +9,8 @@ use pushweir_actors::{NodeState, SupervisorHandle};
 
 use super::figures::SharedFigures;
 use super::parts::Parts;
+use crate::admin::Record;
+use crate::admin::state::ReloadCounts;
 use crate::collector::Collector;
 
 /// Shared by the tree's children and the operator's interface.
@@ -17,10 +19,16 @@ pub struct Service {
     pub parts: Parts,
     /// What is measured once a second.
     pub figures: SharedFigures,
+    /// What the operator's page remembers.
+    pub record: Record,
     /// Set from the signal to stop until the end.
     pub is_stopping: AtomicBool,
     /// By route: whether it is being scaled or restarted pusher by pusher.
     pub busy: Vec<AtomicBool>,
+    /// Held by the reload that is under way.
+    pub reloading: tokio::sync::Mutex<()>,
+    /// What became of reloads.
+    pub reloads: Mutex<ReloadCounts>,
     delivery: Vec<ArbiterHandle>,
     root: OnceLock<SupervisorHandle>,
     collector: Mutex<Option<Addr<Collector>>>,
@@ -35,7 +43,10 @@ impl Service {
             busy: parts.wirings.iter().map(|_| AtomicBool::new(false)).collect(),
             parts,
             figures: SharedFigures::default(),
+            record: Record::default(),
             is_stopping: AtomicBool::new(false),
+            reloading: tokio::sync::Mutex::default(),
+            reloads: Mutex::default(),
             delivery,
             root: OnceLock::new(),
             collector: Mutex::new(None),

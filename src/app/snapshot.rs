@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::control;
 use super::figures::{Figures, Rates};
 use super::service::Service;
+use crate::admin::Record;
 use crate::admin::actions::Backend;
 use crate::admin::state::{
     self, AnswerCount, CollectorState, PusherRow, ResultCounts, RouteRow, Snapshot, TreeNode, WebhookState,
@@ -24,6 +25,14 @@ pub struct Operator(pub Arc<Service>);
 impl Backend for Operator {
     fn snapshot(&self) -> Snapshot {
         self.0.snapshot()
+    }
+
+    fn record(&self) -> &Record {
+        &self.0.record
+    }
+
+    fn configuration(&self) -> &str {
+        &self.0.parts.config.effective
     }
 
     fn command(&self, command: Command) -> BoxFuture<'static, Result<Value, CommandError>> {
@@ -91,6 +100,7 @@ impl Service {
         for (index, (wiring, books)) in parts.wirings.iter().zip(&books).enumerate() {
             let rows = self.rows(wiring, index, &figures, &tree);
             let mut row = RouteRow::new(&wiring.route, *books, &rows);
+            row.stretched_retries = parts.feedback.stretched_retries(wiring.route.id);
             row.share = parts.intake.share(wiring.route.id);
             row.drain_per_second = parts.intake.capacity(wiring.route.id);
             routes.push(row);
@@ -124,6 +134,7 @@ impl Service {
             answers,
             maybe_delivered: parts.feedback.maybe_delivered(),
             results: result_counts(parts.results.counts()),
+            reloads: *self.reloads.lock(),
             webhook: webhook_state(parts.hook.counts()),
             routes,
             pushers,

@@ -1,11 +1,16 @@
-//! How fast a route's pushes leave while they queue, and how long a push will therefore wait. Pure.
+//! How fast a route's pushes leave while they queue, and how long a push will therefore wait. Pure but for the cells.
 //!
 //! The intake samples it once a second. Only time in which the route certainly had work all along counts, so that a quiet route, whose
 //! pushes leave as slowly as they come, is never taken for a slow one.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
+use crate::ledger::Books;
+use crate::push::RouteId;
 use crate::units::Moment;
 
 /// Busy samples, taken a second apart, that a rate spans at most.
@@ -25,6 +30,38 @@ struct Sample {
 #[derive(Debug, Default)]
 pub struct DrainMeter {
     busy: VecDeque<Sample>,
+}
+
+/// The meters of all routes, for everybody to read.
+#[derive(Debug)]
+pub struct Drains {
+    meters: Vec<Mutex<DrainMeter>>,
+    /// What the meters say, as bits of a number; 0 if they do not know.
+    rates: Vec<AtomicU64>,
+}
+
+// === impl Drains ===
+
+impl Drains {
+    /// Returns meters that know nothing yet.
+    pub fn new(routes: usize) -> Self {
+        let meters = std::iter::repeat_with(Mutex::default).take(routes);
+        let rates = std::iter::repeat_with(AtomicU64::default).take(routes);
+        Self { meters: meters.collect(), rates: rates.collect() }
+    }
+
+    /// Enters a route's books as they are at `now`.
+    pub fn sample(&self, route: RouteId, now: Moment, books: &Books) {
+        let ended = books.ended() - books.shed - books.coalesced;
+        let rate = self.meters[route.index()].lock().sample(now, ended, books.buffered);
+        self.rates[route.index()].store(rate.unwrap_or(0.0).to_bits(), Ordering::Relaxed);
+    }
+
+    /// Returns a route's rate, in pushes a second, if it is known.
+    pub fn rate(&self, route: RouteId) -> Option<f64> {
+        let rate = f64::from_bits(self.rates[route.index()].load(Ordering::Relaxed));
+        (rate > 0.0).then_some(rate)
+    }
 }
 
 // === impl DrainMeter ===

@@ -11,8 +11,8 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Mutex, MutexGuard};
 use pushweir_actors::{Doorbell, SubscriptionId, Undelivered};
 
-use super::drain::{DrainMeter, wait};
-use super::occupancy::{Classes, Limits, Load, Occupancy, Room};
+use super::drain::{Drains, wait};
+use super::occupancy::{Classes, Limits, Load, Occupancy, Room, Sifted};
 use super::queue::{Gone, Queue};
 use super::{Keep, Settings};
 use crate::flow::{Door, Ended, Port, Returns, RouteCell, Sighting, Wanted};
@@ -38,17 +38,6 @@ pub struct Batch {
     load: Classes,
 }
 
-/// What the door decided about a batch.
-#[derive(Debug, Default)]
-struct Sifted {
-    /// Positions of pushes that were not kept, and why.
-    failed: Vec<(usize, Refusal)>,
-    /// How many of them would have come too late.
-    late: u64,
-    /// The room that is reserved for the others.
-    load: Classes,
-}
-
 /// What the collector, its actor's incarnations and everybody around it share.
 pub struct Intake {
     routes: Vec<Arc<RouteCell>>,
@@ -69,9 +58,7 @@ pub struct Intake {
     touched: AtomicBool,
     drain_rates: Vec<AtomicU64>,
     refuse_late: bool,
-    meters: Vec<Mutex<DrainMeter>>,
-    /// What the meters say, as bits of a number; 0 if they do not know.
-    capacities: Vec<AtomicU64>,
+    drains: Drains,
     refused_late: AtomicU64,
 }
 
@@ -98,8 +85,7 @@ impl Intake {
             queue: Mutex::new(Queue::new(routes.len(), limits.clone(), settings.keep)),
             in_channel: Mutex::new(Occupancy::new(routes.len())),
             refuse_late: settings.refuse_late,
-            meters: routes.iter().map(|_| Mutex::default()).collect(),
-            capacities: routes.iter().map(|_| AtomicU64::new(0)).collect(),
+            drains: Drains::new(routes.len()),
             refused_late: AtomicU64::new(0),
             drain_rates: routes.iter().map(|_| AtomicU64::new(0)).collect(),
             routes,
@@ -158,15 +144,12 @@ impl Intake {
 
     /// Has a look at a route's books; once a second makes the predictions at the door right.
     pub fn observe(&self, route: RouteId, books: &Books) {
-        let ended = books.ended() - books.shed;
-        let rate = self.meters[route.index()].lock().sample(self.clock.now(), ended, books.buffered);
-        self.capacities[route.index()].store(rate.unwrap_or(0.0).to_bits(), Ordering::Relaxed);
+        self.drains.sample(route, self.clock.now(), books);
     }
 
     /// Returns the pushes a second that a route delivers while it has work, if that has been measured lately.
     pub fn capacity(&self, route: RouteId) -> Option<f64> {
-        let rate = f64::from_bits(self.capacities[route.index()].load(Ordering::Relaxed));
-        (rate > 0.0).then_some(rate)
+        self.drains.rate(route)
     }
 
     /// Returns the part of the buffer, `critical`'s reserve aside, that a route has when others need theirs.

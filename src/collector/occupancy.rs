@@ -4,6 +4,7 @@
 //! equal what was added and not removed.
 
 use super::Keep;
+use crate::outcome::Refusal;
 use crate::push::{Lane, Push, RouteId};
 
 /// How much of the buffer is used.
@@ -55,6 +56,17 @@ pub struct Room<'a> {
     pub queue: Option<&'a Occupancy>,
     /// What was granted.
     pub granted: Classes,
+}
+
+/// What the door decided about a batch.
+#[derive(Debug, Default)]
+pub struct Sifted {
+    /// Positions of pushes that were not kept, and why.
+    pub failed: Vec<(usize, Refusal)>,
+    /// How many of them would have come too late.
+    pub late: u64,
+    /// The room that is reserved for the others.
+    pub load: Classes,
 }
 
 // === impl Load ===

@@ -42,6 +42,7 @@ pub(super) fn config(root: &Section<'_>) -> Config {
         webhook: webhook(&root.table("feedback").table("webhook")),
         log: telemetry.text("log", LOG_FILTER, is_log_filter),
         routes: routes(root),
+        effective: String::new(),
     };
     listeners_differ(root, &config);
     config
@@ -110,7 +111,7 @@ fn collector(section: &Section<'_>) -> collector::Settings {
 }
 
 fn admin(section: &Section<'_>) -> admin::Settings {
-    let users = section.tables("users", &["name", "password"]);
+    let users = section.tables("users", &["name", "password", "role"]);
     let settings = admin::Settings {
         listen: section.address("listen"),
         users: users.iter().map(user).collect(),
@@ -128,7 +129,9 @@ fn user(section: &Section<'_>) -> admin::User {
     let name = section.text("name", allowed, |name| {
         (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
     });
-    admin::User { name, password: section.secret("password") }
+    let roles = [("operator", admin::Role::Operator), ("viewer", admin::Role::Viewer)];
+    let role = if section.has("role") { section.choice("role", &roles) } else { admin::Role::default() };
+    admin::User { name, password: section.secret("password"), role }
 }
 
 fn is_host(text: &str) -> bool {
@@ -140,6 +143,7 @@ fn feedback(section: &Section<'_>) -> feedback::Settings {
         max_attempts: section.whole("max_attempts", 1..=20),
         backoff_min: section.duration("backoff_min", 10 * MILLISECOND..=HOUR),
         backoff_max: section.duration("backoff_max", 10 * MILLISECOND..=DAY),
+        retry_share: section.share("retry_share", 0.0..=1.0),
     };
     ordered(section, ("backoff_min", settings.backoff_min), ("backoff_max", settings.backoff_max));
     settings

@@ -48,6 +48,11 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { key.into() } else { format!("{}.{key}", self.path) }
     }
 
+    /// Returns whether a key that may be left out is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.node.get(key).is_some()
+    }
+
     /// Returns a table in this one.
     pub(super) fn table(&self, key: &str) -> Section<'a> {
         Section { path: self.key(key), node: self.node(key), faults: self.faults, outside: self.outside }

@@ -183,7 +183,12 @@ fn an_address_beyond_loopback_needs_credentials() {
     let keys: Vec<_> = faults(text).into_iter().map(|fault| fault.key).collect();
     assert_eq!(keys, ["ingest.listen", "admin.listen"]);
     let text = "[ingest]\nlisten = \"0.0.0.0:1\"\ntokens = [\"a\"]\n[admin]\nlisten = \"[::]:2\"\nusers = [{ name = \"o\", password = \"p\" }]\n";
-    assert_eq!(load(text, &[]).unwrap().config.admin.users[0].password.expose(), "p");
+    let users = load(text, &[]).unwrap().config.admin.users;
+    assert_eq!((users[0].password.expose(), users[0].role), ("p", crate::admin::Role::Operator));
+    let text = "[admin]\nusers = [{ name = \"o\", password = \"p\", role = \"viewer\" }]\n";
+    assert_eq!(load(text, &[]).unwrap().config.admin.users[0].role, crate::admin::Role::Viewer);
+    let text = "[admin]\nusers = [{ name = \"o\", password = \"p\", role = \"root\" }]\n";
+    assert_eq!(faults(text)[0].key, "admin.users[0].role");
 }
 
 #[test]

@@ -34,7 +34,7 @@ use crate::units::{Clock, Moment};
 const FIND_STEP: usize = 4_096;
 
 /// The keys of `[feedback]` about results.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Whether delivered pushes are reported too.
     pub report: Report,

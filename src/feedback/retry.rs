@@ -74,6 +74,7 @@ mod tests {
         max_attempts: 4,
         backoff_min: Duration::from_secs(1),
         backoff_max: Duration::from_secs(60),
+        retry_share: 1.0,
     };
 
     fn answer() -> Box<Answer> {

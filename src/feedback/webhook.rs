@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_secs(30);
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
 /// `[feedback.webhook]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The receiver; none switches the webhook off.
     pub endpoint: Option<Endpoint>,

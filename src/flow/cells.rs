@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::{Message, Recipient};
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::Look;
 use crate::push::RouteId;
@@ -57,7 +58,8 @@ pub struct PusherCell {
     answered: AtomicU64,
     unknown_answers: AtomicU64,
     connected_at: AtomicU64,
-    last_error: Mutex<Option<String>>,
+    errors: AtomicU64,
+    last_error: Mutex<Option<(Instant, String)>>,
     inbox: Mutex<Option<Recipient<Nudge>>>,
     looks: Mutex<Option<Recipient<Look>>>,
 }
@@ -118,6 +120,7 @@ impl PusherCell {
             answered: AtomicU64::new(0),
             unknown_answers: AtomicU64::new(0),
             connected_at: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
             last_error: Mutex::new(None),
             inbox: Mutex::new(None),
             looks: Mutex::new(None),
@@ -219,14 +222,20 @@ impl PusherCell {
         }
     }
 
-    /// Keeps the last thing that went wrong.
+    /// Counts something that went wrong, and keeps it as the last.
     pub fn set_error(&self, text: String) {
-        *self.last_error.lock() = Some(text);
+        *self.last_error.lock() = Some((Instant::now(), text));
+        self.errors.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns the last thing that went wrong.
-    pub fn last_error(&self) -> Option<String> {
-        self.last_error.lock().clone()
+    /// Returns how often something went wrong.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// Returns the last thing that went wrong, and how long ago.
+    pub fn last_error(&self) -> Option<(Duration, String)> {
+        self.last_error.lock().as_ref().map(|(when, text)| (when.elapsed(), text.clone()))
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Live {
     pub outbox: Box<dyn Outbox>,
     /// Since when.
     pub since: Moment,
+    /// Attempts that it settled.
+    pub settled: u32,
     /// Whether it was our idea to end it, so that the provider will not close it.
     pub is_ours_to_close: bool,
 }
@@ -50,7 +52,7 @@ impl Live {
     pub fn attach(number: SessionNumber, session: Session, since: Moment, ctx: &mut Context<Pusher>) -> Self {
         let Session { outbox, events, .. } = session;
         Pusher::add_stream(events.map(move |events| FromSession { number, events }), ctx);
-        Self { number, outbox, since, is_ours_to_close: false }
+        Self { number, outbox, since, settled: 0, is_ours_to_close: false }
     }
 }
 
@@ -82,12 +84,14 @@ impl Pusher {
         self.after_change(ctx);
     }
 
-    /// Opens the next connection: at once, unless those before it were short-lived.
-    pub(super) fn replace(&mut self, life: Duration, ctx: &mut Context<Self>) {
-        match self.pace.pause(life, fastrand::f64()) {
+    /// Opens the connection after `last`: at once, unless those before it came to nothing.
+    pub(super) fn replace(&mut self, last: (Moment, u32), ctx: &mut Context<Self>) {
+        let (since, settled) = last;
+        let was_useful = settled > self.window.size() / 4;
+        match self.pace.pause(self.now().since(since), was_useful, fastrand::f64()) {
             Duration::ZERO => self.connect(ctx),
             pause => {
-                log::warn!("the connection was short-lived pusher={} next_try={pause:?}", self.name());
+                log::warn!("the connection came to nothing pusher={} next_try={pause:?}", self.name());
                 ctx.run_later(pause, Self::connect);
             }
         }
@@ -110,8 +114,9 @@ impl Pusher {
             return;
         };
         self.cell.latencies.record(now.since(entry.sent_at));
-        if self.current.as_ref().is_some_and(|live| live.number == entry.session) {
+        if let Some(live) = self.current.as_mut().filter(|live| live.number == entry.session) {
             if is_current {
+                live.settled = live.settled.saturating_add(1);
                 self.window.settle(1);
             } else {
                 // An older connection was faster; the current one has the push too, and its answer is still to come.
@@ -172,7 +177,7 @@ impl Pusher {
             ctx.stop();
         } else {
             // Leaving now would cut off the session that still owes answers.
-            self.replace(self.now().since(live.since), ctx);
+            self.replace((live.since, live.settled), ctx);
         }
     }
 }

@@ -63,7 +63,7 @@ async fn a_lost_connection_returns_its_window_to_the_front_and_a_new_one_takes_i
     assert_eq!(stand.provider.connections(), 2);
     let received = stand.provider.peers.lock()[1].received.clone();
     assert_eq!(received, (0..10).map(key).collect::<Vec<_>>(), "the unanswered go first, in their order");
-    assert!(stand.pusher(0).last_error().is_some_and(|error| error.contains("cut")));
+    assert!(stand.pusher(0).last_error().is_some_and(|(_, error)| error.contains("cut")));
 }
 
 #[actix::test]

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 
 use crate::feedback::Feedback;
@@ -13,7 +14,7 @@ use crate::transport::Connector;
 use crate::units::Clock;
 
 /// The keys of a `[[route]]` that concern its pushers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Age at which an unanswered push is taken back.
     pub answer_timeout: Duration,
@@ -32,8 +33,8 @@ pub struct Wiring {
     pub port: Arc<Port>,
     /// Where verdicts go.
     pub feedback: Arc<Feedback>,
-    /// What opens connections.
-    pub connector: Arc<dyn Connector>,
+    /// What opens connections; a reload replaces it, and a restart of the pushers then uses it.
+    pub connector: RwLock<Arc<dyn Connector>>,
     /// The pushers' settings.
     pub settings: Settings,
     /// The clock.

@@ -24,7 +24,7 @@ use crate::transport::http2::{self, Endpoint, Limits, dial};
 use crate::transport::{self, ConnectError, RenderError, Session};
 
 /// `[route.fcm]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Who sends.
     pub account: Account,

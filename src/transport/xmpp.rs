@@ -50,7 +50,7 @@ pub enum Identity {
 }
 
 /// `[route.xmpp]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Host to connect to; the certificate must name it.
     pub host: String,

@@ -108,9 +108,24 @@ fn ids_come_back_in_order_and_are_the_sender_s_where_he_gave_one() {
 }
 
 #[test]
-fn the_same_id_may_be_used_again() {
-    let peer = Peer::start(&["--latency", "50ms"]);
+fn a_request_that_is_sent_again_pushes_once() {
+    let peer = Peer::start(&[]);
     let gateway = Gateway::start_ready(&Config::to(&peer));
+    let mut push = push();
+    push["id"] = json!("once");
+    for _ in 0..3 {
+        assert_eq!(ids(&gateway.post(&push).expect(202).json()), ["once"]);
+    }
+    let state = assert_agreed_without_repeats(&gateway, &peer);
+    let counts = ["received", "refused", "duplicates", "delivered"].map(|word| state.ledger(word));
+    assert_eq!(counts, [3, 2, 2, 1]);
+    gateway.finish();
+}
+
+#[test]
+fn without_a_window_the_same_id_may_be_used_again() {
+    let peer = Peer::start(&["--latency", "50ms"]);
+    let gateway = Gateway::start_ready(&Config::to(&peer).text("ingest.idempotency_window", "0s"));
     let mut push = push();
     push["id"] = json!("again");
     let answer = gateway.post(&json!({"pushes": [push, push, push]})).expect(202).json();
@@ -144,7 +159,7 @@ fn every_field_of_a_push_is_taken() {
         .map(|priority| {
             json!({
                 "id": format!("all-{priority}"), "route": "android", "to": {"token": "device-1"}, "priority": priority,
-                "ttl": 2_419_200, "collapse_key": "room-17",
+                "ttl": 2_419_200, "collapse_key": format!("room-{priority}"),
                 "notification": {"title": "Grüße", "body": "<b>&amp;</b>", "image": "https://x.example/i.png", "sound": "ping", "badge": 3},
                 "data": {"any": {"json": "object"}}, "provider": {"dry_run": true, "notification": {"color": "#ff0000"}},
             })

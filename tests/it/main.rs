@@ -13,4 +13,5 @@ mod load_generator;
 mod overload;
 mod privacy;
 mod prosody;
+mod reload;
 mod support;

@@ -12,6 +12,7 @@ use pushweir_actors::{
     Consumer, ConsumerLogic, DemandRange, Flow, Intake, Producer, ProducerLink, ProducerLogic, Subscription,
     SubscriptionId, SupplySettings,
 };
+use tokio::time::MissedTickBehavior;
 
 use crate::report::{Report, quantile};
 
@@ -100,6 +101,8 @@ fn run_bare(samples: usize, other_thread: bool) -> Vec<Duration> {
 /// Calls `push` with the time, every two milliseconds.
 async fn feed(samples: usize, push: impl Fn(Instant)) {
     let mut ticks = tokio::time::interval(PAUSE);
+    // After a stall of the whole process a burst of missed ticks would be another load than the one announced.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     for _ in 0..samples {
         ticks.tick().await;
         push(Instant::now());

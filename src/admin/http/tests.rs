@@ -4,20 +4,21 @@ use std::net::SocketAddr;
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::admin::User;
 use crate::admin::state::{Snapshot, State, tests::fresh};
-use crate::flow::RestartMode;
+use crate::admin::{Record, Role, User};
+use crate::flow::{Command, CommandError, RestartMode};
 use crate::units::Secret;
 
 /// A service that notes commands and refuses some.
 #[derive(Default)]
 struct FakeBackend {
     draining: Mutex<bool>,
+    record: Record,
     commands: Mutex<Vec<Command>>,
 }
 
@@ -27,6 +28,14 @@ impl Backend for FakeBackend {
     fn snapshot(&self) -> Snapshot {
         let snapshot = fresh(1);
         if *self.draining.lock() { Snapshot { state: State::Draining, ..snapshot } } else { snapshot }
+    }
+
+    fn record(&self) -> &Record {
+        &self.record
+    }
+
+    fn configuration(&self) -> &str {
+        "server_key = \"***\""
     }
 
     fn command(&self, command: Command) -> BoxFuture<'static, Result<Value, CommandError>> {
@@ -57,8 +66,11 @@ impl Rig {
     fn start(users: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let user =
-            |(name, password): &(&str, &str)| User { name: (*name).into(), password: Secret::new(*password) };
+        let user = |(name, password): &(&str, &str)| User {
+            name: (*name).into(),
+            password: Secret::new(*password),
+            role: if *name == "look" { Role::Viewer } else { Role::Operator },
+        };
         let settings =
             Settings { listen: address, users: users.iter().map(user).collect(), hosts: Vec::new() };
         let backend = Arc::new(FakeBackend::default());
@@ -101,7 +113,7 @@ async fn state_page_metrics_and_probes_answer() {
     let (status, state) = rig.json("GET /admin/api/state", "").await;
     assert_eq!((status, &state["state"], &state["ledger"]["unaccounted"]), (200, &json!("ok"), &json!(0)));
     let (status, head, page) = rig.send("GET /", "").await;
-    assert!(status == 200 && head.contains("text/html") && head.contains("default-src 'none'"), "{head}");
+    assert!(status == 200 && head.contains("text/html") && head.contains("default-src 'self'"), "{head}");
     assert!(page.contains("android/0") && page.contains("POST /admin/api/drain"));
     let (status, head, text) = rig.send("GET /metrics", "").await;
     assert!(status == 200 && head.contains("application/openmetrics-text"), "{head}");
@@ -203,5 +215,116 @@ async fn a_viewer_gets_one_state_after_the_other() {
         seen.push_str(&String::from_utf8(bytes).unwrap());
     }
     assert!(seen.to_lowercase().contains("content-type: text/event-stream"));
+    rig.stop().await;
+}
+
+/// What the page's form for an action holds.
+async fn token(rig: &Rig, credentials: &str) -> String {
+    let (status, _, page) = rig.send(&format!("GET /confirm?do=drain&target={credentials}"), "").await;
+    assert_eq!(status, 200, "{page}");
+    let (_, rest) = page.split_once("name=\"token\" value=\"").unwrap();
+    rest[..32].to_owned()
+}
+
+#[actix_rt::test]
+async fn a_form_acts_with_its_token_only_and_leads_back_to_the_page() {
+    let rig = Rig::start(&[]);
+    for body in ["do=drain&target=", "do=drain&target=&token=0123456789abcdef0123456789abcdef"] {
+        let (status, error) = rig.json("POST /admin/actions", body).await;
+        assert_eq!((status, &error["error"]["code"]), (403, &json!("token")), "{body}");
+    }
+    assert!(rig.backend.commands.lock().is_empty());
+    let token = token(&rig, "").await;
+    let (status, head, _) = rig.send("POST /admin/actions", &format!("do=drain&target=&token={token}")).await;
+    assert!(status == 303 && head.contains("location: /?note=2#notice"), "{head}");
+    let (_, _, page) = rig.send("GET /?note=2", "").await;
+    assert!(page.contains("Done: drain intake"), "{page}");
+    let body = format!("do=pause&target=ios&token={token}");
+    let (status, answer) = rig.json("POST /admin/actions\r\naccept: application/json", &body).await;
+    assert_eq!((status, &answer["done"]), (200, &json!(false)));
+    assert!(answer["message"].as_str().unwrap().contains("there is no route ios"), "{answer}");
+    let cross = "POST /admin/actions\r\norigin: http://evil.example";
+    assert_eq!(rig.json(cross, &format!("do=drain&token={token}")).await.0, 403);
+    assert_eq!(rig.send("GET /admin/actions", "").await.0, 405);
+    rig.stop().await;
+}
+
+#[actix_rt::test]
+async fn who_did_what_is_listed_with_the_result() {
+    let rig = Rig::start(&[("ops", "secret"), ("look", "only")]);
+    let (ops, look) = ("authorization: Basic b3BzOnNlY3JldA==", "authorization: Basic bG9vazpvbmx5");
+    rig.send(&format!("POST /admin/api/drain\r\n{ops}"), "").await;
+    rig.send(&format!("POST /admin/api/resume\r\n{ops}"), "").await;
+    let (status, error) = rig.json(&format!("POST /admin/api/drain\r\n{look}"), "").await;
+    assert_eq!((status, &error["error"]["code"]), (403, &json!("viewer")));
+    assert!(error["error"]["message"].as_str().unwrap().contains("may look but not act"), "{error}");
+    for _ in 0..3 {
+        rig.send("POST /admin/api/drain\r\nauthorization: Basic b3BzOndyb25n", "").await;
+    }
+    assert_eq!(rig.backend.commands.lock().len(), 2);
+    let (status, list) = rig.json(&format!("GET /admin/api/audit\r\n{look}"), "").await;
+    let entry = |index: usize| {
+        let entry = &list["entries"][index];
+        let text = |key: &str| entry[key].as_str().unwrap().to_owned();
+        (text("actor"), text("action"), text("target"), entry["is_done"] == true, entry["times"].as_u64())
+    };
+    let expected = [
+        ("unknown", "attempt", "to log in", false, 3),
+        ("look", "attempt", "to act", false, 1),
+        ("ops", "resume", "intake", false, 1),
+        ("ops", "drain", "intake", true, 1),
+    ];
+    assert_eq!((status, list["entries"].as_array().unwrap().len()), (200, 4), "{list}");
+    for (index, (actor, action, target, is_done, times)) in expected.into_iter().enumerate() {
+        let expected = (actor.to_owned(), action.to_owned(), target.to_owned(), is_done, Some(times));
+        assert_eq!(entry(index), expected, "{list}");
+    }
+    assert!(!list.to_string().contains("secret"));
+    rig.stop().await;
+}
+
+#[actix_rt::test]
+async fn who_guesses_has_to_wait() {
+    let rig = Rig::start(&[("ops", "secret")]);
+    for _ in 0..10 {
+        assert_eq!(rig.send("GET /\r\nauthorization: Basic b3BzOndyb25n", "").await.0, 401);
+    }
+    let (status, head, _) = rig.send("GET /\r\nauthorization: Basic b3BzOnNlY3JldA==", "").await;
+    assert!(status == 429 && head.contains("retry-after: "), "{head}");
+    assert_eq!(rig.send("GET /", "").await.0, 401);
+    assert_eq!(rig.send("GET /healthz", "").await.0, 200);
+    rig.stop().await;
+}
+
+#[actix_rt::test]
+async fn the_files_of_the_page_are_kept_by_browsers_until_they_change() {
+    let rig = Rig::start(&[]);
+    let (_, _, page) = rig.send("GET /", "").await;
+    let (_, rest) = page.split_once("<link rel=\"stylesheet\" href=\"").unwrap();
+    let address = rest.split('"').next().unwrap();
+    let (status, head, style) = rig.send(&format!("GET {address}"), "").await;
+    assert!(status == 200 && head.contains("text/css") && head.contains("immutable"), "{head}");
+    assert!(head.contains("nosniff") && !style.is_empty());
+    let tag = head.split("etag: ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    let (status, _, body) = rig.send(&format!("GET {address}\r\nif-none-match: {tag}"), "").await;
+    assert_eq!((status, body.as_str()), (304, ""));
+    let (status, head, _) = rig.send("GET /admin/assets/page.js?v=old", "").await;
+    assert!(status == 200 && head.contains("cache-control: no-cache"), "{head}");
+    assert_eq!(rig.send("GET /admin/assets/nothing.js", "").await.0, 404);
+    rig.stop().await;
+}
+
+#[actix_rt::test]
+async fn history_and_configuration_are_read_without_secrets() {
+    let rig = Rig::start(&[]);
+    rig.backend.record.sample(crate::units::Stamp::from_millis(1_000), &fresh(1));
+    let (status, history) = rig.json("GET /admin/api/history", "").await;
+    assert_eq!((status, &history["at"], &history["period_seconds"]), (200, &json!([1_000]), &json!(1)));
+    let (status, head, text) = rig.send("GET /admin/api/config", "").await;
+    assert!(status == 200 && head.contains("text/plain") && text == "server_key = \"***\"", "{text}");
+    let (_, state) = rig.json("GET /admin/api/state", "").await;
+    assert_eq!(state["advice"], "Nothing to do.");
+    assert_eq!(state["recent"]["samples"][0]["number"], 1);
+    assert_eq!(rig.send("GET /confirm?do=explode&target=", "").await.0, 404);
     rig.stop().await;
 }

@@ -34,6 +34,7 @@ pub(in crate::admin) fn fresh(pushers: u32) -> Snapshot {
         maybe_delivered: 0,
         results: ResultCounts::default(),
         webhook: WebhookState::default(),
+        reloads: ReloadCounts::default(),
         routes,
         pushers: rows,
         tree,
@@ -61,11 +62,12 @@ fn the_json_has_the_documented_keys_in_their_order() {
         \"answers\":[{{\"code\":\"INVALID_JSON\",\"count\":2}}],\"maybe_delivered\":0,\
         \"results\":{{\"recorded\":0,\"held\":0,\"dropped\":0,\"awaited\":0,\"readers\":0}},\
         \"webhook\":{{\"peer\":null,\"sent\":0,\"failures\":0,\"lost\":0,\"pending\":0,\"last_error\":null}},\
+        \"reloads\":{{\"done\":0,\"refused\":0}},\
         \"routes\":[{{\"name\":\"android\",\"transport\":\"xmpp\",\"state\":\"ready\",\"connections\":1,\"ready\":1,\
         \"window\":100,\"in_flight\":0,\"buffered\":0,\"delivery_p50_ms\":0.0,\"delivery_p99_ms\":0.0,\
-        \"share\":1.0,\"drain_per_second\":null,\"ledger\":{books}}}],\
+        \"stretched_retries\":0,\"share\":1.0,\"drain_per_second\":null,\"ledger\":{books}}}],\
         \"pushers\":[{{\"id\":\"android/0\",\"route\":\"android\",\"state\":\"ready\",\"window\":100,\"in_flight\":3,\
-        \"restarts\":2,\"last_error\":null,\"connected_seconds\":2.0,\"acks_per_second\":5.0,\
+        \"restarts\":2,\"errors\":0,\"last_error\":null,\"last_error_age_seconds\":null,\"connected_seconds\":2.0,\"acks_per_second\":5.0,\
         \"ack_p50_ms\":20.479,\"ack_p99_ms\":20.479}}],\
         \"tree\":{{\"id\":\"root\",\"kind\":\"supervisor\",\"strategy\":\"rest_for_one\",\"state\":\"running\",\
         \"restarts\":0,\"last_exit\":null,\"children\":[]}}}}"

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::stand::{ROUTE, Stand};
 use crate::flow::Door;
-use crate::outcome::Refusal;
+use crate::outcome::{Answer, Refusal, Verdict};
 use crate::push::fixture::push;
 use crate::push::{CollapseId, Lane, Push, PushKey};
 use crate::transport::SessionEvent;
@@ -52,6 +52,25 @@ async fn a_push_that_comes_back_is_needless_if_a_newer_one_waits() {
     assert_eq!((books.coalesced, books.buffered), (1, 1));
     stand.pass(SECOND).await;
     assert_eq!(stand.provider.peers.lock()[1].received, [PushKey::from_u128(2)]);
+}
+
+#[actix::test]
+async fn a_provider_that_refuses_everything_gets_few_retries_and_those_later() {
+    let stand = Stand::start(1, 100).await;
+    stand.admit(100).await;
+    let answer = Box::new(Answer { code: "SERVICE_UNAVAILABLE".into(), detail: "".into() });
+    let verdict = Verdict::Retry { answer, after: None };
+    let refuse = |key| SessionEvent::Answered { key, verdict: verdict.clone() };
+    let keys: Vec<_> = std::mem::take(&mut stand.provider.peers.lock()[0].unanswered);
+    stand.provider.tell(0, keys.into_iter().map(refuse).collect());
+    stand.settle().await;
+    assert_eq!(stand.books().waiting_retry, 100);
+    stand.pass(2 * SECOND).await;
+    let received = stand.provider.peers.lock()[0].received.len() - 100;
+    assert!((10..=45).contains(&received), "{received} retries after two seconds");
+    stand.pass(15 * SECOND).await;
+    assert_eq!((stand.books().waiting_retry, stand.books().in_flight), (0, 100), "late, but all of them");
+    assert!(stand.feedback.stretched_retries(ROUTE) > 50);
 }
 
 #[actix::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use pushweir_actors::{
     Backoff, ChildHandle, ChildSpec, Intensity, Link, Supervisor, SupervisorHandle, SupervisorSpec,
 };
@@ -59,6 +59,7 @@ pub struct Stand {
     pub tree: SupervisorHandle,
     pub collector: Arc<Mutex<Option<Addr<Collector>>>>,
     pub clock: Clock,
+    pub feedback: Arc<Feedback>,
     pub results: Arc<Results>,
     next: Mutex<u128>,
 }
@@ -184,14 +185,16 @@ impl Stand {
             max_attempts: 5,
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(8),
+            retry_share: 0.1,
         };
         let returns = Arc::<Intake>::clone(&intake);
         let ending = Arc::clone(&results);
+        let feedback = Arc::new(Feedback::new(retries, Arc::clone(&ledger), returns, ending, clock));
         let wiring = Arc::new(Wiring {
             route: Arc::clone(&route),
             port: intake.port(),
-            feedback: Arc::new(Feedback::new(retries, Arc::clone(&ledger), returns, ending, clock)),
-            connector,
+            feedback: Arc::clone(&feedback),
+            connector: RwLock::new(connector),
             settings: Settings {
                 answer_timeout: Duration::from_secs(30),
                 drain_timeout: Duration::from_secs(120),
@@ -216,8 +219,18 @@ impl Stand {
             ..SupervisorSpec::new("root")
         };
         let tree = Supervisor::start(spec, None).expect("the spec is sound");
-        let stand =
-            Self { provider, intake, ledger, route, tree, collector, clock, results, next: Mutex::new(0) };
+        let stand = Self {
+            provider,
+            intake,
+            ledger,
+            route,
+            tree,
+            collector,
+            clock,
+            feedback,
+            results,
+            next: Mutex::new(0),
+        };
         stand.settle().await;
         stand
     }

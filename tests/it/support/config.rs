@@ -27,6 +27,7 @@ impl Config {
             .and_route("android", peer)
             .set("feedback.backoff_min", "\"50ms\"")
             .set("feedback.max_attempts", 20)
+            .set("feedback.retry_share", 1)
     }
 
     /// Adds a route to a peer; [`Self::route`] changes its keys.
@@ -64,6 +65,7 @@ impl Config {
             .route_text("fcm.retry_min", "20ms")
             .set("feedback.backoff_min", "\"50ms\"")
             .set("feedback.max_attempts", 20)
+            .set("feedback.retry_share", 1)
     }
 
     /// Sets a key to a TOML value.

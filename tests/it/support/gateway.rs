@@ -19,7 +19,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 /// The running service.
 pub struct Gateway {
     process: Process,
-    _directory: TempDir,
+    directory: TempDir,
     may_panic: bool,
     /// The senders' address.
     pub ingest: SocketAddr,
@@ -57,13 +57,7 @@ impl Gateway {
             let (_, address) = line.rsplit_once("http://").expect("the pattern has it");
             address.trim_end_matches('/').parse().unwrap_or_else(|error| panic!("{error} in {line:?}"))
         };
-        Self {
-            ingest: address("ingest"),
-            admin: address("admin"),
-            process,
-            _directory: directory,
-            may_panic: false,
-        }
+        Self { ingest: address("ingest"), admin: address("admin"), process, directory, may_panic: false }
     }
 
     /// Starts the service and waits until every pusher is ready.
@@ -155,6 +149,13 @@ impl Gateway {
     #[track_caller]
     pub fn delivered(&self, least: u64) -> Snapshot {
         self.wait_for(&format!("{least} delivered"), |state| state.ledger("delivered") >= least)
+    }
+
+    /// Writes another configuration and has it read. The file's ports are not looked at again.
+    pub fn reload(&self, config: &str) {
+        std::fs::write(self.directory.path().join("config.toml"), config)
+            .expect("the directory takes a file");
+        self.signal("HUP");
     }
 
     /// Sends a signal by its name.

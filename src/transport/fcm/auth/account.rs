@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::units::Secret;
 
 /// A service account's JSON key file (`reference/fcm.md` 2.1), checked; the default one cannot sign.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Account {
     /// `client_email`: who asks.
     pub email: String,
