@@ -45,3 +45,16 @@ fn credentials_are_rotated_connections_scaled_and_other_routes_need_a_restart() 
     assert_eq!((plan.config.routes.len(), plan.config.routes[0].connections), (1, 5));
     assert_ne!(plan.config.routes[0].share, 9);
 }
+
+#[test]
+fn another_protocol_needs_a_restart_as_what_waits_is_written_for_the_old_one() {
+    let account = crate::transport::fcm::auth::account::fixture::text("https://t.example/token");
+    let after = format!(
+        "[[route]]\nname = \"a\"\ntransport = \"fcm\"\nconnections = 2\n[route.fcm]\nservice_account = {}\n",
+        toml::Value::String(account)
+    );
+    let plan = plan(ROUTE, &after);
+    assert_eq!(plan.steps, []);
+    assert!(plan.restart[0].contains("route a (transport"), "{:?}", plan.restart);
+    assert_eq!(plan.config.routes[0].transport.name(), "xmpp");
+}
