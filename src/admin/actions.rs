@@ -1,4 +1,4 @@
-//! What the operator may ask for: method and path → a [`Call`]. Pure; `http` carries it out on a [`Backend`].
+//! What the operator may ask for: method and path → a call. Pure; `http` carries it out on a [`Backend`].
 
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
