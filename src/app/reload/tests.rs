@@ -45,3 +45,11 @@ fn credentials_are_rotated_connections_scaled_and_other_routes_need_a_restart() 
     assert_eq!((plan.config.routes.len(), plan.config.routes[0].connections), (1, 5));
     assert_ne!(plan.config.routes[0].share, 9);
 }
+
+#[test]
+fn the_configuration_that_is_shown_follows_and_says_what_keeps_its_old_value() {
+    let plan = plan("", "[collector]\nbuffer = 7\n[feedback]\nmax_attempts = 3\n");
+    let shown = &plan.config.effective;
+    assert!(shown.starts_with("# needs a restart, the old value stays: collector\n"), "{shown}");
+    assert!(shown.contains("max_attempts = 3"), "{shown}");
+}
