@@ -94,6 +94,8 @@ pub struct Route {
 pub enum Transport {
     /// `transport = "xmpp"`, `[route.xmpp]`.
     Xmpp(transport::xmpp::Settings),
+    /// `transport = "fcm"`, `[route.fcm]`.
+    Fcm(Box<transport::fcm::Settings>),
 }
 
 /// A configuration and what `check` says about it.
@@ -121,6 +123,15 @@ impl Transport {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Xmpp(_) => "xmpp",
+            Self::Fcm(_) => "fcm",
+        }
+    }
+
+    /// Returns the CA certificate that its connections trust, unless it is the system's.
+    pub fn ca(&self) -> Option<&Path> {
+        match self {
+            Self::Xmpp(settings) => settings.ca.as_deref(),
+            Self::Fcm(settings) => settings.ca.as_deref(),
         }
     }
 }
@@ -147,9 +158,7 @@ impl Config {
     /// Returns what is allowed but will probably not work, as lowercase sentences.
     pub fn warnings(&self) -> Vec<String> {
         let missing = |route: &Route| {
-            let Transport::Xmpp(settings) = &route.transport;
-            let path = settings.ca.as_ref().filter(|path| !path.exists())?;
-            let path = path.display();
+            let path = route.transport.ca().filter(|path| !path.exists())?.display();
             Some(format!(
                 "the CA certificate of route {} does not exist yet path={path} (hint: it is read at each connection)",
                 route.name

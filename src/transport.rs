@@ -3,6 +3,11 @@
 //! A pusher asks a [`Connector`] for a [`Session`]; it hands pushes to the session's [`Outbox`], never more than the window, and reads
 //! batches of [`SessionEvent`]s. Everything runs on the pusher's arbiter; nothing here knows actors, queues or retries.
 
+pub mod data;
+pub mod fcm;
+pub mod http2;
+pub mod json;
+pub mod keepalive;
 pub mod tls;
 pub mod xmpp;
 
@@ -104,7 +109,7 @@ pub enum ConnectError {
         cause: String,
     },
     /// The provider does not accept our credentials; trying again soon is pointless.
-    #[error("log in to {peer}: {cause} (hint: check sender_id and server_key)")]
+    #[error("log in to {peer}: {cause} (hint: check the route's credentials)")]
     LoginRefused {
         /// Which peer.
         peer: String,
@@ -129,6 +134,17 @@ pub enum ConnectError {
         /// What was being waited for.
         stage: &'static str,
     },
+}
+
+/// Settings of a transport with which no session can ever open.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// Of XMPP.
+    #[error(transparent)]
+    Xmpp(#[from] xmpp::SettingsError),
+    /// Of FCM's HTTP v1.
+    #[error(transparent)]
+    Fcm(#[from] fcm::SettingsError),
 }
 
 /// Why a request cannot be rendered.

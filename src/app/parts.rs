@@ -16,8 +16,7 @@ use crate::ingest::Seen;
 use crate::ledger::Ledger;
 use crate::push::{Digest, KeyMint, RouteId};
 use crate::pusher::Wiring;
-use crate::transport::xmpp::SettingsError;
-use crate::transport::{Connector, xmpp};
+use crate::transport::{Connector, SettingsError, fcm, xmpp};
 use crate::units::Clock;
 
 /// Connections of one route that may be opening at the same time.
@@ -140,5 +139,6 @@ fn sources(routes: &[Route], connectors: &[Arc<dyn Connector>]) -> Vec<Source> {
 pub fn connector(transport: &Transport) -> Result<Arc<dyn Connector>, SettingsError> {
     match transport {
         Transport::Xmpp(settings) => Ok(Arc::new(xmpp::Connector::new(settings.clone())?)),
+        Transport::Fcm(settings) => Ok(Arc::new(fcm::Connector::new(settings.as_ref().clone())?)),
     }
 }

@@ -162,15 +162,14 @@ impl Plan {
                 self.restart.push(format!("route {} (removed)", route.name));
                 continue;
             };
-            let kept = Route {
-                connections: wanted.connections,
-                transport: wanted.transport.clone(),
-                ..route.clone()
-            };
+            // What waits was rendered for the protocol that the route has.
+            let is_same_kind = route.transport.name() == wanted.transport.name();
+            let transport = if is_same_kind { &wanted.transport } else { &route.transport }.clone();
+            let kept = Route { connections: wanted.connections, transport, ..route.clone() };
             self.step(route.connections != wanted.connections, Step::Scale(index));
-            self.step(route.transport != wanted.transport, Step::Rotate(index));
+            self.step(route.transport != kept.transport, Step::Rotate(index));
             let name = format!(
-                "route {} (share, restart_*, answer_timeout, drain_timeout, login_retry)",
+                "route {} (transport, share, restart_*, answer_timeout, drain_timeout, login_retry)",
                 route.name
             );
             self.keep(kept != *wanted, &name);

@@ -6,7 +6,7 @@ use std::fmt;
 use super::tree::{Node, Origin, Value};
 
 /// Keys whose values are never printed.
-const SECRET_KEYS: [&str; 4] = ["tokens", "password", "server_key", "secret"];
+const SECRET_KEYS: [&str; 5] = ["tokens", "password", "server_key", "secret", "service_account"];
 /// Longest value that is quoted, in characters.
 const QUOTED: usize = 80;
 

@@ -1,7 +1,8 @@
 //! Lays a file's tree and the environment's values over the defaults. Pure.
 //!
 //! The defaults name every key, so a key that they lack is unknown. A list replaces the list below it; a `[[route]]` takes the
-//! keys that it leaves out from the default route, except those in [`REQUIRED`].
+//! keys that it leaves out from the default route, except those in [`REQUIRED`]. The default route has a table for every transport; a route
+//! keeps only its own.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -12,8 +13,16 @@ use super::tree::{Node, Origin, Value, parse_value};
 /// Before every environment variable that is ours.
 const PREFIX: &str = "PUSHWEIR__";
 /// Keys of a route for which the demonstration's values would be a trap.
-const REQUIRED: [&[&str]; 5] =
-    [&["name"], &["transport"], &["xmpp", "host"], &["xmpp", "sender_id"], &["xmpp", "server_key"]];
+const REQUIRED: [&[&str]; 6] = [
+    &["name"],
+    &["transport"],
+    &["xmpp", "host"],
+    &["xmpp", "sender_id"],
+    &["xmpp", "server_key"],
+    &["fcm", "service_account"],
+];
+/// The tables of a route that are named after transports.
+const TRANSPORTS: [&str; 2] = ["xmpp", "fcm"];
 
 /// The tree that is being built.
 pub(super) struct Layers<'a> {
@@ -70,7 +79,12 @@ impl<'a> Layers<'a> {
     }
 
     /// Returns the tree.
-    pub(super) fn finish(self) -> Node {
+    pub(super) fn finish(mut self) -> Node {
+        if let Some(Value::List(routes)) = self.root.get_mut("route").map(|node| &mut node.value) {
+            for (index, route) in routes.iter_mut().enumerate() {
+                keep_own_table(route, index, self.faults);
+            }
+        }
         self.root
     }
 
@@ -165,6 +179,34 @@ fn keys_of(node: &Node) -> String {
     }
     let keys: Vec<_> = node.keys().collect();
     keys.join(", ")
+}
+
+/// Removes the tables of other transports from a route; one that somebody wrote is a fault.
+fn keep_own_table(route: &mut Node, index: usize, faults: &Collected) {
+    let Some(Value::Text(own)) = route.get("transport").map(|node| node.value.clone()) else { return };
+    if !TRANSPORTS.contains(&own.as_str()) {
+        return;
+    }
+    let Value::Table(entries) = &mut route.value else { return };
+    let is_other = |name: &str| TRANSPORTS.contains(&name) && name != own;
+    for (name, table) in entries.iter().filter(|(name, _)| is_other(name)) {
+        if let Some(origin) = written(table) {
+            let hint = format!("settings of this route belong into its table {own}");
+            let complaint =
+                Complaint { problem: "is the table of another transport", allowed: &own, hint: &hint };
+            faults.unknown(origin, &format!("route[{index}].{name}"), &complaint);
+        }
+    }
+    entries.retain(|(name, _)| !is_other(name));
+}
+
+/// Returns where somebody has set a value of a table, if anybody has.
+fn written(node: &Node) -> Option<&Origin> {
+    match &node.value {
+        Value::Table(entries) => entries.iter().find_map(|(_, inner)| written(inner)),
+        Value::Missing => None,
+        _ => (!matches!(node.origin, Origin::Default)).then_some(&node.origin),
+    }
 }
 
 fn join(key: &mut String, part: &str) {

@@ -1,5 +1,7 @@
 //! The sections: which key is read how, within which limits, and what must fit together. Pure.
 
+mod fcm;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -189,7 +191,8 @@ fn routes(root: &Section<'_>) -> Vec<Route> {
 /// Reads the table of one transport.
 type ReadTransport = fn(&Section<'_>) -> Transport;
 
-const TRANSPORTS: [(&str, ReadTransport); 1] = [("xmpp", |route| Transport::Xmpp(xmpp(route)))];
+const TRANSPORTS: [(&str, ReadTransport); 2] =
+    [("xmpp", |route| Transport::Xmpp(xmpp(route))), ("fcm", |route| fcm::read(route))];
 
 fn route(section: &Section<'_>) -> Route {
     let name = |name: &str| {

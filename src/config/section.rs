@@ -33,6 +33,7 @@ pub(super) struct Section<'a> {
 static MISSING: Node = Node { origin: Origin::Default, value: Value::Missing };
 
 const SECRET_FORMS: &str = "\"env:NAME\", \"file:PATH\" or the secret itself";
+const DOCUMENT_FORMS: &str = "\"file:PATH\", \"env:NAME\" or the document itself";
 
 // === impl Section ===
 
@@ -196,6 +197,19 @@ impl<'a> Section<'a> {
         text.map_or_else(|| Secret::new(""), |text| self.resolve(key, self.node(key), text))
     }
 
+    /// Reads a secret that is a document of several lines, such as a key file; `check` says what is wrong with it.
+    pub(super) fn document<T, E: Display>(
+        &self,
+        key: &str,
+        check: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.string(key, DOCUMENT_FORMS)?;
+        let found = self.find(text).and_then(|text| check(&text).map_err(|error| error.to_string()));
+        found
+            .map_err(|problem| self.fault(key, &problem, DOCUMENT_FORMS, "check what the key refers to"))
+            .ok()
+    }
+
     /// Reads a list of secrets.
     pub(super) fn secrets(&self, key: &str) -> Vec<Secret> {
         let read = |(index, node): (usize, &Node)| {
@@ -284,8 +298,9 @@ impl<'a> Section<'a> {
         self.faults.about(node, &self.key(key), &Complaint { problem, allowed, hint });
     }
 
-    fn resolve(&self, key: &str, node: &Node, text: &str) -> Secret {
-        let found = if let Some(name) = text.strip_prefix("env:") {
+    /// Returns what a secret's text refers to.
+    fn find(&self, text: &str) -> Result<String, String> {
+        if let Some(name) = text.strip_prefix("env:") {
             (self.outside.variable)(name).ok_or_else(|| format!("the variable {name} is not set"))
         } else if let Some(path) = text.strip_prefix("file:") {
             let read = (self.outside.read)(Path::new(path));
@@ -293,8 +308,11 @@ impl<'a> Section<'a> {
                 .map_err(|error| format!("the file {path} cannot be read: {error}"))
         } else {
             Ok(text.to_owned())
-        };
-        let usable = found.and_then(|secret| match secret.is_empty() {
+        }
+    }
+
+    fn resolve(&self, key: &str, node: &Node, text: &str) -> Secret {
+        let usable = self.find(text).and_then(|secret| match secret.is_empty() {
             true => Err("is empty".into()),
             false if secret.contains(char::is_control) => Err("holds control characters".into()),
             false => Ok(secret),

@@ -28,7 +28,7 @@ fn faults(text: &str) -> Vec<Fault> {
 }
 
 fn xmpp(route: &Route) -> &transport::xmpp::Settings {
-    let Transport::Xmpp(settings) = &route.transport;
+    let Transport::Xmpp(settings) = &route.transport else { panic!("not XMPP") };
     settings
 }
 
@@ -102,6 +102,51 @@ fn a_route_must_name_its_own_account() {
     }
     assert_eq!(keys.len(), expected.len());
     assert!(faults.iter().all(|fault| fault.problem == "is missing" && fault.place == "test.toml:2"));
+}
+
+const FCM: &str = "[[route]]\nname = \"v1\"\ntransport = \"fcm\"\n[route.fcm]\nservice_account = ";
+
+fn fcm_route(account: &str) -> String {
+    format!("{FCM}{}\n", toml::Value::String(account.to_owned()))
+}
+
+#[test]
+fn a_route_over_fcm_has_the_account_and_the_documented_values() {
+    let account = transport::fcm::auth::account::fixture::text("https://t.example/token");
+    let loaded = load(&fcm_route(&account), &[("PUSHWEIR__ROUTE__V1__FCM__RETRY_MIN", "1s")]).unwrap();
+    let route = &loaded.config.routes[0];
+    let Transport::Fcm(settings) = &route.transport else { panic!("not FCM") };
+    assert_eq!((route.transport.name(), settings.window), ("fcm", 100));
+    assert_eq!(settings.account.project.as_deref(), Some("demo"));
+    assert_eq!(
+        (settings.project.clone(), settings.endpoint.to_string()),
+        (None, "https://fcm.googleapis.com/".into())
+    );
+    assert_eq!((settings.retry_min.as_secs(), settings.request_timeout.as_secs()), (1, 20));
+    assert!(loaded.effective.contains("[route.fcm]") && !loaded.effective.contains("[route.xmpp]"));
+    assert!(!loaded.effective.contains("PRIVATE KEY"), "{}", loaded.effective);
+}
+
+#[test]
+fn a_service_account_that_cannot_sign_is_a_fault_that_is_not_quoted() {
+    let broken = fcm_route("{\"client_email\":\"a\",\"private_key\":\"s3cret\"}");
+    let faults = load(&broken, &[]).unwrap_err().to_string();
+    assert!(faults.contains("route[0].fcm.service_account") && faults.contains("private_key"), "{faults}");
+    assert!(!faults.contains("s3cret"), "{faults}");
+    let missing = load(&FCM.replace("service_account = ", ""), &[]).unwrap_err();
+    assert_eq!((missing.as_slice().len(), missing.as_slice()[0].problem.as_str()), (1, "is missing"));
+    let absent = load(&fcm_route("file:/absent"), &[]).unwrap_err().to_string();
+    assert!(absent.contains("/absent cannot be read"), "{absent}");
+}
+
+#[test]
+fn a_route_has_only_the_table_of_its_own_transport() {
+    let both = format!("{ROUTE}[route.fcm]\nretry_min = \"1s\"\n");
+    let faults = faults(&both);
+    assert_eq!((faults.len(), faults[0].key.as_str()), (1, "route[0].fcm"));
+    assert_eq!(faults[0].problem, "is the table of another transport");
+    let environment = [("PUSHWEIR__ROUTE__IOS_1__FCM__RETRY_MIN", "1s")];
+    assert!(load(ROUTE, &environment).is_err());
 }
 
 #[test]

@@ -46,8 +46,21 @@ pub async fn connect(
     host: &str,
     ca: Option<PathBuf>,
 ) -> Result<TlsStream<TcpStream>, TlsError> {
+    connect_alpn(tcp, host, ca, &[]).await
+}
+
+/// As [`connect`], offering these protocols (RFC 7301); whether the peer took one is the caller's to see.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_alpn(
+    tcp: TcpStream,
+    host: &str,
+    ca: Option<PathBuf>,
+    protocols: &'static [&'static str],
+) -> Result<TlsStream<TcpStream>, TlsError> {
     let trusts_file = ca.is_some();
-    let connector = tokio::task::spawn_blocking(move || connector(ca.as_deref()))
+    let connector = tokio::task::spawn_blocking(move || connector(ca.as_deref(), protocols))
         .await
         .map_err(|error| TlsError::SetUp(error.to_string()))??;
     connector.connect(host, tcp).await.map_err(|error| {
@@ -57,9 +70,12 @@ pub async fn connect(
     })
 }
 
-fn connector(ca: Option<&Path>) -> Result<TlsConnector, TlsError> {
+fn connector(ca: Option<&Path>, protocols: &[&str]) -> Result<TlsConnector, TlsError> {
     let mut builder = native_tls::TlsConnector::builder();
     builder.min_protocol_version(Some(Protocol::Tlsv12));
+    if !protocols.is_empty() {
+        builder.request_alpns(protocols);
+    }
     if let Some(path) = ca {
         builder.disable_built_in_roots(true);
         for certificate in read_certificates(path)? {
@@ -120,14 +136,14 @@ mod tests {
 
     #[test]
     fn a_ca_file_must_exist_and_hold_a_certificate() {
-        let missing = connector(Some(Path::new("/nowhere/ca.pem"))).unwrap_err().to_string();
+        let missing = connector(Some(Path::new("/nowhere/ca.pem")), &[]).unwrap_err().to_string();
         assert!(missing.contains("/nowhere/ca.pem") && missing.contains("No such file"), "{missing}");
         let file = tempfile::NamedTempFile::new().unwrap();
-        let empty = connector(Some(file.path())).unwrap_err().to_string();
+        let empty = connector(Some(file.path()), &[]).unwrap_err().to_string();
         assert!(empty.contains("no certificate") && empty.contains("hint"), "{empty}");
         std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
             .unwrap();
-        assert!(matches!(connector(Some(file.path())), Err(TlsError::Ca { .. })));
+        assert!(matches!(connector(Some(file.path()), &[]), Err(TlsError::Ca { .. })));
     }
 
     #[test]

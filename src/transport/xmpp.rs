@@ -2,7 +2,7 @@
 //!
 //! Pushers connect by the [`Connector`], ingest renders by it. Bytes come in through `document` and `frame` (with `scan` for the usual shape),
 //! `handshake` opens the session, `verdict` and `fault` read answers, `dialog` decides what to tell and reply, `request` and `encode` write,
-//! `keepalive` watches the silence; all of these are pure. `stream` alone does the session's I/O.
+//! `super::keepalive` watches the silence; all of these are pure. `stream` alone does the session's I/O.
 
 pub mod dialog;
 pub mod document;
@@ -10,7 +10,6 @@ pub mod encode;
 mod fault;
 pub mod frame;
 pub mod handshake;
-pub mod keepalive;
 pub mod request;
 pub mod scan;
 pub mod stream;

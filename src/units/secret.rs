@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A credential; `Debug` and `Display` show only that there is one.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
 
 // === impl Secret ===

@@ -6,6 +6,7 @@ mod admin;
 mod command_line;
 mod delivery;
 mod faults;
+mod fcm;
 mod input;
 mod layers;
 mod load_generator;

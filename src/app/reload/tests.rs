@@ -53,3 +53,16 @@ fn the_configuration_that_is_shown_follows_and_says_what_keeps_its_old_value() {
     assert!(shown.starts_with("# needs a restart, the old value stays: collector\n"), "{shown}");
     assert!(shown.contains("max_attempts = 3"), "{shown}");
 }
+
+#[test]
+fn another_protocol_needs_a_restart_as_what_waits_is_written_for_the_old_one() {
+    let account = crate::transport::fcm::auth::account::fixture::text("https://t.example/token");
+    let after = format!(
+        "[[route]]\nname = \"a\"\ntransport = \"fcm\"\nconnections = 2\n[route.fcm]\nservice_account = {}\n",
+        toml::Value::String(account)
+    );
+    let plan = plan(ROUTE, &after);
+    assert_eq!(plan.steps, []);
+    assert!(plan.restart[0].contains("route a (transport"), "{:?}", plan.restart);
+    assert_eq!(plan.config.routes[0].transport.name(), "xmpp");
+}

@@ -4,7 +4,6 @@
 //! provider would refuse is refused here. Without `provider` fields nothing is allocated but the payload itself.
 
 mod addressee;
-mod data;
 mod provider;
 
 pub use addressee::addressee;
@@ -13,6 +12,7 @@ use super::text;
 use crate::outcome::Refusal;
 use crate::push::{Lane, Notification, PushRequest, Target};
 use crate::transport::RenderError;
+use crate::transport::data::{self, check_size, invalid};
 
 /// The most bytes of keys and values of `data` and `notification` together, to a device.
 pub const DEVICE_LIMIT: usize = 4096;
@@ -61,7 +61,7 @@ fn write(request: &PushRequest<'_>, out: &mut Vec<u8>, start: usize) -> Result<(
     }
     if let Some(raw) = request.data {
         out.extend_from_slice(b",\"data\":");
-        data::write(out, raw, size, limit)?;
+        data::write(out, raw, size, limit, check_key)?;
     }
     if let Some(raw) = request.provider {
         provider::merge(out, start, raw, limit)?;
@@ -145,14 +145,20 @@ fn open_member(out: &mut Vec<u8>, name: &str, size: &mut usize) {
     *size += name.len();
 }
 
-fn check_size(size: usize, limit: usize) -> Result<(), RenderError> {
-    if size <= limit {
-        return Ok(());
-    }
-    let message = format!(
-        "data and notification have at least {size} bytes of keys and values, over the limit of {limit}"
-    );
-    Err(RenderError { refusal: Refusal::RefusedTooLarge, field: "data", message })
+/// Refuses the keys that are the provider's.
+fn check_key(key: &str) -> Result<(), RenderError> {
+    let field = match key {
+        "from" => "data.from",
+        "message_type" => "data.message_type",
+        _ if key.starts_with("google") || key.starts_with("gcm") => "data",
+        _ => return Ok(()),
+    };
+    Err(invalid(
+        field,
+        format!(
+            "the key {key:?} is reserved by the provider (hint: from, message_type and what begins with google or gcm)"
+        ),
+    ))
 }
 
 fn check_message(size: usize) -> Result<(), RenderError> {
@@ -161,10 +167,6 @@ fn check_message(size: usize) -> Result<(), RenderError> {
     }
     let message = format!("the whole message has {size} bytes, over the limit of {MESSAGE_LIMIT}");
     Err(RenderError { refusal: Refusal::RefusedTooLarge, field: "push", message })
-}
-
-fn invalid(field: &'static str, message: impl Into<String>) -> RenderError {
-    RenderError { refusal: Refusal::RefusedInvalid, field, message: message.into() }
 }
 
 #[cfg(test)]

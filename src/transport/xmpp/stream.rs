@@ -24,8 +24,8 @@ use self::outbox::Desk;
 pub use self::outbox::LinkOutbox;
 use super::document::Document;
 use super::encode;
-use super::keepalive::{Check, Keepalive};
 use crate::transport::SessionEvent;
+use crate::transport::keepalive::{Check, Keepalive};
 
 /// How long the peer may take to close after our closing tag.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);

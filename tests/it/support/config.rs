@@ -49,6 +49,25 @@ impl Config {
             .route_text("xmpp.server_key", "demo-server-key")
     }
 
+    /// One route, `android`, over FCM's HTTP v1 to this peer, with short delays.
+    pub fn to_fcm(peer: &Peer) -> Self {
+        let mut config = Self::new();
+        config.routes.push(BTreeMap::new());
+        config
+            .route_text("name", "android")
+            .route_text("transport", "fcm")
+            .route("connections", 2)
+            .route_text("restart_min", "20ms")
+            .route_text("restart_max", "200ms")
+            .route_text("fcm.service_account", &format!("file:{}", peer.service_account()))
+            .route_text("fcm.endpoint", &format!("https://{}", peer.address))
+            .route_text("fcm.ca", &peer.ca())
+            .route_text("fcm.retry_min", "20ms")
+            .set("feedback.backoff_min", "\"50ms\"")
+            .set("feedback.max_attempts", 20)
+            .set("feedback.retry_share", 1)
+    }
+
     /// Sets a key to a TOML value.
     pub fn set(mut self, key: &str, value: impl ToString) -> Self {
         self.keys.insert(key.to_owned(), value.to_string());

@@ -13,6 +13,7 @@ use super::wait::eventually;
 
 /// The running double.
 pub struct Peer {
+    kind: &'static str,
     process: Process,
     directory: TempDir,
     flags: Vec<String>,
@@ -33,10 +34,15 @@ pub fn program() -> PathBuf {
     program
 }
 
-fn spawn(directory: &Path, listen: SocketAddr, flags: &[String]) -> (Process, SocketAddr, SocketAddr) {
+fn spawn(
+    kind: &'static str,
+    directory: &Path,
+    listen: SocketAddr,
+    flags: &[String],
+) -> (Process, SocketAddr, SocketAddr) {
     let mut command = Command::new(program());
-    command.args(["xmpp", "--listen", &listen.to_string(), "--control", "127.0.0.1:0", "--tls-dir"]);
-    let process = Process::spawn("pushweir-peers xmpp", command.arg(directory).args(flags));
+    command.args([kind, "--listen", &listen.to_string(), "--control", "127.0.0.1:0", "--tls-dir"]);
+    let process = Process::spawn("pushweir-peers", command.arg(directory).args(flags));
     let address = |pattern: &str| -> SocketAddr {
         let line = process.wait_for_line(pattern);
         let word = line.rsplit(' ').next().expect("a line has a last word");
@@ -49,19 +55,35 @@ fn spawn(directory: &Path, listen: SocketAddr, flags: &[String]) -> (Process, So
 // === impl Peer ===
 
 impl Peer {
-    /// Starts a double with these flags, on a free port.
+    /// Starts a double of FCM's XMPP server with these flags, on a free port.
     #[track_caller]
     pub fn start(flags: &[&str]) -> Self {
+        Self::start_kind("xmpp", flags)
+    }
+
+    /// Starts a double of FCM's HTTP v1 API with these flags, on a free port.
+    #[track_caller]
+    pub fn start_fcm(flags: &[&str]) -> Self {
+        Self::start_kind("fcm", flags)
+    }
+
+    #[track_caller]
+    fn start_kind(kind: &'static str, flags: &[&str]) -> Self {
         let directory = TempDir::new().expect("there is a temporary directory");
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (process, address, control) = spawn(directory.path(), any, &flags);
-        Self { process, directory, flags, control, address }
+        let (process, address, control) = spawn(kind, directory.path(), any, &flags);
+        Self { kind, process, directory, flags, control, address }
     }
 
     /// Returns the path of the certificate that its clients must trust.
     pub fn ca(&self) -> String {
         self.directory.path().join("ca.pem").display().to_string()
+    }
+
+    /// Returns the path of the service account, if it is a double of FCM's HTTP v1 API.
+    pub fn service_account(&self) -> String {
+        self.directory.path().join("service-account.json").display().to_string()
     }
 
     /// Returns the report as it is now.
@@ -109,7 +131,7 @@ impl Peer {
     /// Starts it again at the same address, with the same certificate; its report begins anew.
     #[track_caller]
     pub fn start_again(&mut self) {
-        let (process, _, control) = spawn(self.directory.path(), self.address, &self.flags);
+        let (process, _, control) = spawn(self.kind, self.directory.path(), self.address, &self.flags);
         self.process = process;
         self.control = control;
     }

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::fcm::answer::CODES;
 use crate::load::profile::Profile;
-use crate::units;
 use crate::xmpp::admin::CALLS;
 use crate::xmpp::knobs::Knobs;
 use crate::xmpp::script::TOKEN_TABLE;
+use crate::{fcm, units};
 
 /// Provider doubles and a load generator for testing pushweir.
 #[derive(Debug, Parser)]
@@ -32,6 +33,11 @@ pub enum Command {
     /// Prints `listening on ADDR` and `control on ADDR` once it is up, and its report as JSON on SIGTERM or SIGINT.
     /// Counts given to --drain-after, --close-after and --stall-after are pushes per connection.
     Xmpp(Box<XmppArgs>),
+    /// A double of FCM's HTTP v1 API: HTTP/2 over TLS, with the token service in front of it, strict about both.
+    ///
+    /// Writes service-account.json beside ca.pem; a client needs both. Prints `listening on ADDR` and `control on ADDR` once it is up, and its
+    /// report as JSON on SIGTERM or SIGINT. Counts given to --drain-after, --close-after and --stall-after are pushes per connection.
+    Fcm(Box<FcmArgs>),
     /// Pushes straight into the XMPP double as fast as its windows allow, without a gateway.
     ///
     /// What it reaches is the ceiling for a gateway on the same machine. Prints the outcome as JSON.
@@ -82,6 +88,33 @@ pub struct XmppArgs {
     /// The behaviour.
     #[command(flatten)]
     pub knobs: Knobs,
+}
+
+/// Flags of the FCM double.
+#[derive(Debug, Args)]
+#[command(after_help = format!("Control calls: {}\n\n{CODES}\n\n{TOKEN_TABLE}", fcm::admin::CALLS))]
+pub struct FcmArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5443")]
+    pub listen: SocketAddr,
+    /// Directory for the certificate authority (ca.pem) and the service account (service-account.json). Keys there are reused.
+    #[arg(long, value_name = "DIR", default_value = "target/peers")]
+    pub tls_dir: PathBuf,
+    /// Make the certificate for this name instead of localhost, 127.0.0.1 and ::1 (may be given several times).
+    #[arg(long, value_name = "NAME")]
+    pub cert_name: Vec<String>,
+    /// Write the report to this file at the end.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Where to answer control calls; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub control: Option<SocketAddr>,
+    /// Threads to serve connections with.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: u16,
+    /// The behaviour.
+    #[command(flatten)]
+    pub knobs: fcm::knobs::Knobs,
 }
 
 /// Flags of the pump.

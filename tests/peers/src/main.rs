@@ -1,11 +1,14 @@
 //! The `pushweir-peers` binary: parses the command line, runs one program, and ends with a documented exit code.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use pushweir_peers::cli::{Cli, Command, LoadArgs, PumpArgs, WatchArgs, XmppArgs};
+use pushweir_peers::cli::{Cli, Command, FcmArgs, LoadArgs, PumpArgs, WatchArgs, XmppArgs};
+use pushweir_peers::fcm;
 use pushweir_peers::load::body::Shape;
 use pushweir_peers::load::{self, Plan};
 use pushweir_peers::tls::LOCAL_NAMES;
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Xmpp(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_xmpp(*args))),
+        Command::Fcm(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_fcm(*args))),
         Command::Pump(args) => runtime(1).and_then(|runtime| runtime.block_on(run_pump(args))),
         Command::Load(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_load(*args))),
         Command::Watch(args) => match runtime(1).and_then(|runtime| runtime.block_on(run_watch(args))) {
@@ -65,31 +69,65 @@ fn runtime(threads: u16) -> anyhow::Result<Runtime> {
 }
 
 async fn run_xmpp(args: XmppArgs) -> anyhow::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let names =
-        if args.cert_name.is_empty() { LOCAL_NAMES.map(str::to_owned).to_vec() } else { args.cert_name };
+    let stop = signals()?;
     let config = Config {
         listen: args.listen,
         control: args.control,
         account: Account { sender_id: args.sender_id, server_key: args.server_key },
         tls_dir: args.tls_dir,
-        names,
+        names: names(args.cert_name),
         seed: args.seed,
         knobs: args.knobs,
     };
     let double = xmpp::serve(config).await?;
-    let mut lines = format!("listening on {}\n", double.address);
-    if let Some(control) = double.control {
+    announce(double.address, double.control)?;
+    stop.await;
+    finish(&double.report().json(), args.report.as_deref())
+}
+
+async fn run_fcm(args: FcmArgs) -> anyhow::Result<()> {
+    let stop = signals()?;
+    let config = fcm::Config {
+        listen: args.listen,
+        control: args.control,
+        tls_dir: args.tls_dir,
+        names: names(args.cert_name),
+        knobs: args.knobs,
+    };
+    let double = fcm::serve(config).await?;
+    announce(double.address, double.control)?;
+    stop.await;
+    finish(&double.report().json(), args.report.as_deref())
+}
+
+fn names(wanted: Vec<String>) -> Vec<String> {
+    if wanted.is_empty() { LOCAL_NAMES.map(str::to_owned).to_vec() } else { wanted }
+}
+
+/// Returns what waits for SIGTERM or SIGINT.
+fn signals() -> anyhow::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Says where a double listens.
+fn announce(address: SocketAddr, control: Option<SocketAddr>) -> anyhow::Result<()> {
+    let mut lines = format!("listening on {address}\n");
+    if let Some(control) = control {
         lines.push_str(&format!("control on {control}\n"));
     }
-    say(&lines)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    let report = double.report().json();
-    if let Some(path) = &args.report {
-        std::fs::write(path, &report).with_context(|| format!("write the report to {}", path.display()))?;
+    say(&lines)
+}
+
+/// Writes and prints a double's report.
+fn finish(report: &str, file: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(path) = file {
+        std::fs::write(path, report).with_context(|| format!("write the report to {}", path.display()))?;
     }
     say(&format!("{report}\n"))
 }
@@ -152,14 +190,8 @@ fn say(text: &str) -> anyhow::Result<()> {
 }
 
 async fn run_watch(args: WatchArgs) -> anyhow::Result<Vec<String>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = signals()?;
     let plan =
         watch::Plan { admin: args.admin, control: args.control, length: args.length, settle: args.settle };
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
     watch::run(&plan, stop).await
 }

@@ -96,7 +96,10 @@ fn named(name: &str) -> DistinguishedName {
 }
 
 /// Writes a file that must not change once it is there: readers see all of it or nothing, and the first writer wins.
-fn write_once(path: &Path, text: &str) -> io::Result<()> {
+///
+/// # Errors
+/// The file system's.
+pub fn write_once(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_extension(format!("{}.draft", std::process::id()));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     file.write_all(text.as_bytes())?;

@@ -5,8 +5,9 @@
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use super::{check_size, data, invalid};
+use super::check_key;
 use crate::transport::RenderError;
+use crate::transport::data::{self, check_size, invalid};
 
 /// What the gateway decides; each with its path for the error.
 const RESERVED: [(&str, &str); 6] = [
@@ -75,7 +76,7 @@ fn write(out: &mut Vec<u8>, members: &Map<String, Value>, limit: usize) -> Resul
         out.push(b':');
         let raw = to_raw_value(value).expect("a JSON value is always JSON");
         if name == "data" {
-            size = data::write(out, &raw, size, limit)?;
+            size = data::write(out, &raw, size, limit, check_key)?;
         } else {
             out.extend_from_slice(raw.get().as_bytes());
         }

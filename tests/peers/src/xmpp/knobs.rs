@@ -166,9 +166,17 @@ impl NackRates {
     /// # Errors
     /// When a rate is no share, their sum is above 1, or a code has other characters than `A-Z` and `_`.
     pub fn parse(text: &str) -> Result<Self, KnobError> {
+        Self::parse_or(text, "SERVICE_UNAVAILABLE")
+    }
+
+    /// As [`NackRates::parse`], with another code where none is named.
+    ///
+    /// # Errors
+    /// As [`NackRates::parse`].
+    pub fn parse_or(text: &str, default: &str) -> Result<Self, KnobError> {
         let mut rates = Vec::new();
         for part in text.split(',') {
-            let (rate, code) = part.split_once(':').unwrap_or((part, "SERVICE_UNAVAILABLE"));
+            let (rate, code) = part.split_once(':').unwrap_or((part, default));
             let rate = units::share(rate).map_err(|error| KnobError(error.to_string()))?;
             if code.is_empty() || !code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') {
                 return Err(KnobError(format!(
@@ -217,20 +225,31 @@ impl Knobs {
     /// # Errors
     /// [`KnobError`] when a name or value is not known.
     pub fn set<'a>(&mut self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), KnobError> {
-        let command = Self::augment_args_for_update(Command::new("set").no_binary_name(true))
-            .disable_help_flag(true)
-            .mut_args(|arg| arg.default_value(Resettable::Reset));
-        let words = pairs.map(|(name, value)| format!("--{}={value}", name.replace('_', "-")));
-        let fault = |error: clap::Error| {
-            let text = error.render().to_string();
-            KnobError(text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned())
-        };
-        let matches = command.try_get_matches_from(words).map_err(fault)?;
-        let mut changed = self.clone();
-        changed.update_from_arg_matches(&matches).map_err(fault)?;
-        *self = changed;
-        Ok(())
+        update(self, pairs)
     }
+}
+
+/// Changes the named knobs of any double and leaves the others; nothing changes on an error.
+///
+/// # Errors
+/// [`KnobError`] when a name or value is not known.
+pub fn update<'a, K: Args + Clone>(
+    knobs: &mut K,
+    pairs: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<(), KnobError> {
+    let command = K::augment_args_for_update(Command::new("set").no_binary_name(true))
+        .disable_help_flag(true)
+        .mut_args(|arg| arg.default_value(Resettable::Reset));
+    let words = pairs.map(|(name, value)| format!("--{}={value}", name.replace('_', "-")));
+    let fault = |error: clap::Error| {
+        let text = error.render().to_string();
+        KnobError(text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned())
+    };
+    let matches = command.try_get_matches_from(words).map_err(fault)?;
+    let mut changed = knobs.clone();
+    changed.update_from_arg_matches(&matches).map_err(fault)?;
+    *knobs = changed;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -92,6 +92,10 @@ pub enum Breach {
     Chatter,
     /// A message or other stanza before login.
     BeforeLogin,
+    /// A request without a credential, or with one that was never given out.
+    BadCredential,
+    /// A request that no call of the API matches.
+    BadRequest,
 }
 
 impl Breach {
@@ -108,6 +112,8 @@ impl Breach {
             Self::BadXml => "bad_xml",
             Self::Chatter => "presence_or_roster",
             Self::BeforeLogin => "before_login",
+            Self::BadCredential => "bad_credential",
+            Self::BadRequest => "bad_request",
         }
     }
 }

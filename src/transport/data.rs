@@ -1,6 +1,6 @@
 //! The `data` object: strings to strings, checked and measured while it is copied.
 //!
-//! Called by the renderer, and again for what `provider` fields made of it.
+//! FCM's renderers call it, and again for what `provider` fields made of it; each brings its own list of reserved keys.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,9 +9,11 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{check_size, invalid};
-use crate::transport::RenderError;
-use crate::transport::xmpp::text;
+use super::{RenderError, json};
+use crate::outcome::Refusal;
+
+/// Refuses a key that the provider reserves.
+pub type CheckKey = fn(&str) -> Result<(), RenderError>;
 
 /// How many keys are remembered without an allocation.
 const INLINE_KEYS: usize = 16;
@@ -19,10 +21,16 @@ const INLINE_KEYS: usize = 16;
 /// Appends `raw` as an object of strings; returns `size` plus the bytes of its keys and values.
 ///
 /// # Errors
-/// It is no object, a key is reserved or repeated, or the size exceeds `limit`.
-pub fn write(out: &mut Vec<u8>, raw: &RawValue, size: usize, limit: usize) -> Result<usize, RenderError> {
+/// It is no object, `check_key` refuses a key, one is repeated, or the size exceeds `limit`.
+pub fn write(
+    out: &mut Vec<u8>,
+    raw: &RawValue,
+    size: usize,
+    limit: usize,
+    check_key: CheckKey,
+) -> Result<usize, RenderError> {
     let mut fault = None;
-    let copy = Copy { out, fault: &mut fault, size, limit, keys: Keys::default() };
+    let copy = Copy { out, fault: &mut fault, size, limit, check_key, keys: Keys::default() };
     let written = serde_json::Deserializer::from_str(raw.get()).deserialize_map(copy);
     match (written, fault) {
         (_, Some(fault)) => Err(fault),
@@ -65,6 +73,7 @@ struct Copy<'o> {
     fault: &'o mut Option<RenderError>,
     size: usize,
     limit: usize,
+    check_key: CheckKey,
     keys: Keys,
 }
 
@@ -83,10 +92,10 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Copy<'_> {
     fn write_key(&mut self, key: &str, first: bool) -> Result<(), RenderError> {
-        check_key(key)?;
+        (self.check_key)(key)?;
         self.out.push(if first { b'{' } else { b',' });
         let start = self.out.len();
-        text::json_string(self.out, key);
+        json::json_string(self.out, key);
         if !self.keys.insert(self.out, (start, self.out.len())) {
             return Err(invalid("data", format!("has the key {key:?} twice")));
         }
@@ -100,7 +109,7 @@ impl Copy<'_> {
             check_surrogates(raw)?;
             self.out.extend_from_slice(raw.as_bytes());
         } else {
-            text::json_string(self.out, raw);
+            json::json_string(self.out, raw);
         }
         self.size += measure(raw);
         // Checked at each member, so that a huge object costs no more than a large one.
@@ -162,17 +171,21 @@ fn check_surrogates(raw: &str) -> Result<(), RenderError> {
     Ok(())
 }
 
-fn check_key(key: &str) -> Result<(), RenderError> {
-    let field = match key {
-        "from" => "data.from",
-        "message_type" => "data.message_type",
-        _ if key.starts_with("google") || key.starts_with("gcm") => "data",
-        _ => return Ok(()),
-    };
-    Err(invalid(
-        field,
-        format!(
-            "the key {key:?} is reserved by the provider (hint: from, message_type and what begins with google or gcm)"
-        ),
-    ))
+/// Checks the bytes of keys and values so far.
+///
+/// # Errors
+/// They exceed `limit`.
+pub fn check_size(size: usize, limit: usize) -> Result<(), RenderError> {
+    if size <= limit {
+        return Ok(());
+    }
+    let message = format!(
+        "data and notification have at least {size} bytes of keys and values, over the limit of {limit}"
+    );
+    Err(RenderError { refusal: Refusal::RefusedTooLarge, field: "data", message })
+}
+
+/// Returns the error for a field with a value that is not allowed.
+pub fn invalid(field: &'static str, message: impl Into<String>) -> RenderError {
+    RenderError { refusal: Refusal::RefusedInvalid, field, message: message.into() }
 }

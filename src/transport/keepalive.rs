@@ -1,6 +1,6 @@
 //! Decides when silence asks for a ping, and when it means that the connection is dead.
 //!
-//! The stream asks it when its timer fires. Any byte from the peer counts as life.
+//! The transports' sessions ask it when their timers fire. Any byte from the peer counts as life.
 
 use std::time::Duration;
 
@@ -32,6 +32,11 @@ impl Keepalive {
     /// Returns the state of a connection that was just opened.
     pub const fn new(ping_after: Duration, ping_timeout: Duration, now: Instant) -> Self {
         Self { ping_after, ping_timeout, heard: now, pinged: None }
+    }
+
+    /// Returns the silence after which a ping is due.
+    pub const fn ping_after(&self) -> Duration {
+        self.ping_after
     }
 
     /// Returns how long the peer may take to answer a ping.

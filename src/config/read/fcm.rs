@@ -1,0 +1,60 @@
+//! `[route.fcm]`. Pure.
+
+use std::path::PathBuf;
+
+use http::Uri;
+
+use super::{HOUR, MILLISECOND, MINUTE, SECOND, Section, TENTH, Transport};
+use crate::transport::fcm::auth::Account;
+use crate::transport::fcm::{Connector, Settings};
+
+/// Far above the 100 streams that the provider allows (`reference/fcm.md` 2.5); a connection never has more than it allows.
+const MOST_STREAMS: u64 = 1000;
+
+/// Reads the table; settings that no session can ever open with are a fault.
+pub(super) fn read(route: &Section<'_>) -> Transport {
+    let section = route.table("fcm");
+    let settings = settings(route, &section);
+    if section.is_sound(&["service_account", "project_id", "endpoint"])
+        && let Err(error) = Connector::new(settings.clone())
+    {
+        section.fault("project_id", &error.to_string(), "a project's id", "correct the value");
+    }
+    Transport::Fcm(Box::new(settings))
+}
+
+fn settings(route: &Section<'_>, section: &Section<'_>) -> Settings {
+    let optional = |text: String| (!text.is_empty()).then_some(text);
+    let account = section.document("service_account", Account::parse);
+    let project = section.text("project_id", "a project's id, or \"\" for the account's", |_| true);
+    let endpoint = section.text("endpoint", "an https address without a path", is_origin);
+    let ca = section.text("ca", "a path, or \"\" for the system's certificates", |_| true);
+    let proxy = section.text("proxy", "host:port, or \"\" for none", |text| {
+        text.is_empty()
+            || text
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    });
+    Settings {
+        window: route.whole("window", 1..=MOST_STREAMS),
+        connect_timeout: section.duration("connect_timeout", TENTH..=5 * MINUTE),
+        request_timeout: section.duration("request_timeout", TENTH..=10 * MINUTE),
+        retry_min: section.duration("retry_min", MILLISECOND..=HOUR),
+        ping_after: section.duration("ping_after", SECOND..=HOUR),
+        ping_timeout: section.duration("ping_timeout", SECOND..=HOUR),
+        account: account.unwrap_or_default(),
+        project: optional(project),
+        endpoint: endpoint.parse().unwrap_or_default(),
+        ca: optional(ca).map(PathBuf::from),
+        proxy: optional(proxy),
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    text.parse::<Uri>().is_ok_and(|uri| {
+        uri.scheme_str() == Some("https")
+            && uri.host().is_some_and(|host| !host.is_empty())
+            && uri.path() == "/"
+            && uri.query().is_none()
+    })
+}

@@ -1,0 +1,124 @@
+//! FCM on an HTTP/2 session: messages as requests, the shared access token, answers as verdicts.
+//!
+//! The connector makes one per connection. Invariant: nothing is sent while the token that the session has was refused.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Request, Uri};
+
+use super::auth::{GrantError, Refused, Token, Tokens};
+use super::request;
+use super::verdict::{self, Meaning};
+use crate::outcome::Verdict;
+use crate::push::Push;
+use crate::transport::http2::{Judgement, Letter, Protocol, Reply, Stamp};
+
+/// What the session adds to HTTP/2.
+pub struct Fcm {
+    send: Uri,
+    tokens: Arc<Tokens>,
+    token: RefCell<Token>,
+    renewal: RefCell<Option<BoxFuture<'static, Result<Token, GrantError>>>>,
+    retry_min: Duration,
+    has_complained: Cell<bool>,
+}
+
+// === impl Fcm ===
+
+impl Fcm {
+    /// Returns FCM for one session, which has a token already.
+    pub fn new(send: Uri, tokens: Arc<Tokens>, token: Token, retry_min: Duration) -> Self {
+        let (token, renewal) = (RefCell::new(token), RefCell::default());
+        Self { send, tokens, token, renewal, retry_min, has_complained: Cell::new(false) }
+    }
+
+    /// Says once per connection what only an operator can repair.
+    fn complain(&self, what: &str, code: &str, detail: &str) {
+        if !self.has_complained.replace(true) {
+            log::error!("{what} code={code} detail={detail:?}");
+        }
+    }
+}
+
+impl Protocol for Fcm {
+    fn write(&self, push: &Push, time_left: Duration) -> Letter {
+        let mut head =
+            Request::post(self.send.clone()).body(()).expect("an address that was parsed makes a request");
+        head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Letter { key: push.key, head, body: request::body(&push.payload, time_left, SystemTime::now()) }
+    }
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
+        let generation = self.token.borrow().generation;
+        let mut renewal = self.renewal.borrow_mut();
+        if renewal.is_none() {
+            if self.tokens.is_current(generation) {
+                return Poll::Ready(Ok(()));
+            }
+            *renewal = Some(Arc::clone(&self.tokens).get().boxed());
+        }
+        let Some(waiting) = renewal.as_mut() else { return Poll::Ready(Ok(())) };
+        let result = std::task::ready!(waiting.poll_unpin(cx));
+        *renewal = None;
+        Poll::Ready(match result {
+            Ok(token) => {
+                *self.token.borrow_mut() = token;
+                Ok(())
+            }
+            Err(error) => Err(format!("no access token: {error}")),
+        })
+    }
+
+    fn authorize(&self, head: &mut Request<()>) -> Stamp {
+        let token = self.token.borrow();
+        head.headers_mut().insert(AUTHORIZATION, token.header.clone());
+        Stamp(token.generation)
+    }
+
+    fn judge(&self, stamp: Stamp, reply: &Reply, now: SystemTime) -> Judgement {
+        match verdict::read(reply.status, &reply.headers, &reply.body, self.retry_min, now) {
+            Meaning::Push(judgement) => {
+                if reply.status.is_success() {
+                    self.has_complained.set(false);
+                }
+                judgement
+            }
+            Meaning::Setup(answer) => {
+                self.complain(
+                    "the provider refuses the project's set-up (hint: is the API enabled, and are project_id and the account's role right?)",
+                    &answer.code,
+                    &answer.detail,
+                );
+                Judgement::of(Verdict::Retry { answer, after: Some(verdict::LONG_DELAY.max(self.retry_min)) })
+            }
+            Meaning::ThirdParty(answer) => {
+                self.complain(
+                    "the provider cannot log in to Apple or to a browser's service (hint: check the project's APNs key or web push certificate)",
+                    &answer.code,
+                    &answer.detail,
+                );
+                Judgement::of(Verdict::Rejected(answer))
+            }
+            Meaning::Token(answer) => match self.tokens.refused(stamp.0) {
+                Refused::Replaced => Judgement::of(Verdict::Elsewhere),
+                Refused::Hopeless => {
+                    self.complain("the provider refuses fresh access tokens", &answer.code, &answer.detail);
+                    Judgement::of(Verdict::Retry {
+                        answer,
+                        after: Some(verdict::LONG_DELAY.max(self.retry_min)),
+                    })
+                }
+            },
+        }
+    }
+
+    fn judge_reset(&self, reason: &str) -> Judgement {
+        Judgement::of(verdict::reset(reason, self.retry_min))
+    }
+}

@@ -1,0 +1,208 @@
+//! Serves one connection: accepts streams within the limit, answers each in a task of its own, follows commands and knobs.
+//!
+//! The listener runs one per socket. Invariant: a stream's place is free before its answer can be read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::{Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::Request;
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::server::TlsStream;
+
+use super::call::{Call, is_push};
+use super::frames::{Frames, Wire};
+use super::hub::{Command, Hub, Line};
+use super::knobs::{DrainMode, Knobs};
+use crate::xmpp::ledger::{Breach, MessageKey, Tally};
+
+/// How long a client may take to begin.
+const BEGIN: Duration = Duration::from_secs(10);
+
+/// Farther away than anything a double lives to see.
+const NEVER: Duration = Duration::from_secs(365 * 86_400);
+
+type Server = Connection<Frames<TlsStream<TcpStream>>, Bytes>;
+
+/// Streams that are open, by number.
+type Open = Arc<Mutex<BTreeMap<u32, Option<AbortHandle>>>>;
+
+/// One connection at work.
+struct Serving {
+    hub: Arc<Hub>,
+    connection: u64,
+    knobs: Arc<Knobs>,
+    wire: Wire,
+    open: Open,
+    calls: JoinSet<()>,
+    /// Pushes so far.
+    carried: u64,
+    /// The last stream that is processed, once the end was announced by a cut.
+    last: Option<u32>,
+    close_at: Option<Instant>,
+    is_stalled: bool,
+    with_reset: bool,
+}
+
+/// Serves a secured connection until it ends; `socket` is the same socket again, for ending it rudely.
+pub async fn run(stream: TlsStream<TcpStream>, socket: TcpStream, hub: Arc<Hub>, mut line: Line) {
+    let knobs = line.knobs.borrow_and_update().clone();
+    let wire = Wire::new(knobs.max_streams);
+    let frames = Frames::new(stream, wire.clone());
+    let Ok(Ok(mut server)) = timeout(BEGIN, h2::server::handshake(frames)).await else { return };
+    let mut serving = Serving {
+        connection: line.connection,
+        hub,
+        knobs,
+        wire,
+        open: Open::default(),
+        calls: JoinSet::new(),
+        carried: 0,
+        last: None,
+        close_at: None,
+        is_stalled: false,
+        with_reset: false,
+    };
+    serving.serve(&mut server, &mut line).await;
+    serving.calls.abort_all();
+    if serving.with_reset
+        && let Err(error) = socket.set_zero_linger()
+    {
+        log::debug!("no reset possible error={error}");
+    }
+}
+
+impl Serving {
+    async fn serve(&mut self, server: &mut Server, line: &mut Line) {
+        loop {
+            let close_at = self.close_at.unwrap_or_else(|| Instant::now() + NEVER);
+            tokio::select! {
+                biased;
+                () = sleep_until(close_at) => return,
+                command = line.commands.recv() => match command {
+                    Some(command) if self.follow(command, server) => {}
+                    _ => return,
+                },
+                changed = line.knobs.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let knobs = line.knobs.borrow_and_update().clone();
+                    if knobs.max_streams != self.knobs.max_streams {
+                        self.wire.limit(knobs.max_streams);
+                    }
+                    self.knobs = knobs;
+                }
+                asked = server.accept(), if !self.is_stalled => match asked {
+                    Some(Ok((request, respond))) => {
+                        if self.take(request, respond, server) {
+                            return;
+                        }
+                    }
+                    _ => return,
+                },
+            }
+            while self.calls.try_join_next().is_some() {}
+        }
+    }
+
+    /// Follows a command; returns whether the connection goes on.
+    fn follow(&mut self, command: Command, server: &mut Server) -> bool {
+        match command {
+            Command::Drain => self.drain(server),
+            Command::Stall => self.is_stalled = true,
+            Command::Unstall => self.is_stalled = false,
+            Command::Close { with_reset } => {
+                self.with_reset = with_reset;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes a stream in; returns whether the connection ends now.
+    fn take(
+        &mut self,
+        request: Request<RecvStream>,
+        mut respond: SendResponse<Bytes>,
+        server: &mut Server,
+    ) -> bool {
+        let id = respond.stream_id().as_u32();
+        if self.last.is_some_and(|last| id > last) {
+            // Sent before the client had read that this one will not be processed.
+            return false;
+        }
+        let open = self.open.lock().len() + 1;
+        let allowed = self.wire.allowed();
+        if open > allowed as usize {
+            let text = format!("stream {id} is open stream number {open} of {allowed}");
+            self.hub.breach(self.connection, Breach::OverWindow, text);
+            self.hub.streams_refused.fetch_add(1, Ordering::Relaxed);
+            respond.send_reset(Reason::REFUSED_STREAM);
+            return false;
+        }
+        let counts = is_push(&request);
+        self.open.lock().insert(id, None);
+        if counts {
+            self.carried += 1;
+            self.hub.add(self.connection, Tally { highest_unacked: open as u64, ..Tally::default() });
+        }
+        let streams = Arc::clone(&self.open);
+        let done = Box::new(move || {
+            streams.lock().remove(&id);
+        });
+        let call = Call { hub: Arc::clone(&self.hub), connection: self.connection, respond, done };
+        let handle = self.calls.spawn(call.run(request));
+        if let Some(slot) = self.open.lock().get_mut(&id) {
+            *slot = Some(handle);
+        }
+        counts && self.fire_triggers(server)
+    }
+
+    /// Does what a knob asks for after a number of pushes; returns whether the connection ends now.
+    fn fire_triggers(&mut self, server: &mut Server) -> bool {
+        let is_reached = |count: u64| count > 0 && self.carried == count;
+        let (drain, stall) = (is_reached(self.knobs.drain_after), is_reached(self.knobs.stall_after));
+        let close = is_reached(self.knobs.close_after);
+        if drain {
+            self.drain(server);
+        }
+        self.is_stalled |= stall;
+        close
+    }
+
+    fn drain(&mut self, server: &mut Server) {
+        if self.close_at.is_some() {
+            return;
+        }
+        self.close_at = Some(Instant::now() + self.knobs.drain_close);
+        match self.knobs.drain_mode {
+            DrainMode::Graceful => server.graceful_shutdown(),
+            DrainMode::Error => server.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
+            DrainMode::Cut => self.cut(),
+        }
+    }
+
+    /// Processes the older half of what is open and nothing else.
+    fn cut(&mut self) {
+        let mut open = self.open.lock();
+        let last = open.keys().nth(open.len() / 2).copied().unwrap_or(u32::MAX >> 1);
+        self.last = Some(last);
+        self.wire.go_away(last, "{\"reason\":\"Shutdown\"}");
+        // Behind the announcement, so that the client knows why when these are reset.
+        for (id, handle) in open.split_off(&(last + 1)) {
+            log::debug!("not processed connection={} stream={id}", self.connection);
+            if let Some(handle) = handle {
+                handle.abort();
+            }
+            self.hub.nack(self.connection, MessageKey::of(&format!("cut {id}")), "GOAWAY");
+        }
+    }
+}
