@@ -16,7 +16,7 @@ pub trait Backend: Send + Sync {
     fn record(&self) -> &Record;
 
     /// Returns the configuration that is in effect, secrets masked.
-    fn configuration(&self) -> &str;
+    fn configuration(&self) -> String;
 
     /// Carries a command out and returns the new state of the thing.
     ///

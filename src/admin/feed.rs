@@ -117,8 +117,8 @@ mod tests {
             &self.1
         }
 
-        fn configuration(&self) -> &str {
-            ""
+        fn configuration(&self) -> String {
+            String::new()
         }
 
         fn command(&self, _: Command) -> BoxFuture<'static, Result<serde_json::Value, CommandError>> {

@@ -87,6 +87,8 @@ fn fill(snapshot: &Snapshot) -> f64 {
     let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64 * 100.0;
     share(collector.buffered, collector.capacity)
         .max(share(collector.buffered_bytes, collector.capacity_bytes))
+        // Arrivals may stand in front of a full buffer, and are counted with it.
+        .min(100.0)
 }
 
 /// What is wrong with the routes; empty if nothing is.

@@ -151,6 +151,8 @@ impl Plan {
         plan.step(plan.config.ingest != old.ingest, Step::Server("ingest"));
         plan.step(plan.config.admin != old.admin, Step::Server("admin"));
         plan.routes(&old.routes, routes);
+        let kept = plan.restart.iter().map(|key| format!("# needs a restart, the old value stays: {key}\n"));
+        plan.config.effective = kept.chain([new.effective]).collect();
         plan
     }
 

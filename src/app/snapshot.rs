@@ -31,8 +31,8 @@ impl Backend for Operator {
         &self.0.record
     }
 
-    fn configuration(&self) -> &str {
-        &self.0.parts.config.effective
+    fn configuration(&self) -> String {
+        self.0.parts.live.lock().effective.clone()
     }
 
     fn command(&self, command: Command) -> BoxFuture<'static, Result<Value, CommandError>> {

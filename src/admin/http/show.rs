@@ -34,9 +34,7 @@ pub(super) fn show(admin: &Admin, request: &HttpRequest, actor: Actor<'_>, call:
         Call::State => headed(StatusCode::OK).json(View::of(backend)),
         Call::History => headed(StatusCode::OK).json(backend.record().history()),
         Call::Audit => headed(StatusCode::OK).json(json!({ "entries": backend.record().audit() })),
-        Call::Configuration => {
-            headed(StatusCode::OK).content_type(TEXT).body(backend.configuration().to_owned())
-        }
+        Call::Configuration => headed(StatusCode::OK).content_type(TEXT).body(backend.configuration()),
         Call::Metrics => match metrics::write(backend.snapshot(), Process::read()) {
             Ok(text) => headed(StatusCode::OK).content_type(metrics::CONTENT_TYPE).body(text),
             Err(_) => {
@@ -61,7 +59,7 @@ fn page(admin: &Admin, request: &HttpRequest, actor: Actor<'_>) -> String {
         actor,
         fields: &Fields::read(request.query_string().as_bytes()),
         audit: &backend.record().audit(),
-        configuration: backend.configuration(),
+        configuration: &backend.configuration(),
     };
     page.render()
 }

@@ -34,8 +34,8 @@ impl Backend for FakeBackend {
         &self.record
     }
 
-    fn configuration(&self) -> &str {
-        "server_key = \"***\""
+    fn configuration(&self) -> String {
+        "server_key = \"***\"".to_owned()
     }
 
     fn command(&self, command: Command) -> BoxFuture<'static, Result<Value, CommandError>> {

@@ -73,6 +73,12 @@ fn the_books_are_shown_as_sums_that_hold_or_do_not() {
     let good = page(snapshot.clone(), "", Role::Operator);
     assert_eq!(good.matches("✓ balances").count(), 2);
     assert!(good.contains("<b data-term=\"accepted\">1,234</b>"));
+    // Every word of the books that is a place or an end is a term, so that the script's sum holds, too.
+    let json = serde_json::to_value(snapshot.ledger).unwrap();
+    for word in json.as_object().unwrap().keys() {
+        let is_term = good.contains(&format!("data-term=\"{word}\""));
+        assert_eq!(is_term, !["duplicates", "unaccounted"].contains(&word.as_str()), "{word}");
+    }
     snapshot.ledger.delivered += 1;
     assert_eq!(page(snapshot, "", Role::Operator).matches("✗ does not balance").count(), 1);
 }

@@ -47,6 +47,14 @@ fn credentials_are_rotated_connections_scaled_and_other_routes_need_a_restart() 
 }
 
 #[test]
+fn the_configuration_that_is_shown_follows_and_says_what_keeps_its_old_value() {
+    let plan = plan("", "[collector]\nbuffer = 7\n[feedback]\nmax_attempts = 3\n");
+    let shown = &plan.config.effective;
+    assert!(shown.starts_with("# needs a restart, the old value stays: collector\n"), "{shown}");
+    assert!(shown.contains("max_attempts = 3"), "{shown}");
+}
+
+#[test]
 fn another_protocol_needs_a_restart_as_what_waits_is_written_for_the_old_one() {
     let account = crate::transport::fcm::auth::account::fixture::text("https://t.example/token");
     let after = format!(

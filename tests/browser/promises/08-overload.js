@@ -47,8 +47,8 @@ test('an overload is told in words, figures and graphs', async () => {
     assert.ok((await page.locator('[data-graph=rates] path.accepted').last().getAttribute('d')).length > 200);
     const label = await page.locator('[data-graph=buffered] svg[role=img]').getAttribute('aria-label');
     const peak = Number(/Peak: ([\d,]+) /.exec(label)[1].replaceAll(',', ''));
-    // A sample is taken once a second, between two dispatches.
-    assert.ok(peak > 2_400 && peak <= 3_000, label);
+    // A sample is taken once a second, between two dispatches; arrivals may stand in front of a full buffer.
+    assert.ok(peak > 2_400, label);
   });
   await healthy();
 });
