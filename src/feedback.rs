@@ -141,6 +141,7 @@ impl Feedback {
 
     /// Follows new settings from the next batch on.
     pub fn follow(&self, settings: Settings) {
+        self.budgets.iter().for_each(|budget| budget.lock().follow(settings.retry_share));
         *self.settings.write() = settings;
     }
 

@@ -128,6 +128,9 @@ impl Plan {
         plan.step(old.results != new.results, Step::Results);
         plan.step(old.webhook != new.webhook, Step::Webhook);
         plan.keep(old.ingest.listen != new.ingest.listen, "ingest.listen");
+        let ids =
+            |settings: &crate::ingest::Settings| (settings.idempotency_window, settings.idempotency_ids);
+        plan.keep(ids(&old.ingest) != ids(&new.ingest), "ingest.idempotency_window, ingest.idempotency_ids");
         plan.keep(old.admin.listen != new.admin.listen, "admin.listen");
         plan.keep(old.runtime.delivery_threads != new.runtime.delivery_threads, "runtime.delivery_threads");
         plan.keep(old.collector != new.collector, "collector");
@@ -138,7 +141,12 @@ impl Plan {
         plan.config.webhook = new.webhook;
         plan.config.runtime.drain_deadline = new.runtime.drain_deadline;
         plan.config.runtime.fault_injection = new.runtime.fault_injection;
-        plan.config.ingest = crate::ingest::Settings { listen: old.ingest.listen, ..new.ingest };
+        plan.config.ingest = crate::ingest::Settings {
+            listen: old.ingest.listen,
+            idempotency_window: old.ingest.idempotency_window,
+            idempotency_ids: old.ingest.idempotency_ids,
+            ..new.ingest
+        };
         plan.config.admin = crate::admin::Settings { listen: old.admin.listen, ..new.admin };
         plan.step(plan.config.ingest != old.ingest, Step::Server("ingest"));
         plan.step(plan.config.admin != old.admin, Step::Server("admin"));

@@ -3,19 +3,21 @@
 //! HTTP threads put batches into a bounded channel and ring one bell; returns go straight into the queue. A push that [`Door::admit`]
 //! reports as held is in the channel or in the queue, and in the ledger as buffered.
 
+mod returns;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Mutex, MutexGuard};
-use pushweir_actors::{Doorbell, SubscriptionId, Undelivered};
+use pushweir_actors::Doorbell;
 
 use super::drain::{Drains, wait};
 use super::occupancy::{Classes, Limits, Load, Occupancy, Room, Sifted};
 use super::queue::{Gone, Queue};
 use super::{Keep, Settings};
-use crate::flow::{Door, Ended, Port, Returns, RouteCell, Sighting, Wanted};
+use crate::flow::{Door, Ended, Port, RouteCell, Sighting, Wanted};
 use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
 use crate::push::{Lane, Push, RouteId};
@@ -353,43 +355,6 @@ impl Door for Intake {
         // Half of what stands in the buffer gone is room enough for everybody who comes back then.
         let seconds = self.ledger.read(route).buffered as f64 / 2.0 / rate;
         Duration::from_secs_f64(seconds.clamp(1.0, RETRY_AFTER_LONGEST.as_secs_f64()).ceil())
-    }
-}
-
-impl Returns for Intake {
-    fn put_back(&self, route: RouteId, pushes: Vec<Push>) {
-        if pushes.is_empty() {
-            return;
-        }
-        let count = pushes.len() as u64;
-        self.ledger.enter(route, |books| books.transfer(count, Place::InFlight, Place::Buffered));
-        let mut coalesced = Vec::new();
-        self.with_queue(|queue| queue.put_back(route, pushes, &mut coalesced));
-        self.end_buffered(&coalesced, Outcome::Coalesced);
-        self.ring();
-    }
-
-    fn retry_at(&self, route: RouteId, pushes: Vec<(Moment, Push)>) {
-        if pushes.is_empty() {
-            return;
-        }
-        let count = pushes.len() as u64;
-        self.ledger.enter(route, |books| books.transfer(count, Place::InFlight, Place::WaitingRetry));
-        self.with_queue(|queue| {
-            for (due, mut push) in pushes {
-                push.detach();
-                queue.delay(route, due, push);
-            }
-        });
-        self.ring();
-    }
-}
-
-impl Undelivered<Push> for Intake {
-    fn give_back(&self, _id: SubscriptionId, pushes: Vec<Push>) {
-        if let Some(first) = pushes.first() {
-            self.put_back(first.route, pushes);
-        }
     }
 }
 

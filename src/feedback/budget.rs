@@ -40,6 +40,11 @@ impl Budget {
         }
     }
 
+    /// Follows a new share from now on.
+    pub const fn follow(&mut self, share: f64) {
+        self.share = share;
+    }
+
     /// Enters `count` attempts that were answered.
     pub fn sent(&mut self, now: Moment, count: u64) {
         self.advance(now);

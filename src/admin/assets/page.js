@@ -255,8 +255,8 @@ function summary(capacity) {
   const buffered = `Peak: ${number(held.buffered)} at ${clock(held.at)} UTC; capacity ${number(capacity)}.`;
   show('rates', rates);
   show('buffered', buffered);
-  graphs.rates.update(memory.samples, memory.marks, `Pushes per second over the last 15 minutes. ${rates}`);
-  graphs.buffered.update(memory.samples, memory.marks, `Pushes buffered over the last 15 minutes. ${buffered}`, capacity);
+  graphs.rates.update(memory.samples, memory.marks, `Pushes per second over up to 15 minutes. ${rates}`);
+  graphs.buffered.update(memory.samples, memory.marks, `Pushes buffered over up to 15 minutes. ${buffered}`, capacity);
 }
 
 function acknowledge(all) {

@@ -1,3 +1,5 @@
+//! What a new configuration leads to.
+
 use super::*;
 use crate::config::Source;
 

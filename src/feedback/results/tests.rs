@@ -1,3 +1,5 @@
+//! What is recorded of an end, and who hears of it.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gateway, healthy, live, peer, shows, state, until, visit } from '../support.js';
 
-test('lost connections are seen without a reload, and so is the recovery', async () => {
+test('lost connections are seen without a reload, and so is the recovery', async (context) => {
   await healthy();
   await visit({}, async (page) => {
     await live(page);
     await page.evaluate(() => (window.kept = true));
     await peer('set?auth_fail=true');
+    context.after(() => peer('set?auth_fail=false'));
     await peer('close');
     await until('the gateway is degraded', async () => (await state()).state === 'degraded');
     const noticed = Date.now();

@@ -108,7 +108,7 @@ fn a_service_that_never_connected_ends_in_order() {
 fn a_hup_signal_is_answered_in_the_log_and_ends_nothing() {
     let trial = Trial::start(&["--latency", "5ms"], |config| config);
     trial.gateway.signal("HUP");
-    trial.gateway.wait_for_log("SIGHUP");
+    trial.gateway.wait_for_log("reloaded");
     trial.flows();
     assert_eq!(trial.peer.count("connections/opened"), 2);
     trial.end_all_delivered();
