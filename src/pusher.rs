@@ -1,7 +1,7 @@
 //! A Pusher: one consumer per provider connection, with manual demand.
 //!
 //! In: `Events` from the collector, answers from its session, `Stop` from its supervisor, [`Nudge`] from the operator.
-//! Out: `Ask` (what its window has free, in batches), verdicts to [`Feedback`].
+//! Out: `Ask` (what its window has free, in batches), verdicts to `feedback`.
 //! Invariants: never more unanswered than the window; whatever ends it (a crash too) gives its unanswered pushes back, by a drop guard.
 //!
 //! ```text

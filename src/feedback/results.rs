@@ -158,7 +158,7 @@ impl Results {
     }
 
     /// Returns up to `limit` results behind a cursor, waiting up to `wait` for the first, and takes note that the reader has those before.
-    /// See [`Ring::page`].
+    /// A cursor of 0 asks from the oldest.
     pub async fn page(&self, after: u64, limit: usize, wait: Duration) -> Page {
         self.confirm(after);
         self.peek(after, limit, wait).await

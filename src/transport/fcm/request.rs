@@ -3,7 +3,7 @@
 //! The connector renders with [`render`] once per push, at ingest; [`body`] fills in at send time what depends on the time left. What the
 //! provider would refuse is refused here. Without `provider` fields nothing is allocated but the payload itself.
 //!
-//! A payload holds marks, bytes that no JSON has: [`SECONDS_LEFT`] and [`UNIX_END`]. A test keeps them out of everything a sender writes.
+//! A payload holds marks, bytes that no JSON has: `SECONDS_LEFT` and `UNIX_END`. A test keeps them out of everything a sender writes.
 
 mod addressee;
 mod platform;
