@@ -81,8 +81,8 @@ impl<'a> Layers<'a> {
     /// Returns the tree.
     pub(super) fn finish(mut self) -> Node {
         if let Some(Value::List(routes)) = self.root.get_mut("route").map(|node| &mut node.value) {
-            for (index, route) in routes.iter_mut().enumerate() {
-                keep_own_table(route, index, self.faults);
+            for route in routes {
+                keep_own_table(route);
             }
         }
         self.root
@@ -181,32 +181,14 @@ fn keys_of(node: &Node) -> String {
     keys.join(", ")
 }
 
-/// Removes the tables of other transports from a route; one that somebody wrote is a fault.
-fn keep_own_table(route: &mut Node, index: usize, faults: &Collected) {
+/// Leaves the tables of other transports aside: a copy of config.toml, which documents them all, is a configuration too.
+fn keep_own_table(route: &mut Node) {
     let Some(Value::Text(own)) = route.get("transport").map(|node| node.value.clone()) else { return };
     if !TRANSPORTS.contains(&own.as_str()) {
         return;
     }
     let Value::Table(entries) = &mut route.value else { return };
-    let is_other = |name: &str| TRANSPORTS.contains(&name) && name != own;
-    for (name, table) in entries.iter().filter(|(name, _)| is_other(name)) {
-        if let Some(origin) = written(table) {
-            let hint = format!("settings of this route belong into its table {own}");
-            let complaint =
-                Complaint { problem: "is the table of another transport", allowed: &own, hint: &hint };
-            faults.unknown(origin, &format!("route[{index}].{name}"), &complaint);
-        }
-    }
-    entries.retain(|(name, _)| !is_other(name));
-}
-
-/// Returns where somebody has set a value of a table, if anybody has.
-fn written(node: &Node) -> Option<&Origin> {
-    match &node.value {
-        Value::Table(entries) => entries.iter().find_map(|(_, inner)| written(inner)),
-        Value::Missing => None,
-        _ => (!matches!(node.origin, Origin::Default)).then_some(&node.origin),
-    }
+    entries.retain(|(name, _)| !TRANSPORTS.contains(&name.as_ref()) || *name == own);
 }
 
 fn join(key: &mut String, part: &str) {

@@ -142,11 +142,15 @@ fn a_service_account_that_cannot_sign_is_a_fault_that_is_not_quoted() {
 #[test]
 fn a_route_has_only_the_table_of_its_own_transport() {
     let both = format!("{ROUTE}[route.fcm]\nretry_min = \"1s\"\n");
-    let faults = faults(&both);
-    assert_eq!((faults.len(), faults[0].key.as_str()), (1, "route[0].fcm"));
-    assert_eq!(faults[0].problem, "is the table of another transport");
-    let environment = [("PUSHWEIR__ROUTE__IOS_1__FCM__RETRY_MIN", "1s")];
-    assert!(load(ROUTE, &environment).is_err());
+    let loaded = load(&both, &[]).unwrap();
+    assert!(loaded.effective.contains("[route.xmpp]") && !loaded.effective.contains("[route.fcm]"));
+}
+
+#[test]
+fn the_documented_defaults_are_a_configuration_as_a_file_too() {
+    let loaded = load(DEFAULTS, &[]).unwrap();
+    assert_eq!(loaded.config.routes.len(), 1);
+    assert!(!loaded.effective.contains("[route.fcm]"));
 }
 
 #[test]
