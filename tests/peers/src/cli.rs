@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::double::script::TOKEN_TABLE;
 use crate::fcm::answer::CODES;
 use crate::load::profile::Profile;
 use crate::xmpp::admin::CALLS;
 use crate::xmpp::knobs::Knobs;
-use crate::xmpp::script::TOKEN_TABLE;
 use crate::{fcm, units};
 
 /// Provider doubles and a load generator for testing pushweir.

@@ -5,9 +5,9 @@
 use serde_json::json;
 
 use crate::control::{Request, Response};
+use crate::double::report::Report;
 use crate::xmpp::hub::Hub;
 use crate::xmpp::knobs::{CloseStyle, Knobs};
-use crate::xmpp::report::Report;
 use crate::xmpp::session::Command;
 
 /// The calls, as shown by `--help` and for unknown paths.

@@ -11,9 +11,9 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::xmpp::books::Books;
+use crate::double::books::Books;
+use crate::double::quota::Quota;
 use crate::xmpp::knobs::{KnobError, Knobs};
-use crate::xmpp::quota::Quota;
 use crate::xmpp::session::Command;
 
 /// Commands a connection may have waiting.

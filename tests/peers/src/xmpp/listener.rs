@@ -16,11 +16,11 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::control;
+use crate::double::report::Report;
 use crate::tls::{self, TlsError};
 use crate::xmpp::hub::{Hub, Line};
 use crate::xmpp::knobs::Knobs;
 use crate::xmpp::login::Account;
-use crate::xmpp::report::Report;
 use crate::xmpp::session::{Session, Setup};
 use crate::xmpp::{admin, connection};
 

@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
-use super::account::Account;
 use super::knobs::Knobs;
-use super::oauth::Tokens;
-use crate::xmpp::books::Books;
+use crate::double::books::Books;
+use crate::double::ledger::{Breach, Event, MessageKey, Tally};
+use crate::double::quota::Quota;
+use crate::fcm::account::Account;
+use crate::fcm::oauth::Tokens;
 use crate::xmpp::knobs::KnobError;
-use crate::xmpp::ledger::{Breach, Event, MessageKey, Tally};
-use crate::xmpp::quota::Quota;
 
 /// Commands a connection may have waiting.
 const COMMANDS: usize = 64;

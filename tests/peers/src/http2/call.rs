@@ -13,13 +13,13 @@ use http::{Method, Request, Response};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::account::PROJECT;
-use super::answer::{Refusal, from_xmpp, refusal};
 use super::hub::Hub;
-use super::message::{self, Message};
-use super::oauth::{self, Credential};
-use crate::xmpp::ledger::{Breach, Event, MessageKey, Tally};
-use crate::xmpp::script::Script;
+use crate::double::ledger::{Breach, Event, MessageKey, Tally};
+use crate::double::script::Script;
+use crate::fcm::account::PROJECT;
+use crate::fcm::answer::{Refusal, from_xmpp, refusal};
+use crate::fcm::message::{self, Message};
+use crate::fcm::oauth::{self, Credential};
 
 /// The most bytes of a request's body.
 const MAX_BODY: usize = 64 * 1024;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 
 use super::hub::Hub;
-use crate::xmpp::report::Report;
+use crate::double::report::Report;
 
 /// The report; its field names are the JSON's keys.
 #[derive(Debug, Clone, Serialize)]

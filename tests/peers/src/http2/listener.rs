@@ -14,12 +14,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::account::{Account, AccountError};
 use super::hub::Hub;
 use super::knobs::Knobs;
 use super::report::FcmReport;
 use super::{admin, connection};
 use crate::control;
+use crate::fcm::account::{Account, AccountError};
 use crate::tls::{self, TlsError};
 
 /// How long a client may take for the TLS handshake.

@@ -62,9 +62,9 @@ fn command(hub: &Hub, path: &str, request: &Request) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::super::account::Account;
     use super::super::knobs::Knobs;
     use super::*;
+    use crate::fcm::account::Account;
 
     #[test]
     fn calls_reach_the_knobs_and_the_connections() {

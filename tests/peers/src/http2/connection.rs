@@ -21,7 +21,7 @@ use super::call::{Call, is_push};
 use super::frames::{Frames, Wire};
 use super::hub::{Command, Hub, Line};
 use super::knobs::{DrainMode, Knobs};
-use crate::xmpp::ledger::{Breach, MessageKey, Tally};
+use crate::double::ledger::{Breach, MessageKey, Tally};
 
 /// How long a client may take to begin.
 const BEGIN: Duration = Duration::from_secs(10);
