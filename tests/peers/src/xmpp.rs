@@ -3,14 +3,13 @@
 //! [`serve`] starts one; `pushweir-peers xmpp` is the command around it. The protocol's facts are in `reference/fcm.md`
 //! part 1. Outside in:
 //!
-//! - [`listener`] accepts, [`connection`] moves bytes, [`hub`] and [`admin`] steer from outside;
+//! - [`listener`] accepts, [`connection`] moves bytes, [`hub`] steers from outside;
 //! - [`session`] decides, with [`login`], [`downstream`], [`payload`], [`flight`] and [`upstream`];
 //! - [`framer`], [`element`], [`escape`], [`answer`] and [`output`] know the bytes;
 //! - [`knobs`] say how to behave; what happened is in [`crate::double`].
 //!
 //! [`probe`] and [`pump`] are clients: for tests of the double, and for its own speed.
 
-pub mod admin;
 pub mod answer;
 pub mod connection;
 pub mod downstream;
@@ -29,4 +28,4 @@ pub mod pump;
 pub mod session;
 pub mod upstream;
 
-pub use listener::{Config, Handle, ServeError, serve};
+pub use listener::{Config, Handle, serve};

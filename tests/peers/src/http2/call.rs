@@ -1,7 +1,6 @@
-//! Answers one request: a token, or a push with its checks, its script and its draw.
+//! Decides what becomes of one request: the provider's judgement first, then what the token asks for, then what the knobs draw.
 //!
-//! A task per stream, started by the connection. The order of the rules is the order of the code: what the client did wrong first, then
-//! what the token asks for, then what the knobs draw.
+//! A task per stream, started by the connection; [`decide`] knows nothing of HTTP/2 and waits out the latency.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,20 +8,46 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::{Method, Request, Response};
-use serde_json::json;
+use http::request::Parts;
+use http::{Request, Response};
 use tokio::time::{Instant, sleep};
 
+use super::allowance::Allowance;
 use super::hub::Hub;
-use crate::double::ledger::{Breach, Event, MessageKey, Tally};
+use super::knobs::Knobs;
+use super::provider::{Ask, Judgement, Pass, Provider, Reply};
+use crate::double::ledger::{Event, Tally};
 use crate::double::script::Script;
-use crate::fcm::account::PROJECT;
-use crate::fcm::answer::{Refusal, from_xmpp, refusal};
-use crate::fcm::message::{self, Message};
-use crate::fcm::oauth::{self, Credential};
 
 /// The most bytes of a request's body.
 const MAX_BODY: usize = 64 * 1024;
+
+/// Codes that are not answered but reset, after processing and before it.
+const RESET: &str = "RESET";
+const REFUSED: &str = "REFUSED";
+
+/// Codes of every HTTP/2 double, as shown by `--help`.
+pub const CODES: &str =
+    "Codes of ours for --nack and in tokens: RESET (RST_STREAM), REFUSED (RST_STREAM REFUSED_STREAM).";
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It is answered; `is_push` says whether a push was.
+    Answered {
+        /// The answer.
+        reply: Reply,
+        /// Whether a push is answered.
+        is_push: bool,
+    },
+    /// It is never answered; the push counts as delivered.
+    Lost,
+    /// The stream is reset.
+    Reset {
+        /// Whether with REFUSED_STREAM: it was not processed.
+        is_refused: bool,
+    },
+}
 
 /// What is done with a push.
 enum Plan {
@@ -35,158 +60,37 @@ enum Plan {
 }
 
 /// One request and who may see it.
-pub struct Call {
+pub struct Call<P: Provider> {
     /// The switchboard.
-    pub hub: Arc<Hub>,
+    pub hub: Arc<Hub<P>>,
     /// The connection's number.
     pub connection: u64,
+    /// The connection's limit, which answers may change.
+    pub allowance: Arc<Allowance>,
     /// Where the answer goes.
     pub respond: SendResponse<Bytes>,
     /// Frees the stream's place; called just before the answer.
     pub done: Box<dyn FnOnce() + Send>,
 }
 
-/// Returns whether a request is a push, which counts.
-#[must_use]
-pub fn is_push(request: &Request<RecvStream>) -> bool {
-    request.uri().path().ends_with("/messages:send")
-}
-
-impl Call {
+impl<P: Provider> Call<P> {
     /// Reads the request and answers it.
-    pub async fn run(self, request: Request<RecvStream>) {
+    pub async fn run(mut self, request: Request<RecvStream>) {
         let (head, stream) = request.into_parts();
         let Some(body) = read(stream).await else { return };
-        let path = head.uri.path().to_owned();
-        let kind = head.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if head.method == Method::POST
-            && path == "/token"
-            && kind.starts_with("application/x-www-form-urlencoded")
-        {
-            return self.token(&body);
-        }
-        let is_send = path == format!("/v1/projects/{PROJECT}/messages:send");
-        if head.method != Method::POST || !is_send || !kind.starts_with("application/json") {
-            let text = format!("{} {path} with content-type {kind:?}", head.method);
-            self.hub.breach(self.connection, Breach::BadRequest, text);
-            let key = message::key_of_bytes(&body);
-            self.hub.note(self.connection, key, Event::Received);
-            return self.refuse(key, "HTML", "");
-        }
-        let credential = head.headers.get("authorization").and_then(|value| value.to_str().ok());
-        let credential = self.hub.tokens.lock().check(credential, std::time::Instant::now());
-        self.push(&body, credential).await;
-    }
-
-    fn token(self, body: &[u8]) {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let knobs = self.hub.knobs();
-        let mut checked = oauth::check(&self.hub.account, &String::from_utf8_lossy(body), now);
-        if let Err(text) = &checked {
-            self.hub.breach(self.connection, Breach::BadCredential, format!("request for a token: {text}"));
-        }
-        if knobs.auth_fail {
-            checked = Err("Invalid grant: account not found".to_owned());
-        }
-        match checked {
-            Ok(()) => {
-                let token = self.hub.tokens.lock().grant(std::time::Instant::now(), knobs.token_lifetime);
-                let lifetime = knobs.token_lifetime.as_secs();
-                let body = json!({"access_token": token, "expires_in": lifetime, "token_type": "Bearer"});
-                self.respond(200, body.to_string(), None);
+        match decide(&self.hub, self.connection, &head, &body).await {
+            Fate::Answered { reply, is_push } => {
+                if is_push {
+                    self.allowance.answered(reply.status);
+                }
+                self.respond(reply);
             }
-            Err(text) => {
-                self.hub.tokens.lock().refused += 1;
-                self.hub.add(self.connection, Tally { logins_refused: 1, ..Tally::default() });
-                self.respond(
-                    400,
-                    json!({"error": "invalid_grant", "error_description": text}).to_string(),
-                    None,
-                );
-            }
-        }
-    }
-
-    async fn push(self, body: &[u8], credential: Credential) {
-        let read = message::read(body);
-        let key = read.as_ref().map_or_else(|_| message::key_of_bytes(body), |message| message.key);
-        self.hub.note(self.connection, key, Event::Received);
-        let plan = self.plan(read, credential);
-        let knobs = self.hub.knobs();
-        let latency = knobs.latency + knobs.jitter.mul_f64(fastrand::f64());
-        let delay = match &plan {
-            Plan::Deliver(Some(delay)) => *delay,
-            _ => latency,
-        };
-        sleep(delay).await;
-        match plan {
-            Plan::Deliver(_) => {
-                self.hub.note(self.connection, key, Event::Acked);
-                let name = format!("projects/{PROJECT}/messages/0:{:016x}", fastrand::u64(..));
-                self.respond(200, json!({"name": name}).to_string(), None);
-            }
-            Plan::Lose => {
-                self.hub.note(self.connection, key, Event::Lost);
+            Fate::Lost => {
                 // Kept until the client gives the stream up, which it learns from nobody.
-                let mut respond = self.respond;
-                let _ = std::future::poll_fn(|cx| respond.poll_reset(cx)).await;
+                let _ = std::future::poll_fn(|cx| self.respond.poll_reset(cx)).await;
                 (self.done)();
             }
-            Plan::Refuse(code, text) => self.refuse(key, &code, &text),
-        }
-    }
-
-    fn plan(&self, read: Result<Message, message::MessageFault>, credential: Credential) -> Plan {
-        let refuse = |code: &str, text: &str| Plan::Refuse(code.to_owned(), text.to_owned());
-        match credential {
-            Credential::Fine => {}
-            Credential::Stale => return refuse("UNAUTHENTICATED", ""),
-            Credential::Unknown => {
-                let text = "a push with a token that was never given out".to_owned();
-                self.hub.breach(self.connection, Breach::BadCredential, text);
-                return refuse("UNAUTHENTICATED", "");
-            }
-        }
-        let message = match read {
-            Ok(message) => message,
-            Err(fault) => {
-                self.hub.breach(self.connection, Breach::BadPayload, fault.to_string());
-                return refuse("INVALID_ARGUMENT", &fault.to_string());
-            }
-        };
-        let (knobs, now) = (self.hub.knobs(), Instant::now().into_std());
-        if !self.hub.minute.lock().admit("", knobs.quota, now) {
-            return refuse("QUOTA_EXCEEDED", "");
-        }
-        if !self.hub.books.devices.lock().admit(&message.target, knobs.device_rate, now) {
-            return refuse("DEVICE_QUOTA", "");
-        }
-        match Script::of(&message.target) {
-            Some(Script::Nack { once: true, .. } | Script::Lost { once: true })
-                if !self.hub.books.once.lock().insert(message.key) => {}
-            Some(Script::Nack { code, .. }) => return refuse(from_xmpp(code), "the token asks for it"),
-            Some(Script::Lost { .. }) => return Plan::Lose,
-            Some(Script::Slow(delay)) => return Plan::Deliver(Some(delay)),
-            Some(Script::Canonical(_) | Script::Twice) | None => {}
-        }
-        if let Some(code) = knobs.nack.draw(fastrand::f64()) {
-            return refuse(code, "drawn by the nack rate");
-        }
-        if knobs.lose_acks > 0.0 && fastrand::f64() < knobs.lose_acks {
-            Plan::Lose
-        } else {
-            Plan::Deliver(None)
-        }
-    }
-
-    fn refuse(mut self, key: MessageKey, code: &str, text: &str) {
-        self.hub.nack(self.connection, key, code);
-        match refusal(code, text) {
-            Refusal::Response { status, body, is_temporary } => {
-                let seconds = self.hub.knobs().retry_after;
-                self.respond(status, body, (is_temporary && seconds > 0).then_some(seconds));
-            }
-            Refusal::Reset { is_refused } => {
+            Fate::Reset { is_refused } => {
                 (self.done)();
                 let reason = if is_refused { Reason::REFUSED_STREAM } else { Reason::INTERNAL_ERROR };
                 self.respond.send_reset(reason);
@@ -194,17 +98,100 @@ impl Call {
         }
     }
 
-    fn respond(mut self, status: u16, body: String, retry_after: Option<u32>) {
-        let kind = if body.starts_with('{') { "application/json; charset=UTF-8" } else { "text/html" };
-        let mut head = Response::builder().status(status).header("content-type", kind);
-        if let Some(seconds) = retry_after {
-            head = head.header("retry-after", seconds);
+    fn respond(mut self, reply: Reply) {
+        let mut head = Response::builder().status(reply.status);
+        for (name, value) in reply.headers {
+            head = head.header(name, value);
         }
         let Ok(head) = head.body(()) else { return };
         (self.done)();
         // Errors mean that the client is gone.
-        if let Ok(mut stream) = self.respond.send_response(head, false) {
-            let _ = stream.send_data(body.into(), true);
+        let is_empty = reply.body.is_empty();
+        if let Ok(mut stream) = self.respond.send_response(head, is_empty)
+            && !is_empty
+        {
+            let _ = stream.send_data(reply.body.into(), true);
+        }
+    }
+}
+
+/// Decides, records it, and returns when it is time to answer.
+pub async fn decide<P: Provider>(hub: &Hub<P>, connection: u64, head: &Parts, body: &[u8]) -> Fate {
+    let knobs = hub.switchboard.knobs();
+    let (time, now) = (SystemTime::now(), Instant::now().into_std());
+    let judgement = hub.provider.judge(&Ask { connection, head, body, knobs: &*knobs, time, now });
+    let mut pass = match judgement {
+        Judgement::Aside { reply, breach, is_refused_login } => {
+            if let Some((breach, text)) = breach {
+                hub.breach(connection, breach, text);
+            }
+            hub.add(connection, Tally { logins_refused: is_refused_login.into(), ..Tally::default() });
+            return Fate::Answered { reply, is_push: false };
+        }
+        Judgement::Push(pass) => pass,
+    };
+    hub.note(connection, pass.key, Event::Received);
+    if let Some((breach, text)) = pass.breach.take() {
+        hub.breach(connection, breach, text);
+    }
+    let plan = plan(hub, (*knobs).as_ref(), &mut pass, now);
+    let delay = match &plan {
+        Plan::Deliver(Some(delay)) => *delay,
+        _ => latency((*knobs).as_ref()),
+    };
+    sleep(delay).await;
+    settle(hub, connection, &pass, plan)
+}
+
+fn latency(knobs: &Knobs) -> Duration {
+    knobs.latency + knobs.jitter.mul_f64(fastrand::f64())
+}
+
+fn plan<P: Provider>(hub: &Hub<P>, knobs: &Knobs, pass: &mut Pass, now: std::time::Instant) -> Plan {
+    let refuse = |code: &str, text: &str| Plan::Refuse(code.to_owned(), text.to_owned());
+    if let Some((code, text)) = pass.fault.take() {
+        return Plan::Refuse(code, text);
+    }
+    if !hub.books.devices.lock().admit(&pass.target, knobs.device_rate, now) {
+        return refuse(P::DEVICE_RATE, "");
+    }
+    match Script::of(&pass.target) {
+        Some(Script::Nack { once: true, .. } | Script::Lost { once: true })
+            if !hub.books.once.lock().insert(pass.key) => {}
+        Some(Script::Nack { code, .. }) => return refuse(code, "the token asks for it"),
+        Some(Script::Lost { .. }) => return Plan::Lose,
+        Some(Script::Slow(delay)) => return Plan::Deliver(Some(delay)),
+        Some(Script::Canonical(_) | Script::Twice) | None => {}
+    }
+    if let Some(code) = knobs.nack.draw(fastrand::f64()) {
+        return refuse(code, "drawn by the nack rate");
+    }
+    if knobs.lose_acks > 0.0 && fastrand::f64() < knobs.lose_acks { Plan::Lose } else { Plan::Deliver(None) }
+}
+
+fn settle<P: Provider>(hub: &Hub<P>, connection: u64, pass: &Pass, plan: Plan) -> Fate {
+    match plan {
+        Plan::Deliver(_) => {
+            hub.note(connection, pass.key, Event::Acked);
+            Fate::Answered { reply: hub.provider.deliver(pass), is_push: true }
+        }
+        Plan::Lose => {
+            hub.note(connection, pass.key, Event::Lost);
+            Fate::Lost
+        }
+        Plan::Refuse(code, _) if code == RESET || code == REFUSED => {
+            hub.nack(connection, pass.key, &code);
+            Fate::Reset { is_refused: code == REFUSED }
+        }
+        Plan::Refuse(code, text) => {
+            let (code, mut reply) = hub.provider.refuse(pass, &code, &text);
+            hub.nack(connection, pass.key, &code);
+            let knobs = hub.switchboard.knobs();
+            let seconds = (*knobs).as_ref().retry_after;
+            if reply.is_temporary && seconds > 0 {
+                reply.headers.push(("retry-after", seconds.to_string()));
+            }
+            Fate::Answered { reply, is_push: true }
         }
     }
 }

@@ -1,24 +1,19 @@
-//! The switchboard of a double: knows the open connections, tells them of new knobs, and passes commands on.
-//!
-//! The listener registers connections, the control face sends commands, requests record what happened.
+//! A double from outside: its switchboard, its books, its provider, and what the control face does with them.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
-
-use super::knobs::Knobs;
+use super::provider::Provider;
+use super::report;
+use crate::control::{Request, Response};
+use crate::double::admin::{Call, Steered};
 use crate::double::books::Books;
+use crate::double::knobs::KnobError;
 use crate::double::ledger::{Breach, Event, MessageKey, Tally};
-use crate::double::quota::Quota;
-use crate::fcm::account::Account;
-use crate::fcm::oauth::Tokens;
-use crate::xmpp::knobs::KnobError;
+use crate::double::switchboard::{self, Switchboard};
 
-/// Commands a connection may have waiting.
-const COMMANDS: usize = 64;
+/// The calls that every HTTP/2 double has.
+pub const CALLS: &str = "GET /report, POST /set?KNOB=VALUE&…, POST /drain, POST /close[?style=fin|rst], POST /stall, POST /unstall, \
+                         POST /reset; drain, close, stall and unstall take ?connection=ID";
 
 /// What the control face may tell a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,87 +32,46 @@ pub enum Command {
 }
 
 /// What the hub tells a connection.
-#[derive(Debug)]
-pub struct Line {
-    /// The connection's number.
-    pub connection: u64,
-    /// Commands of the control face.
-    pub commands: mpsc::Receiver<Command>,
-    /// The knobs, as they change.
-    pub knobs: watch::Receiver<Arc<Knobs>>,
-}
+pub type Line<P> = switchboard::Line<<P as Provider>::Knobs, Command>;
 
-/// The switchboard; see the module's documentation.
+/// The double's shared parts.
 #[derive(Debug)]
-pub struct Hub {
-    /// What happened, as the XMPP double counts it; a request for a token that is refused is a login refused.
+pub struct Hub<P: Provider> {
+    /// What happened, as the XMPP double counts it.
     pub books: Books,
-    /// The account that may send.
-    pub account: Account,
-    /// The tokens given out.
-    pub tokens: Mutex<Tokens>,
-    /// Pushes of this minute.
-    pub minute: Mutex<Quota>,
+    /// Who judges.
+    pub provider: P,
+    /// The open connections.
+    pub switchboard: Switchboard<P::Knobs, Command>,
     /// Streams refused because a connection had too many.
     pub streams_refused: AtomicU64,
-    knobs: watch::Sender<Arc<Knobs>>,
-    lines: Mutex<BTreeMap<u64, mpsc::Sender<Command>>>,
-    next: AtomicU64,
 }
 
-impl Hub {
+/// Returns all control calls of a provider's double, for `--help`.
+#[must_use]
+pub fn calls<P: Provider>() -> String {
+    std::iter::once(&CALLS).chain(P::CALLS).copied().collect::<Vec<_>>().join("; ")
+}
+
+impl<P: Provider> Hub<P> {
     /// Returns a hub without connections.
     #[must_use]
-    pub fn new(account: Account, knobs: Knobs) -> Self {
-        Self {
-            books: Books::default(),
-            account,
-            tokens: Mutex::default(),
-            minute: Mutex::default(),
-            streams_refused: AtomicU64::new(0),
-            knobs: watch::Sender::new(Arc::new(knobs)),
-            lines: Mutex::default(),
-            next: AtomicU64::new(1),
-        }
+    pub fn new(provider: P, knobs: P::Knobs) -> Self {
+        let (books, streams_refused) = (Books::default(), AtomicU64::new(0));
+        Self { books, provider, switchboard: Switchboard::new(knobs), streams_refused }
     }
 
     /// Registers a new connection.
-    pub fn open(&self) -> Line {
-        let connection = self.next.fetch_add(1, Ordering::Relaxed);
-        let (sender, commands) = mpsc::channel(COMMANDS);
-        self.lines.lock().insert(connection, sender);
-        self.books.ledger.lock().opened(connection);
-        Line { connection, commands, knobs: self.knobs.subscribe() }
+    pub fn open(&self) -> Line<P> {
+        let line = self.switchboard.open(|_, _| true);
+        self.books.ledger.lock().opened(line.connection);
+        line
     }
 
     /// Forgets a closed connection.
     pub fn close(&self, connection: u64) {
-        self.lines.lock().remove(&connection);
+        self.switchboard.close(connection);
         self.books.ledger.lock().closed(connection);
-    }
-
-    /// Sends a command to one connection or to all; returns how many got it.
-    pub fn send(&self, command: Command, only: Option<u64>) -> usize {
-        let lines = self.lines.lock();
-        let chosen = lines.iter().filter(|(id, _)| only.is_none_or(|only| only == **id));
-        chosen.filter(|(_, line)| line.try_send(command).is_ok()).count()
-    }
-
-    /// Returns the knobs as they stand.
-    #[must_use]
-    pub fn knobs(&self) -> Arc<Knobs> {
-        Arc::clone(&self.knobs.borrow())
-    }
-
-    /// Changes knobs for every open and future connection.
-    ///
-    /// # Errors
-    /// [`KnobError`] when a name or value is unknown; nothing changes then.
-    pub fn set<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), KnobError> {
-        let mut knobs = Knobs::clone(&self.knobs.borrow());
-        knobs.set(pairs)?;
-        self.knobs.send_replace(Arc::new(knobs));
-        Ok(())
     }
 
     /// Records what happened to a push.
@@ -141,5 +95,43 @@ impl Hub {
     /// Adds a tally to the books.
     pub fn add(&self, connection: u64, mut tally: Tally) {
         self.books.ledger.lock().add(connection, &mut tally);
+    }
+}
+
+impl<P: Provider> Steered for Hub<P> {
+    type Command = Command;
+
+    fn calls(&self) -> String {
+        calls::<P>()
+    }
+
+    fn report(&self) -> String {
+        report::json(self)
+    }
+
+    fn set(&self, pairs: &[(String, String)]) -> Result<(), KnobError> {
+        self.switchboard.set(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    fn reset(&self) {
+        self.books.reset();
+        self.streams_refused.store(0, Ordering::Relaxed);
+        self.provider.reset();
+    }
+
+    fn send(&self, command: Command, only: Option<u64>) -> usize {
+        self.switchboard.send(&command, only)
+    }
+
+    fn call(&self, request: &Request) -> Call<Command> {
+        match (request.path.as_str(), request.parameter("style").unwrap_or("fin")) {
+            ("/drain", _) => Call::Command(Command::Drain),
+            ("/stall", _) => Call::Command(Command::Stall),
+            ("/unstall", _) => Call::Command(Command::Unstall),
+            ("/close", "fin") => Call::Command(Command::Close { with_reset: false }),
+            ("/close", "rst") => Call::Command(Command::Close { with_reset: true }),
+            ("/close", _) => Call::Done(Response::fault(400, "style must be fin or rst")),
+            _ => self.provider.call(request).map_or(Call::Unknown, Call::Done),
+        }
     }
 }

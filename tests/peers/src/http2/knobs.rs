@@ -1,16 +1,17 @@
-//! The behaviour of the double that can be chosen by flags and changed while it runs.
+//! The behaviour of all HTTP/2 doubles that can be chosen by flags and changed while they run.
 //!
-//! The command line parses them at start, `POST /set` through [`Knobs::set`].
+//! Each provider's knobs flatten them. The command line parses them at start, `POST /set` while a double runs.
 
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Command, FromArgMatches, ValueEnum};
 
+use crate::double::knobs::{KnobError, NackRates};
 use crate::units;
-use crate::xmpp::knobs::{KnobError, NackRates, update};
 
-/// Everything about the double that may change while it runs.
+/// What may change while a double runs, whatever its provider.
 #[derive(Debug, Clone, PartialEq, Args)]
+#[group(skip)]
 pub struct Knobs {
     /// Time from a push's arrival to its answer.
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = units::duration)]
@@ -27,6 +28,17 @@ pub struct Knobs {
     /// Streams a connection may have open (SETTINGS_MAX_CONCURRENT_STREAMS); a change is announced to open connections.
     #[arg(long, value_name = "N", default_value = "100")]
     pub max_streams: u32,
+    /// Streams a connection may have open until it has carried a push that was accepted (0: as many as ever).
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub first_streams: u32,
+    /// After a refusal with a 4xx status (but 410), allow --first-streams again (at least 1), until a push is accepted.
+    #[arg(long, value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub shrink_on_error: bool,
+    /// Refuse streams above the limit that was announced last (REFUSED_STREAM), also where the client could not know it yet.
+    #[arg(long, value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub refuse_racing: bool,
     /// Announce the end of each connection (GOAWAY) after it carried N pushes (0: never).
     #[arg(long, value_name = "N", default_value = "0")]
     pub drain_after: u64,
@@ -42,22 +54,12 @@ pub struct Knobs {
     /// Stop reading and answering each connection after N pushes, with the socket left open (0: never).
     #[arg(long, value_name = "N", default_value = "0")]
     pub stall_after: u64,
-    /// Refuse pushes beyond N in a minute with QUOTA_EXCEEDED (0: no limit; the real limit is 600000).
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub quota: u32,
-    /// Refuse pushes to one device beyond N in a minute with QUOTA_EXCEEDED (0: no limit; the real limit is 240).
+    /// Refuse pushes to one device beyond N in a minute, as the provider does (0: no limit).
     #[arg(long, value_name = "N", default_value = "0")]
     pub device_rate: u32,
-    /// Retry-After of refusals for want of quota or of capacity, in seconds (0: none).
+    /// Retry-After of refusals that pass, in seconds (0: none).
     #[arg(long, value_name = "SECONDS", default_value = "0")]
     pub retry_after: u32,
-    /// Time that access tokens are valid.
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = units::duration)]
-    pub token_lifetime: Duration,
-    /// Refuse every request for an access token.
-    #[arg(long, value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true",
-          action = ArgAction::Set)]
-    pub auth_fail: bool,
 }
 
 /// How the end of a connection is announced.
@@ -78,30 +80,6 @@ impl Default for Knobs {
     }
 }
 
-impl Knobs {
-    /// Changes the named knobs and leaves the others; nothing changes on an error.
-    ///
-    /// # Errors
-    /// [`KnobError`] when a name or value is not known.
-    pub fn set<'a>(&mut self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), KnobError> {
-        update(self, pairs)
-    }
-}
-
 fn rates(text: &str) -> Result<NackRates, KnobError> {
     NackRates::parse_or(text, "UNAVAILABLE")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn setting_one_knob_leaves_the_others() {
-        let mut knobs = Knobs { latency: Duration::from_millis(7), ..Knobs::default() };
-        knobs.set([("max_streams", "5"), ("nack", "0.5")].into_iter()).unwrap();
-        assert_eq!((knobs.max_streams, knobs.latency.as_millis()), (5, 7));
-        assert_eq!(knobs.nack.draw(0.4), Some("UNAVAILABLE"));
-        assert!(knobs.set([("window", "5")].into_iter()).is_err());
-    }
 }
