@@ -152,7 +152,7 @@ impl Feedback {
         self.codes.read()
     }
 
-    /// Returns how many attempts ended without an answer; each is a possible duplicate at the provider.
+    /// Returns how many attempts ended without an answer that tells whether the push was taken; each is a possible duplicate at the provider.
     pub fn maybe_delivered(&self) -> u64 {
         self.maybe_delivered.load(Ordering::Relaxed)
     }
@@ -163,8 +163,15 @@ impl Feedback {
     }
 
     fn note(&self, push: &Push, verdict: &Verdict) {
+        if matches!(verdict, Verdict::BrokenOff { .. }) {
+            self.maybe_delivered.fetch_add(1, Ordering::Relaxed);
+        }
         match verdict {
-            Verdict::Rejected(answer) | Verdict::Unregistered(answer) | Verdict::Retry { answer, .. } => {
+            Verdict::Rejected(answer)
+            | Verdict::Unregistered(answer)
+            | Verdict::Retry { answer, .. }
+            | Verdict::BrokenOff { answer, .. }
+            | Verdict::Limited { answer, .. } => {
                 self.codes.count(&answer.code);
                 log::debug!(
                     "provider answered id={} code={} detail={:?}",

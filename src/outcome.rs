@@ -59,6 +59,17 @@ pub struct Answer {
     pub detail: Box<str>,
 }
 
+/// Whom a limit of the provider concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// One device or topic, whose own rate was exceeded.
+    Target,
+    /// Everything the route sends: a quota.
+    Route,
+    /// Everything the route sends, until an operator repairs its credentials or its project.
+    Setup,
+}
+
 /// The result of one attempt. What follows from it is `feedback`'s decision alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -71,12 +82,29 @@ pub enum Verdict {
     Rejected(Box<Answer>),
     /// The token is dead.
     Unregistered(Box<Answer>),
-    /// Not now; try again after a back-off, no sooner than `after`.
+    /// Not now: the provider is in trouble; try again after a back-off, no sooner than `after`.
     Retry {
         /// The provider's words.
         answer: Box<Answer>,
         /// The least delay the provider asked for.
         after: Option<Duration>,
+    },
+    /// The provider broke the attempt off and may have taken the push all the same; try again as after [`Verdict::Retry`].
+    BrokenOff {
+        /// The provider's words.
+        answer: Box<Answer>,
+        /// The least delay the provider asked for.
+        after: Option<Duration>,
+    },
+    /// Certainly not taken, by no fault of the push and though the provider is well: a limit or a refusal that holds for all pushes of
+    /// `scope`, which are better not sent before `after` has passed.
+    Limited {
+        /// The provider's words.
+        answer: Box<Answer>,
+        /// How long it lasts.
+        after: Duration,
+        /// Whom it concerns.
+        scope: Scope,
     },
     /// Certainly not processed; send it at once elsewhere, and the attempt does not count.
     Elsewhere,

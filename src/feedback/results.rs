@@ -303,7 +303,9 @@ impl Results {
                 (true, None)
             }
             Verdict::Rejected(answer) | Verdict::Unregistered(answer) => (true, Some(answer)),
-            Verdict::Retry { answer, .. } => (false, Some(answer)),
+            Verdict::Retry { answer, .. }
+            | Verdict::BrokenOff { answer, .. }
+            | Verdict::Limited { answer, .. } => (false, Some(answer)),
             Verdict::Elsewhere | Verdict::Unanswered => (false, None),
         };
         record.attempts = record.attempts.saturating_add(u8::from(is_final));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::outcome::{Answer, Verdict};
+use crate::outcome::{Answer, Scope, Verdict};
 use crate::push::PushKey;
 
 /// The least delay before a push is sent again to a device or topic whose rate was exceeded: the provider asks for no immediate retry.
@@ -113,7 +113,7 @@ pub fn judge(code: &str, detail: &str) -> Option<Verdict> {
         "BAD_REGISTRATION" | "DEVICE_UNREGISTERED" => Verdict::Unregistered(words()),
         "INVALID_JSON" | "INVALID_TTL" | "JSON_TYPE_ERROR" => Verdict::Rejected(words()),
         "DEVICE_MESSAGE_RATE_EXCEEDED" | "TOPICS_MESSAGE_RATE_EXCEEDED" | "QUOTA_EXCEEDED" => {
-            Verdict::Retry { answer: words(), after: Some(RATE_EXCEEDED_DELAY) }
+            Verdict::Limited { answer: words(), after: RATE_EXCEEDED_DELAY, scope: Scope::Target }
         }
         // SERVICE_UNAVAILABLE, INTERNAL_SERVER_ERROR, AUTHENTICATION_FAILED and all that is not known: "treat an unknown code as
         // INTERNAL_SERVER_ERROR".
