@@ -310,8 +310,9 @@ impl Results {
         };
         record.attempts = record.attempts.saturating_add(u8::from(is_final));
         if let Some(answer) = answer {
-            let Answer { code, detail } = *answer;
+            let Answer { code, detail, since } = *answer;
             record.code = Some(code);
+            record.since = since;
             record.detail = (!detail.is_empty()).then_some(detail);
         }
         record
@@ -328,6 +329,7 @@ impl Results {
             outcome,
             code: None,
             detail: None,
+            since: None,
             canonical: None,
             attempts: push.attempts,
             maybe_delivered: push.maybe_delivered,

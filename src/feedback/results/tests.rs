@@ -41,7 +41,7 @@ fn results(report: Report) -> Results {
 }
 
 fn answer(code: &str) -> Box<Answer> {
-    Box::new(Answer { code: code.into(), detail: "in words".into() })
+    Box::new(Answer::new(code, "in words"))
 }
 
 fn ending(number: u128, outcome: Outcome, verdict: Verdict) -> Ending {
