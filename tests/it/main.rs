@@ -5,6 +5,7 @@
 mod admin;
 mod command_line;
 mod delivery;
+mod deploy;
 mod faults;
 mod fcm;
 mod input;
