@@ -3,11 +3,13 @@
 //! `app` fills a [`Snapshot`] from the ledger, the cells and the supervisors; `http` serves it. The order of the fields is the order
 //! of the JSON.
 
+mod breaker;
 #[cfg(test)]
 pub(super) mod tests;
 
 use std::sync::atomic::Ordering;
 
+pub use breaker::BreakerRow;
 use serde::Serialize;
 
 use crate::flow::{PusherCell, PusherState, RouteCell};
@@ -64,7 +66,7 @@ pub enum State {
     Draining,
     /// Every route is paused by an operator.
     Paused,
-    /// A route is down, or pushers are not connected.
+    /// A route is down or kept back by its breaker, or pushers are not connected.
     Degraded,
 }
 
@@ -177,6 +179,8 @@ pub struct RouteRow {
     pub share: f64,
     /// Pushes a second that it delivers while it has work, if measured lately.
     pub drain_per_second: Option<f64>,
+    /// What its provider's answers let out.
+    pub breaker: BreakerRow,
     /// Its books.
     pub ledger: Books,
 }
@@ -189,7 +193,7 @@ pub enum RouteState {
     Ready,
     /// None is ready yet.
     Connecting,
-    /// Some are ready.
+    /// Some are ready, or its breaker keeps pushes back.
     Degraded,
     /// An operator paused it.
     Paused,
@@ -296,13 +300,14 @@ pub fn readiness(snapshot: &Snapshot) -> Result<(), &'static str> {
 
 impl RouteRow {
     /// Returns the row of a route from its cell, its books and its pushers' rows.
-    pub fn new(cell: &RouteCell, ledger: Books, pushers: &[PusherRow]) -> Self {
+    pub fn new(cell: &RouteCell, ledger: Books, pushers: &[PusherRow], now: Moment) -> Self {
+        let breaker = BreakerRow::new(&cell.gate.view(now));
         let ready = pushers.iter().filter(|pusher| pusher.state == PusherState::Ready).count();
         let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
             name: cell.name.clone(),
             transport: cell.transport,
-            state: RouteState::new(cell, ready, pushers.len()),
+            state: RouteState::new(cell, ready, pushers.len(), &breaker),
             connections: count(pushers.len()),
             ready: count(ready),
             window: pushers.iter().map(|pusher| u64::from(pusher.window)).sum(),
@@ -313,6 +318,7 @@ impl RouteRow {
             stretched_retries: 0,
             share: 1.0,
             drain_per_second: None,
+            breaker,
             ledger,
         }
     }
@@ -321,7 +327,7 @@ impl RouteRow {
 // === impl RouteState ===
 
 impl RouteState {
-    fn new(cell: &RouteCell, ready: usize, connections: usize) -> Self {
+    fn new(cell: &RouteCell, ready: usize, connections: usize, breaker: &BreakerRow) -> Self {
         if cell.down.load(Ordering::Relaxed) {
             return Self::Down;
         }
@@ -330,7 +336,7 @@ impl RouteState {
         }
         match ready {
             0 => Self::Connecting,
-            ready if ready < connections => Self::Degraded,
+            ready if ready < connections || breaker.keeps_back() => Self::Degraded,
             _ => Self::Ready,
         }
     }

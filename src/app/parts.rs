@@ -64,6 +64,7 @@ impl Parts {
         let cells: Vec<Arc<RouteCell>> = config.routes.iter().enumerate().map(cell).collect();
         let connectors =
             config.routes.iter().map(|route| connector(&route.transport)).collect::<Result<Vec<_>, _>>()?;
+        cells.iter().zip(&connectors).for_each(|(cell, connector)| set_gate(cell, &config, connector));
         let results = Arc::new(Results::new(&config.results, sources(&config.routes, &connectors), clock));
         let ended = Arc::<Results>::clone(&results);
         let intake =
@@ -122,6 +123,13 @@ fn cell((index, route): (usize, &Route)) -> Arc<RouteCell> {
     cell.resize(route.connections);
     cell.share.store(route.share, Ordering::Relaxed);
     Arc::new(cell)
+}
+
+/// Sets up what decides how much of a route goes out.
+fn set_gate(cell: &RouteCell, config: &Config, connector: &Arc<dyn Connector>) {
+    cell.gate.follow(config.feedback.breaker.clone());
+    let connector = Arc::clone(connector);
+    cell.gate.read_addressees(move |payload| connector.addressee(payload));
 }
 
 fn sources(routes: &[Route], connectors: &[Arc<dyn Connector>]) -> Vec<Source> {

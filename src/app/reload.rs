@@ -98,7 +98,11 @@ async fn follow(service: &Arc<Service>, config: &Config, step: &Step) -> Result<
     let name = |index: &usize| config.routes[*index].name.clone();
     match step {
         Step::Log => logging::set_filter(&config.log),
-        Step::Feedback => parts.feedback.follow(config.feedback.clone()),
+        Step::Feedback => {
+            let gates = parts.wirings.iter().map(|wiring| &wiring.route.gate);
+            gates.for_each(|gate| gate.follow(config.feedback.breaker.clone()));
+            parts.feedback.follow(config.feedback.clone());
+        }
         Step::Results => parts.results.follow(&config.results),
         Step::Webhook => parts.hook.follow(config.webhook.clone()),
         Step::Server(id) => {

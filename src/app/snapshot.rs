@@ -99,7 +99,7 @@ impl Service {
         let mut pushers = Vec::new();
         for (index, (wiring, books)) in parts.wirings.iter().zip(&books).enumerate() {
             let rows = self.rows(wiring, index, &figures, &tree);
-            let mut row = RouteRow::new(&wiring.route, *books, &rows);
+            let mut row = RouteRow::new(&wiring.route, *books, &rows, parts.clock.now());
             row.stretched_retries = parts.feedback.stretched_retries(wiring.route.id);
             row.share = parts.intake.share(wiring.route.id);
             row.drain_per_second = parts.intake.capacity(wiring.route.id);

@@ -3,6 +3,8 @@
 //! HTTP threads put batches into a bounded channel and ring one bell; returns go straight into the queue. A push that [`Door::admit`]
 //! reports as held is in the channel or in the queue, and in the ledger as buffered.
 
+mod ended;
+mod open;
 mod returns;
 
 use std::sync::Arc;
@@ -13,11 +15,12 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Mutex, MutexGuard};
 use pushweir_actors::Doorbell;
 
+use self::ended::Ended;
 use super::drain::{Drains, wait};
 use super::occupancy::{Classes, Limits, Load, Occupancy, Room, Sifted};
 use super::queue::{Gone, Queue};
 use super::{Keep, Settings};
-use crate::flow::{Door, Ended, Port, RouteCell, Sighting, Wanted};
+use crate::flow::{self, Door, Port, RouteCell, Sighting, Wanted};
 use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
 use crate::push::{Lane, Push, RouteId};
@@ -44,7 +47,7 @@ pub struct Batch {
 pub struct Intake {
     routes: Vec<Arc<RouteCell>>,
     ledger: Arc<Ledger>,
-    ended: Arc<dyn Ended>,
+    results: Arc<dyn flow::Ended>,
     clock: Clock,
     keep: Keep,
     limits: Limits,
@@ -72,7 +75,7 @@ impl Intake {
         settings: &Settings,
         routes: Vec<Arc<RouteCell>>,
         ledger: Arc<Ledger>,
-        ended: Arc<dyn Ended>,
+        ended: Arc<dyn flow::Ended>,
         clock: Clock,
     ) -> Self {
         let bound = Load { pushes: settings.buffer, bytes: settings.buffer_bytes };
@@ -92,7 +95,7 @@ impl Intake {
             drain_rates: routes.iter().map(|_| AtomicU64::new(0)).collect(),
             routes,
             ledger,
-            ended,
+            results: ended,
             clock,
             keep: settings.keep,
             limits,
@@ -207,18 +210,11 @@ impl Intake {
 
     /// Enters buffered pushes that have ended, and has their senders told.
     pub(super) fn end_buffered(&self, pushes: &[Push], outcome: Outcome) {
-        self.tell_ended(pushes, outcome);
-        for chunk in pushes.chunk_by(|one, next| one.route == next.route) {
-            self.ledger
-                .enter(chunk[0].route, |books| books.end(chunk.len() as u64, Place::Buffered, outcome));
-        }
-    }
-
-    /// Has senders told of pushes that have ended.
-    pub(super) fn tell_ended(&self, pushes: &[Push], outcome: Outcome) {
+        let ended = Ended { ledger: &self.ledger, pushes, outcome };
         if !pushes.is_empty() {
-            self.ended.ended(pushes, outcome);
+            self.results.ended(pushes, outcome);
         }
+        drop(ended);
     }
 
     /// Returns the ledger.

@@ -124,10 +124,16 @@ impl Queue {
         self.routes.iter().filter_map(|queue| queue.delayed.next_due()).min()
     }
 
-    /// Takes up to `count` pushes in the order of service; those past their deadline go to `expired` and do not count.
-    pub fn take(&mut self, route: RouteId, count: usize, now: Moment, expired: &mut Vec<Push>) -> Vec<Push> {
+    /// Moves up to `count` pushes in the order of service to `taken`; those past their deadline go to `expired` and do not count.
+    pub fn take(
+        &mut self,
+        route: RouteId,
+        count: usize,
+        now: Moment,
+        (taken, expired): (&mut Vec<Push>, &mut Vec<Push>),
+    ) {
         let queue = &mut self.routes[route.index()];
-        let mut taken = Vec::with_capacity(count.min(queue.lanes.len()));
+        taken.reserve(count.min(queue.lanes.len()));
         while taken.len() < count {
             let Some(push) = queue.lanes.pop() else { break };
             self.held.remove(&push);
@@ -137,7 +143,6 @@ impl Queue {
                 taken.push(push);
             }
         }
-        taken
     }
 
     /// Takes out a route's pushes whose deadline has passed.

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::Look;
+use super::{Gate, Look};
 use crate::push::RouteId;
 use crate::telemetry::Latencies;
 use crate::units::Moment;
@@ -81,6 +81,8 @@ pub struct RouteCell {
     pub down: AtomicBool,
     /// Its weight when routes compete for the buffer.
     pub share: AtomicU32,
+    /// What its provider's answers let out of the queue.
+    pub gate: Gate,
     pushers: RwLock<Vec<Arc<PusherCell>>>,
 }
 
@@ -246,6 +248,7 @@ impl RouteCell {
     pub fn new(id: RouteId, name: String, transport: &'static str) -> Self {
         Self {
             id,
+            gate: Gate::new(name.clone()),
             name,
             transport,
             delivery: Latencies::default(),

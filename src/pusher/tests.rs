@@ -1,8 +1,9 @@
 //! The pusher between a real collector and a scripted transport, under a paused clock.
 
+mod breaker;
 mod chaos;
 mod overload;
-mod stand;
+pub(super) mod stand;
 mod turnover;
 
 use std::sync::atomic::Ordering;
