@@ -176,7 +176,8 @@ async fn a_device_s_exceeded_rate_holds_up_its_own_pushes_and_no_others() {
         rounds += 1;
         assert!(rounds < 200, "{:?}", stand.books());
     }
-    assert_eq!((stand.books().delivered, most), (42, 1), "one at a time");
+    assert_eq!(stand.books().delivered, 42);
+    assert!(most <= 2, "one at a time, beside the one that was refused: {most}");
     stand.pass(Duration::from_secs(2)).await;
     assert_eq!(stand.route.gate.view(stand.clock.now()).held_targets, 0);
 }
