@@ -160,7 +160,7 @@ impl Queue {
 
     /// Looks for a push among all that are held.
     pub fn find(&self, wanted: &Wanted) -> Option<Sighting> {
-        let is_it = |push: &Push| wanted.is(push.key, push.name.as_deref());
+        let is_it = |push: &Push| wanted.is(push.sender, push.key, push.name.as_deref());
         self.routes.iter().find_map(|queue| {
             let waiting = queue.lanes.iter().find(|push| is_it(push));
             waiting.map(|push| Sighting::of(push, Whereabouts::Buffered)).or_else(|| {

@@ -26,7 +26,7 @@ use waiters::Waiters;
 
 use crate::flow::{Ended, Wanted};
 use crate::outcome::{Answer, Outcome, Verdict};
-use crate::push::Push;
+use crate::push::{Push, SenderId};
 use crate::transport::Connector;
 use crate::units::{Clock, Moment};
 
@@ -158,10 +158,10 @@ impl Results {
     }
 
     /// Returns up to `limit` results behind a cursor, waiting up to `wait` for the first, and takes note that the reader has those before.
-    /// A cursor of 0 asks from the oldest.
-    pub async fn page(&self, after: u64, limit: usize, wait: Duration) -> Page {
+    /// A cursor of 0 asks from the oldest. With a `sender` there are only those of its own pushes, and the cursor passes the others over.
+    pub async fn page(&self, sender: Option<SenderId>, after: u64, limit: usize, wait: Duration) -> Page {
         self.confirm(after);
-        self.peek(after, limit, wait).await
+        self.wait_for(sender, after, limit, wait).await
     }
 
     /// Takes note that some reader has everything up to this number.
@@ -179,25 +179,43 @@ impl Results {
         self.ring.lock().last()
     }
 
-    /// As [`Self::page`], at once and without a note.
+    /// As [`Self::page`] for all senders, at once and without a note.
     pub fn look(&self, after: u64, limit: usize) -> Page {
         self.ring.lock().page(after, limit)
     }
 
-    /// As [`Self::page`], without a note.
+    /// As [`Self::page`] for all senders, without a note.
     pub async fn peek(&self, after: u64, limit: usize, wait: Duration) -> Page {
+        self.wait_for(None, after, limit, wait).await
+    }
+
+    async fn wait_for(&self, sender: Option<SenderId>, after: u64, limit: usize, wait: Duration) -> Page {
         let deadline = Instant::now() + wait;
+        let mut page = Page { records: Vec::new(), next: after, lost: 0, restarted: false };
         loop {
             let mut news = std::pin::pin!(self.news.notified());
             // Listening before looking, so that what comes between the two is heard.
             news.as_mut().enable();
-            let page = self.look(after, limit);
+            self.read_on(&mut page, sender, limit);
             if !page.records.is_empty() || self.is_closed() {
                 return page;
             }
             let _reading = Reading::new(&self.readers);
             if tokio::time::timeout_at(deadline, news).await.is_err() {
                 return page;
+            }
+        }
+    }
+
+    /// Adds to a page what follows it, in steps between which the ring is free for others.
+    fn read_on(&self, page: &mut Page, sender: Option<SenderId>, limit: usize) {
+        loop {
+            let wanted = |record: &Record| sender.is_none_or(|sender| record.sender == sender);
+            let step = self.ring.lock().page_of(page.next, limit - page.records.len(), FIND_STEP, wanted);
+            let is_at_end = step.next == self.last();
+            page.add(step);
+            if is_at_end || page.records.len() >= limit {
+                return;
             }
         }
     }
@@ -245,8 +263,9 @@ impl Results {
         let mut below = self.last() + 1;
         loop {
             let ring = self.ring.lock();
-            let (found, rest) =
-                ring.find_below(below, FIND_STEP, |record| wanted.is(record.key, record.name.as_deref()));
+            let (found, rest) = ring.find_below(below, FIND_STEP, |record| {
+                wanted.is(record.sender, record.key, record.name.as_deref())
+            });
             drop(ring);
             if found.is_some() {
                 return found;
@@ -309,6 +328,7 @@ impl Results {
         Record {
             key: push.key,
             name: push.name.clone(),
+            sender: push.sender,
             route: source.map_or_else(Box::default, |source| source.name.clone()),
             to: source.and_then(|source| source.connector.addressee(&push.payload)),
             outcome,

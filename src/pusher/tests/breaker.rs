@@ -104,7 +104,8 @@ async fn a_used_up_quota_stops_the_route_and_costs_nobody_an_attempt() {
         answer_all(&stand, &Verdict::Delivered { canonical: None });
         stand.pass(Duration::from_millis(10)).await;
     }
-    let done = stand.results.find_delivery(&Wanted::new(&key(0).to_string())).expect("it was delivered");
+    let done =
+        stand.results.find_delivery(&Wanted::new(&key(0).to_string(), None)).expect("it was delivered");
     assert_eq!((done.attempts, done.maybe_delivered), (1, false));
     assert_eq!(stand.books().delivered, 8);
 }
