@@ -4,12 +4,12 @@
 //! of the JSON.
 
 mod breaker;
+mod route_state;
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::sync::atomic::Ordering;
-
 pub use breaker::BreakerRow;
+pub use route_state::RouteState;
 use serde::Serialize;
 
 use crate::flow::{PusherCell, PusherState, RouteCell};
@@ -179,26 +179,10 @@ pub struct RouteRow {
     pub share: f64,
     /// Pushes a second that it delivers while it has work, if measured lately.
     pub drain_per_second: Option<f64>,
-    /// What its provider's answers let out.
+    /// What its providers' answers let out.
     pub breaker: BreakerRow,
     /// Its books.
     pub ledger: Books,
-}
-
-/// A route in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RouteState {
-    /// All its pushers are ready.
-    Ready,
-    /// None is ready yet.
-    Connecting,
-    /// Some are ready, or its breaker keeps pushes back.
-    Degraded,
-    /// An operator paused it.
-    Paused,
-    /// Its supervisor gave up.
-    Down,
 }
 
 /// A pusher.
@@ -262,7 +246,9 @@ pub fn overall(draining: bool, collector: &CollectorState, rates: &Rates, routes
     if rates.shed_per_second > 0.0 {
         return State::Shedding;
     }
-    let fine = |route: &RouteRow| matches!(route.state, RouteState::Ready | RouteState::Paused);
+    let fine = |route: &RouteRow| {
+        matches!(route.state, RouteState::Ready | RouteState::Paused | RouteState::Removed)
+    };
     if !routes.iter().all(fine) {
         return State::Degraded;
     }
@@ -300,13 +286,12 @@ pub fn readiness(snapshot: &Snapshot) -> Result<(), &'static str> {
 
 impl RouteRow {
     /// Returns the row of a route from its cell, its books and its pushers' rows.
-    pub fn new(cell: &RouteCell, ledger: Books, pushers: &[PusherRow], now: Moment) -> Self {
-        let breaker = BreakerRow::new(&cell.gate.view(now));
+    pub fn new(cell: &RouteCell, ledger: Books, pushers: &[PusherRow], breaker: BreakerRow) -> Self {
         let ready = pushers.iter().filter(|pusher| pusher.state == PusherState::Ready).count();
         let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
             name: cell.name.clone(),
-            transport: cell.transport,
+            transport: cell.transport(),
             state: RouteState::new(cell, ready, pushers.len(), &breaker),
             connections: count(pushers.len()),
             ready: count(ready),
@@ -320,35 +305,6 @@ impl RouteRow {
             drain_per_second: None,
             breaker,
             ledger,
-        }
-    }
-}
-
-// === impl RouteState ===
-
-impl RouteState {
-    fn new(cell: &RouteCell, ready: usize, connections: usize, breaker: &BreakerRow) -> Self {
-        if cell.down.load(Ordering::Relaxed) {
-            return Self::Down;
-        }
-        if cell.paused.load(Ordering::Relaxed) {
-            return Self::Paused;
-        }
-        match ready {
-            0 => Self::Connecting,
-            ready if ready < connections || breaker.keeps_back() => Self::Degraded,
-            _ => Self::Ready,
-        }
-    }
-
-    /// Returns its name as in the JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Connecting => "connecting",
-            Self::Degraded => "degraded",
-            Self::Paused => "paused",
-            Self::Down => "down",
         }
     }
 }

@@ -78,7 +78,9 @@ pub async fn reload(service: Arc<Service>, file: Option<PathBuf>) {
         }
     };
     for (index, connector) in rotated {
-        *service.parts.wirings[index].connector.write() = connector;
+        if let Some(route) = service.parts.route(&plan.config.routes[index].name) {
+            *route.current().wiring.connector.write() = connector;
+        }
     }
     *service.parts.live.lock() = Arc::new(plan.config.clone());
     for step in &plan.steps {
@@ -99,8 +101,7 @@ async fn follow(service: &Arc<Service>, config: &Config, step: &Step) -> Result<
     match step {
         Step::Log => logging::set_filter(&config.log),
         Step::Feedback => {
-            let gates = parts.wirings.iter().map(|wiring| &wiring.route.gate);
-            gates.for_each(|gate| gate.follow(config.feedback.breaker.clone()));
+            parts.intake.follow_breaker(&config.feedback.breaker);
             parts.feedback.follow(config.feedback.clone());
         }
         Step::Results => parts.results.follow(&config.results),

@@ -47,7 +47,7 @@ impl<'a> Handout<'a> {
             self.intake
                 .ledger()
                 .enter(self.route, |books| books.transfer(count as u64, Place::Buffered, Place::InFlight));
-            self.intake.gate(self.route).give(now, count);
+            self.intake.gate_of(self.route).give(now, count);
         }
         let home: Arc<dyn Undelivered<Push>> = Arc::<Intake>::clone(self.intake);
         Events::with_return(id, std::mem::take(&mut self.pushes), home)
@@ -55,7 +55,7 @@ impl<'a> Handout<'a> {
 
     /// Puts the pushes off whose target takes nothing now; those that would be too late then end as expired.
     fn put_off(&mut self, now: Moment) {
-        let held = self.intake.gate(self.route).part_held(now, &mut self.pushes);
+        let held = self.intake.gate_of(self.route).part_held(now, &mut self.pushes);
         if held.is_empty() {
             return;
         }

@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_panic_while_a_batch_is_settled_loses_no_count() {
-        let ledger = Arc::new(Ledger::new(1));
+        let ledger = Arc::new(Ledger::default());
         ledger.enter(ROUTE, |books| {
             books.accept(10, 0);
             books.transfer(10, Place::Buffered, Place::InFlight);
@@ -105,7 +105,7 @@ mod tests {
             history: 0,
         };
         let clock = Clock::start();
-        let results = Arc::new(Results::new(&reports, Vec::new(), clock));
+        let results = Arc::new(Results::new(&reports, clock));
         let settings = Settings {
             max_attempts: 5,
             backoff_min: std::time::Duration::from_secs(1),
@@ -114,7 +114,7 @@ mod tests {
             breaker: breaker::Settings::OFF,
         };
         let feedback = Feedback::new(settings, Arc::clone(&ledger), Arc::new(Broken), results, clock);
-        let answer = || Box::new(Answer { code: "INTERNAL".into(), detail: "".into() });
+        let answer = || Box::new(Answer::new("INTERNAL", ""));
         let verdict = |number| match number {
             0..2 => Verdict::Rejected(answer()),
             2..4 => Verdict::Elsewhere,

@@ -86,7 +86,7 @@ mod tests {
     };
 
     fn answer() -> Box<Answer> {
-        Box::new(Answer { code: "SERVICE_UNAVAILABLE".into(), detail: "".into() })
+        Box::new(Answer::new("SERVICE_UNAVAILABLE", ""))
     }
 
     fn retry(after: Option<Duration>) -> Verdict {

@@ -97,6 +97,12 @@ impl Breaker {
         self.settings = settings;
     }
 
+    /// Closes it and forgets all answers, for another provider's.
+    pub fn reset(&mut self) {
+        (self.phase, self.recent) = (Phase::Closed, Recent::default());
+        (self.streak, self.why) = (0, None);
+    }
+
     /// Returns where it is.
     pub const fn state(&self) -> State {
         match self.phase {

@@ -1,4 +1,4 @@
-//! A route's gate: what its provider's answers let out of the queue. Outlives every actor.
+//! A partition's gate: what its provider's answers let out of the queue. Outlives every actor.
 //!
 //! Feedback tells it how batches ended, the collector asks it what may go out, the operator looks at it. While nothing is limited, which is
 //! nearly always, the collector reads two flags and takes no lock.
@@ -45,7 +45,7 @@ pub struct View {
 // === impl Gate ===
 
 impl Gate {
-    /// Returns the gate of a route, which only limits close until it is told settings; `route` is its name, for the log.
+    /// Returns the gate of a partition, which only limits close until it is told settings; `route` is its name, for the log.
     pub fn new(route: String) -> Self {
         Self {
             route,
@@ -60,6 +60,16 @@ impl Gate {
     /// Follows new settings.
     pub fn follow(&self, settings: Settings) {
         self.breaker.lock().follow(settings);
+    }
+
+    /// Forgets everything, for a partition that another peer gets.
+    pub fn reset(&self) {
+        let mut breaker = self.breaker.lock();
+        breaker.reset();
+        self.publish(&breaker);
+        let mut targets = self.targets.lock();
+        *targets = Targets::default();
+        self.held_targets.store(0, Ordering::Release);
     }
 
     /// Says how to read the addressee back from a payload; until then no target is held. The first reader stays.

@@ -96,7 +96,7 @@ mod tests {
         let broken = catch_unwind(AssertUnwindSafe(|| {
             let mut answers = Answers::new(&stand.feedback, ROUTE);
             for (number, push) in pushes.into_iter().enumerate() {
-                let answer = Box::new(Answer { code: "INVALID_JSON".into(), detail: "".into() });
+                let answer = Box::new(Answer::new("INVALID_JSON", ""));
                 let verdict = if number < 3 {
                     Verdict::Delivered { canonical: None }
                 } else {

@@ -33,7 +33,7 @@ impl Held {
     /// Subscribes to the route's pushes.
     pub fn subscribe(&mut self, consumer: ConsumerLink<Push>) {
         self.unsubscribe();
-        self.subscription = Some(self.wiring.port.subscribe(self.wiring.route.id, consumer));
+        self.subscription = Some(self.wiring.port.subscribe(self.wiring.partition, consumer));
     }
 
     /// Ends the subscription; what is still on its way goes back by itself.
@@ -55,7 +55,7 @@ impl Drop for Held {
         let unanswered = self.table.take_all();
         if !unanswered.is_empty() {
             // What is left now was cut off by a stop or a crash of ours.
-            self.wiring.feedback.abandoned(self.wiring.route.id, unanswered);
+            self.wiring.feedback.abandoned(self.wiring.partition, unanswered);
         }
     }
 }

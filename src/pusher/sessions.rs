@@ -57,7 +57,7 @@ impl Pusher {
         let FromSession { number, events } = batch;
         let now = self.now();
         let wiring = Arc::clone(&self.wiring);
-        let mut answers = Answers::new(&wiring.feedback, self.cell.route);
+        let mut answers = Answers::new(&wiring.feedback, self.cell.partition);
         let mut rest = Vec::new();
         for event in events {
             match event {
@@ -140,7 +140,7 @@ impl Pusher {
     fn closed(&mut self, number: SessionNumber, reason: &str, ctx: &mut Context<Self>) {
         let unanswered = self.held.table.take_session(number);
         let count = unanswered.len();
-        self.wiring.feedback.unanswered(self.cell.route, unanswered);
+        self.wiring.feedback.unanswered(self.cell.partition, unanswered);
         self.retiring.retain(|live| live.number != number);
         let Some(live) = self.current.take_if(|live| live.number == number) else {
             log::info!(

@@ -1,6 +1,4 @@
-//! A route's breaker as the operator sees it. Pure.
-
-use std::time::Duration;
+//! A route's breakers, one for each of its partitions, as the operator sees them: the worst of them. Pure.
 
 use serde::Serialize;
 
@@ -8,16 +6,16 @@ use super::super::words::span;
 use crate::flow::View;
 use crate::flow::breaker::{State, Why};
 
-/// A breaker.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+/// The breakers of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct BreakerRow {
-    /// It in a word.
+    /// The worst in a word.
     pub state: State,
     /// Why it opened; none once it is closed.
     pub reason: Option<Why>,
     /// How long nothing is sent yet.
     pub until_seconds: Option<f64>,
-    /// How often it opened since the start.
+    /// How often they opened since the start.
     pub opened_total: u64,
     /// Devices and topics whose pushes wait, since their own rate was exceeded.
     pub held_targets: u64,
@@ -26,15 +24,16 @@ pub struct BreakerRow {
 // === impl BreakerRow ===
 
 impl BreakerRow {
-    /// Returns the row of a gate.
-    pub fn new(view: &View) -> Self {
-        Self {
-            state: view.state,
-            reason: view.why,
-            until_seconds: view.until.map(|until| Duration::as_secs_f64(&until)),
-            opened_total: view.opened,
-            held_targets: view.held_targets as u64,
+    /// Adds a partition's gate.
+    pub fn add(&mut self, view: &View) {
+        self.opened_total += view.opened;
+        self.held_targets += view.held_targets as u64;
+        if view.state > self.state {
+            (self.state, self.reason) = (view.state, view.why);
         }
+        let until = view.until.map(|until| until.as_secs_f64());
+        // Of several the one that opens last.
+        self.until_seconds = self.until_seconds.into_iter().chain(until).reduce(f64::max);
     }
 
     /// Returns whether next to nothing is sent.

@@ -1,19 +1,21 @@
 //! The snapshot's JSON and its words.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::flow::Gate;
 use crate::flow::breaker::{Tally, Why};
 use crate::push::RouteId;
 
 /// Returns the snapshot of a service with one route and `pushers` ready pushers, and nothing done yet.
 pub(in crate::admin) fn fresh(pushers: u32) -> Snapshot {
     let cell = RouteCell::new(RouteId(0), "android".into(), "xmpp");
-    cell.resize(pushers);
+    cell.resize(RouteId(0), pushers);
     let rows: Vec<_> = cell.pushers().iter().map(|cell| ready(cell)).collect();
-    let routes = vec![RouteRow::new(&cell, Books::default(), &rows, Moment::default())];
+    let routes = vec![RouteRow::new(&cell, Books::default(), &rows, BreakerRow::default())];
     let tree = TreeNode {
         id: "root".into(),
         kind: "supervisor".into(),
@@ -110,7 +112,7 @@ fn the_word_names_what_needs_the_operator_most() {
 #[test]
 fn a_route_is_as_good_as_its_pushers_unless_somebody_stopped_it() {
     let cell = RouteCell::new(RouteId(0), "android".into(), "xmpp");
-    let breaker = BreakerRow::new(&cell.gate.view(Moment::default()));
+    let breaker = BreakerRow::default();
     let word = |ready, connections| RouteState::new(&cell, ready, connections, &breaker);
     assert_eq!(
         (word(0, 2), word(1, 2), word(2, 2)),
@@ -143,16 +145,21 @@ proptest! {
 #[test]
 fn a_route_whose_breaker_keeps_pushes_back_is_degraded_and_says_so() {
     let cell = RouteCell::new(RouteId(0), "android".into(), "xmpp");
-    cell.resize(1);
+    cell.resize(RouteId(0), 1);
     let rows: Vec<_> = cell.pushers().iter().map(|cell| ready(cell)).collect();
+    let (open, closed) = (Gate::new("android".into()), Gate::new("android#1".into()));
     let quota = Tally { limit: Some((Duration::from_secs(60), Why::Quota)), ..Tally::default() };
-    cell.gate.observe(Moment::default(), &quota, 0.0);
+    open.observe(Moment::default(), &quota, 0.0);
     let row = |seconds: u64| {
-        RouteRow::new(&cell, Books::default(), &rows, Moment::from_micros(seconds * 1_000_000))
+        let mut breaker = BreakerRow::default();
+        for gate in [&closed, &open, &closed] {
+            breaker.add(&gate.view(Moment::from_micros(seconds * 1_000_000)));
+        }
+        RouteRow::new(&cell, Books::default(), &rows, breaker)
     };
-    let open = row(15);
-    assert_eq!((open.state, open.breaker.until_seconds), (RouteState::Degraded, Some(45.0)));
-    assert_eq!(open.breaker.words(), "breaker open (quota), 45 s left");
+    let early = row(15);
+    assert_eq!((early.state, early.breaker.until_seconds), (RouteState::Degraded, Some(45.0)));
+    assert_eq!(early.breaker.words(), "breaker open (quota), 45 s left");
     let half = row(60);
     assert_eq!(
         (half.state, half.breaker.words().as_str()),

@@ -32,9 +32,9 @@ fn intake() -> (Arc<Intake>, Arc<Ledger>) {
         coalesce: false,
         intake: 16,
     };
-    let ledger = Arc::new(Ledger::new(1));
-    let routes = vec![Arc::new(RouteCell::new(ROUTE, "android".to_owned(), "fake"))];
-    let intake = Intake::new(&settings, routes, Arc::clone(&ledger), Arc::new(Broken), Clock::start());
+    let ledger = Arc::new(Ledger::default());
+    let intake = Intake::new(&settings, Arc::clone(&ledger), Arc::new(Broken), Clock::start());
+    assert_eq!(intake.open(&Arc::new(RouteCell::new(ROUTE, "android".to_owned(), "fake"))), Some(ROUTE));
     (Arc::new(intake), ledger)
 }
 

@@ -12,13 +12,13 @@ use crate::units::Moment;
 
 impl Returns for Intake {
     fn judge(&self, route: RouteId, tally: &Tally) {
-        if self.routes[route.index()].gate.observe(self.clock.now(), tally, fastrand::f64()) {
+        if self.gate_of(route).observe(self.clock.now(), tally, fastrand::f64()) {
             self.ring();
         }
     }
 
     fn hold_target(&self, push: &Push, until: Moment) {
-        self.routes[push.route.index()].gate.hold_target(self.clock.now(), push, until);
+        self.gate_of(push.route).hold_target(self.clock.now(), push, until);
     }
 
     fn put_back(&self, route: RouteId, pushes: Vec<Push>) {

@@ -50,18 +50,19 @@ pub struct Tally {
     pub limit: Option<(Duration, Why)>,
 }
 
-/// Where a breaker is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Where a breaker is, from the best to the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Everything goes out.
+    #[default]
     Closed,
-    /// Nothing does.
-    Open,
-    /// A few pushes try the provider out.
-    HalfOpen,
-    /// The provider took them; more go out the more it answers.
+    /// The provider took the probes; more go out the more it answers.
     Ramping,
+    /// A few pushes, the probes, try the provider out.
+    HalfOpen,
+    /// Nothing goes out.
+    Open,
 }
 
 /// A change that an operator wants to know of.
@@ -135,7 +136,7 @@ impl Tally {
 
 impl State {
     /// All states.
-    pub const ALL: [Self; 4] = [Self::Closed, Self::Open, Self::HalfOpen, Self::Ramping];
+    pub const ALL: [Self; 4] = [Self::Closed, Self::Ramping, Self::HalfOpen, Self::Open];
 
     /// Returns its name as in the JSON.
     pub const fn as_str(self) -> &'static str {

@@ -58,9 +58,8 @@ pub(super) async fn find(
 
 /// Returns whose pushes the reader may see: its own, or everybody's where no tokens are needed.
 fn reader(request: &HttpRequest, ingest: &Ingest) -> Result<Option<SenderId>, Answer> {
-    let tokens = &ingest.settings.tokens;
-    let sender = authorise(request, tokens)?;
-    Ok((!tokens.is_empty()).then_some(sender))
+    let sender = authorise(request, ingest)?;
+    Ok((!ingest.settings.tokens.is_empty()).then_some(sender))
 }
 
 fn wanted(query: &str) -> Result<Wanted, Answer> {

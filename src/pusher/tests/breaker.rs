@@ -25,12 +25,12 @@ const SETTINGS: Settings = Settings {
 
 async fn stand(window: u32) -> Stand {
     let stand = Stand::start(1, window).await;
-    stand.route.gate.follow(SETTINGS);
+    stand.intake.gate_of(ROUTE).follow(SETTINGS);
     stand
 }
 
 fn answer() -> Box<Answer> {
-    Box::new(Answer { code: "SERVICE_UNAVAILABLE".into(), detail: "".into() })
+    Box::new(Answer::new("SERVICE_UNAVAILABLE", ""))
 }
 
 fn busy() -> Verdict {
@@ -38,7 +38,7 @@ fn busy() -> Verdict {
 }
 
 fn state(stand: &Stand) -> State {
-    stand.route.gate.view(stand.clock.now()).state
+    stand.intake.gate_of(ROUTE).view(stand.clock.now()).state
 }
 
 /// Has the provider say this about everything that a connection has not answered; returns how much that was.
@@ -82,7 +82,7 @@ async fn a_failing_provider_is_left_alone_then_tried_and_everything_arrives() {
     }
     stand.pass(Duration::from_secs(10)).await;
     assert_eq!((state(&stand), stand.books().delivered), (State::Closed, 200));
-    assert_eq!(stand.route.gate.view(stand.clock.now()).opened, 2);
+    assert_eq!(stand.intake.gate_of(ROUTE).view(stand.clock.now()).opened, 2);
 }
 
 #[actix::test]
@@ -139,8 +139,8 @@ async fn what_we_cut_off_ourselves_is_no_trouble_of_the_provider() {
 async fn a_device_s_exceeded_rate_holds_up_its_own_pushes_and_no_others() {
     let stand = stand(10).await;
     stand
-        .route
-        .gate
+        .intake
+        .gate_of(ROUTE)
         .read_addressees(|payload| Some(Addressee::Token(String::from_utf8_lossy(payload).into())));
     let to = |number: u128, device: &'static [u8]| Push {
         payload: Bytes::from_static(device),
@@ -166,7 +166,7 @@ async fn a_device_s_exceeded_rate_holds_up_its_own_pushes_and_no_others() {
     }
     stand.settle().await;
     assert_eq!((stand.books().delivered, stand.books().waiting_retry), (21, 21), "only b's pushes went out");
-    assert_eq!(stand.route.gate.view(stand.clock.now()).held_targets, 1);
+    assert_eq!(stand.intake.gate_of(ROUTE).view(stand.clock.now()).held_targets, 1);
     stand.pass(Duration::from_secs(59)).await;
     assert_eq!(sent(&stand), 22);
     let (mut most, mut rounds) = (0, 0);
@@ -180,5 +180,5 @@ async fn a_device_s_exceeded_rate_holds_up_its_own_pushes_and_no_others() {
     assert_eq!(stand.books().delivered, 42);
     assert!(most <= 2, "one at a time, beside the one that was refused: {most}");
     stand.pass(Duration::from_secs(2)).await;
-    assert_eq!(stand.route.gate.view(stand.clock.now()).held_targets, 0);
+    assert_eq!(stand.intake.gate_of(ROUTE).view(stand.clock.now()).held_targets, 0);
 }

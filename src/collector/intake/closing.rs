@@ -5,7 +5,7 @@ use crate::outcome::Outcome;
 use crate::push::Push;
 
 /// Pushes that end; the books have them when it is dropped.
-pub struct Ended<'a> {
+pub struct Closing<'a> {
     /// The books.
     pub ledger: &'a Ledger,
     /// The pushes.
@@ -14,7 +14,7 @@ pub struct Ended<'a> {
     pub outcome: Outcome,
 }
 
-impl Drop for Ended<'_> {
+impl Drop for Closing<'_> {
     fn drop(&mut self) {
         for chunk in self.pushes.chunk_by(|one, next| one.route == next.route) {
             let count = chunk.len() as u64;
