@@ -319,9 +319,12 @@ async function render() {
 function listen() {
   const stream = new EventSource('/admin/api/events');
   stream.addEventListener('state', (event) => update(JSON.parse(event.data)).catch(() => {}));
-  stream.addEventListener('error', () => {
-    // A browser gives up after an answer that is no stream.
-    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
+  stream.addEventListener('error', async () => {
+    // A browser gives up after an answer that is no stream; one that says "log in" is for the person.
+    if (stream.readyState !== EventSource.CLOSED) return;
+    const answer = await fetch('/admin/api/audit').catch(() => null);
+    if (answer?.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    else setTimeout(listen, 5000);
   });
 }
 
