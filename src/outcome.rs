@@ -84,6 +84,24 @@ pub enum Verdict {
     Unanswered,
 }
 
+/// The most bytes of a provider's code and of its text that are kept.
+const MAX_CODE: usize = 64;
+const MAX_DETAIL: usize = 256;
+
+// === impl Answer ===
+
+impl Answer {
+    /// Returns an answer in these words, which may be cut.
+    pub fn new(code: &str, detail: &str) -> Self {
+        Self { code: bounded(code, MAX_CODE), detail: bounded(detail, MAX_DETAIL) }
+    }
+}
+
+fn bounded(text: &str, limit: usize) -> Box<str> {
+    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text[..end.unwrap_or_default()].into()
+}
+
 // === impl Outcome ===
 
 impl Outcome {
