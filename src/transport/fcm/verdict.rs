@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use crate::outcome::{Answer, Verdict};
+use crate::outcome::{Answer, Scope, Verdict};
 use crate::transport::http2::Judgement;
 use crate::transport::http2::reply::retry_after;
 
@@ -73,13 +73,18 @@ pub fn read(
         ("UNREGISTERED" | "SENDER_ID_MISMATCH", _) => push(Verdict::Unregistered(answer)),
         ("THIRD_PARTY_AUTH_ERROR", _) => Meaning::ThirdParty(answer),
         ("QUOTA_EXCEEDED" | "RESOURCE_EXHAUSTED", _) | (_, 429) => {
-            let verdict = later(LONG_DELAY);
-            let pause = fault.is_about_all().then(|| asked.unwrap_or(LONG_DELAY).max(retry_min));
-            Meaning::Push(Judgement { verdict, pause })
+            let after = asked.unwrap_or(LONG_DELAY).max(retry_min);
+            let (scope, pause) =
+                if fault.is_about_all() { (Scope::Route, Some(after)) } else { (Scope::Target, None) };
+            Meaning::Push(Judgement { verdict: Verdict::Limited { answer, after, scope }, pause })
         }
         ("UNAVAILABLE" | "INTERNAL" | "UNSPECIFIED_ERROR", _) => push(later(retry_min)),
         ("INVALID_ARGUMENT", _) if fault.is_about_token() => push(Verdict::Unregistered(answer)),
         ("INVALID_ARGUMENT", _) => push(Verdict::Rejected(answer)),
+        // A front end that gave up waiting: what is behind it may have taken the push.
+        (_, 502 | 504) => {
+            push(Verdict::BrokenOff { answer, after: Some(asked.unwrap_or_default().max(retry_min)) })
+        }
         (_, 401) => Meaning::Token(answer),
         (_, 403 | 404) => Meaning::Setup(answer),
         (_, 408 | 425) => push(later(retry_min)),
@@ -90,8 +95,7 @@ pub fn read(
 
 /// Says what a stream means that the provider reset without refusing it: its fate is unknown, and the provider wants a delay.
 pub fn reset(reason: &str, retry_min: Duration) -> Verdict {
-    let answer = Box::new(Answer::new("RST_STREAM", reason));
-    Verdict::Retry { answer, after: Some(retry_min) }
+    Verdict::BrokenOff { answer: Box::new(Answer::new("RST_STREAM", reason)), after: Some(retry_min) }
 }
 
 // === impl Fault ===
