@@ -12,6 +12,7 @@ use super::{Config, Route, Runtime, Transport};
 use crate::admin::actions::MAX_CONNECTIONS;
 use crate::feedback::results;
 use crate::feedback::webhook::{self, Endpoint};
+use crate::flow::breaker;
 use crate::transport::xmpp;
 use crate::units::Secret;
 use crate::{collector, feedback, ingest, pusher};
@@ -121,8 +122,23 @@ fn feedback(section: &Section<'_>) -> feedback::Settings {
         backoff_min: section.duration("backoff_min", 10 * MILLISECOND..=HOUR),
         backoff_max: section.duration("backoff_max", 10 * MILLISECOND..=DAY),
         retry_share: section.share("retry_share", 0.0..=1.0),
+        breaker: breaker(&section.table("breaker")),
     };
     ordered(section, ("backoff_min", settings.backoff_min), ("backoff_max", settings.backoff_max));
+    settings
+}
+
+fn breaker(section: &Section<'_>) -> breaker::Settings {
+    let settings = breaker::Settings {
+        enabled: section.flag("enabled"),
+        share: section.share("share", 0.01..=1.0),
+        least: section.whole("least", 1..=1_000_000),
+        window: section.duration("window", SECOND..=HOUR),
+        open_min: section.duration("open_min", 10 * MILLISECOND..=HOUR),
+        open_max: section.duration("open_max", 10 * MILLISECOND..=HOUR),
+        probes: section.whole("probes", 1..=1_000),
+    };
+    ordered(section, ("open_min", settings.open_min), ("open_max", settings.open_max));
     settings
 }
 
