@@ -164,7 +164,7 @@ impl Scrape {
 
     fn routes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
         type Figure = fn(&RouteRow) -> f64;
-        let figures: [(&str, &str, Figure); 7] = [
+        let figures: [(&str, &str, Figure); 8] = [
             (
                 "route_stretched_retries",
                 "Retries that waited longer for the retry budget, since the start",
@@ -183,6 +183,7 @@ impl Scrape {
             ("route_delivery_p50_seconds", "Median time from admission to delivery, lately", |route| {
                 route.delivery_p50_ms / 1_000.0
             }),
+            ("route_delivery_p95_seconds", "95th percentile of it", |route| route.delivery_p95_ms / 1_000.0),
             ("route_delivery_p99_seconds", "99th percentile of it", |route| route.delivery_p99_ms / 1_000.0),
         ];
         for (name, help, figure) in figures {

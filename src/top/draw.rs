@@ -4,7 +4,7 @@
 
 use std::fmt::Display;
 
-use super::state::{Pusher, Route, State};
+use super::state::{Breaker, Pusher, Route, State};
 use crate::admin::words::{grouped, millis, rate, span};
 use crate::units::Stamp;
 
@@ -92,7 +92,8 @@ impl Picture {
         let places = self::meter(sum(|route| route.in_flight), sum(|route| route.window));
         let slowest = state.routes.iter().max_by(|a, b| a.delivery_p99_ms.total_cmp(&b.delivery_p99_ms));
         let delivery = slowest.map_or_else(String::new, |route| {
-            format!(", delivery p50 {} p99 {}", millis(route.delivery_p50_ms), millis(route.delivery_p99_ms))
+            let shares = [route.delivery_p50_ms, route.delivery_p95_ms, route.delivery_p99_ms].map(millis);
+            format!(", delivery p50/p95/p99 {}", shares.join(" / "))
         });
         self.put(&format!("{:<10}{places}{delivery}", "windows"));
     }
@@ -134,8 +135,20 @@ impl Picture {
                     millis(route.delivery_p99_ms)
                 ),
             );
+            self.breaker(&route.breaker);
         }
         self.put("");
+    }
+
+    fn breaker(&mut self, breaker: &Breaker) {
+        if matches!(breaker.state.as_str(), "" | "closed") {
+            return;
+        }
+        let reason = breaker.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+        let left =
+            breaker.until_seconds.map_or_else(String::new, |seconds| format!(", {} left", span(seconds)));
+        let state = breaker.state.replace('_', " ");
+        self.row(&breaker.state, &format!("  breaker {state}{reason}{left}"));
     }
 
     /// Those in trouble first; the others by number. What does not fit is counted.

@@ -66,8 +66,18 @@ pub(super) struct Route {
     pub(super) in_flight: u64,
     pub(super) buffered: u64,
     pub(super) delivery_p50_ms: f64,
+    pub(super) delivery_p95_ms: f64,
     pub(super) delivery_p99_ms: f64,
     pub(super) ledger: Ledger,
+    pub(super) breaker: Breaker,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Breaker {
+    pub(super) state: String,
+    pub(super) reason: Option<String>,
+    pub(super) until_seconds: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]

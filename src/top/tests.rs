@@ -23,7 +23,8 @@ fn state(pushers: u32) -> State {
         "collector": {"buffered": 800, "capacity": 1_000, "oldest_age_seconds": 1.25, "projected_drain_seconds": 12.0},
         "rates": {"accepted_per_second": 25_000.0, "delivered_per_second": 15_000.4, "shed_per_second": 9_000.0},
         "routes": [{"name": "android", "state": "degraded", "connections": 3, "ready": 2, "window": 300, "in_flight": 200,
-                    "buffered": 800, "delivery_p50_ms": 50.0, "delivery_p99_ms": 1_234.0, "ledger": {"delivered": 10_000, "shed": 1_345}}],
+                    "buffered": 800, "delivery_p50_ms": 50.0, "delivery_p95_ms": 75.0, "delivery_p99_ms": 1_234.0,
+                    "breaker": {"state": "open", "reason": "failures", "until_seconds": 12.0}, "ledger": {"delivered": 10_000, "shed": 1_345}}],
         "pushers": pushers,
         "recent": {"shed_last_minute": 1_345, "problems": [{"kind": "answer", "reason": "SERVICE_UNAVAILABLE", "count": 31,
                                                             "last": 3_723_000}]},
@@ -41,12 +42,13 @@ the buffer is full
 
 accepted/s    25,000   delivered/s     15,000   shed/s       9,000   shed last minute 1,345
 buffer    [###################-----] 800 of 1,000, empty in 12 s, oldest 1.2 s
-windows   [################--------] 200 of 300, delivery p50 50 ms p99 1,234 ms
+windows   [################--------] 200 of 300, delivery p50/p95/p99 50 ms / 75 ms / 1,234 ms
 ledger    balances: 12,346 received = 1 refused + 12,345 accepted
           balances: 12,345 accepted = 10,000 delivered + 1,345 shed + 800 buffered + 200 in flight
 
 ROUTE           STATE           READY        WINDOW   BUFFERED    DELIVERED       SHED        P99
 android         degraded          2/3       200/300        800       10,000      1,345   1,234 ms
+  breaker open (failures), 12 s left
 
 PUSHER          STATE          WINDOW   ACKS/S    ACK P99 RESTARTS  LAST ERROR
 android/2       backing off   100/100    1,876      52 ms        2  3.0 s ago: connection reset

@@ -178,7 +178,7 @@ fn every_alert_fires_and_stays_silent_in_a_test_and_has_its_chapter() {
         assert!(manual.contains(&format!("\n### {name}\n")), "the manual has no chapter {name}");
         let cases: Vec<&str> =
             tests.split("\n  - name: ").filter(|case| case.starts_with(&format!("\"{name}: "))).collect();
-        let silent = cases.iter().filter(|case| case.trim_end().ends_with("exp_alerts: []")).count();
+        let silent = cases.iter().filter(|case| case.contains("exp_alerts: []")).count();
         assert!(silent > 0 && silent < cases.len(), "{name}: {} tests, {silent} of them silent", cases.len());
     }
     let chapters = manual.lines().filter_map(|line| line.strip_prefix("### Pushweir"));
