@@ -57,6 +57,8 @@ pub struct Answer {
     pub code: Box<str>,
     /// The provider's free text, empty if there was none; bounded by the transport.
     pub detail: Box<str>,
+    /// Since when it is so, if the provider says that: milliseconds since 1970.
+    pub since: Option<u64>,
 }
 
 /// Whom a limit of the provider concerns.
@@ -110,6 +112,25 @@ pub enum Verdict {
     Elsewhere,
     /// No answer will come: the connection ended or the answer is overdue; the provider may have it.
     Unanswered,
+}
+
+/// The most bytes of a provider's code and of its text that are kept.
+const MAX_CODE: usize = 64;
+const MAX_DETAIL: usize = 256;
+
+// === impl Answer ===
+
+impl Answer {
+    /// Returns an answer in these words, which may be cut.
+    pub fn new(code: &str, detail: &str) -> Self {
+        Self { code: bounded(code, MAX_CODE), detail: bounded(detail, MAX_DETAIL), since: None }
+    }
+}
+
+/// Returns at most `limit` bytes of `text`, cut between characters.
+pub fn bounded(text: &str, limit: usize) -> Box<str> {
+    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text[..end.unwrap_or_default()].into()
 }
 
 // === impl Outcome ===

@@ -90,7 +90,10 @@ async fn follow(service: &Service, config: &Config, step: &Step) -> Result<(), C
     let parts = &service.parts;
     match step {
         Step::Log => logging::set_filter(&config.log),
-        Step::Feedback => parts.feedback.follow(config.feedback.clone()),
+        Step::Feedback => {
+            parts.intake.follow_breaker(&config.feedback.breaker);
+            parts.feedback.follow(config.feedback.clone());
+        }
         Step::Results => parts.results.follow(&config.results),
         Step::Webhook => parts.hook.follow(config.webhook.clone()),
         Step::Collector => {

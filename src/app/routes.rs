@@ -123,6 +123,7 @@ impl Routes {
                 let Opening { connector, connections, key } = opening;
                 *partition.wiring.connector.write() = connector;
                 *partition.wiring.settings.write() = route.settings().pusher;
+                self.intake.gate_of(partition.id()).reset();
                 if let Some(before) = partition.hand_over(connections, key) {
                     route.forget_key(&before);
                 }
@@ -254,6 +255,8 @@ impl Routes {
         let source = Source { name: cell.name.as_str().into(), connector: Arc::clone(&connector) };
         self.results.open(source).map_err(|_| NoPartition)?;
         let id = self.intake.open(cell).ok_or(NoPartition)?;
+        let reader = Arc::clone(&connector);
+        self.intake.gate_of(id).read_addressees(move |payload| reader.addressee(payload));
         let wiring = Arc::new(Wiring {
             route: Arc::clone(cell),
             partition: id,

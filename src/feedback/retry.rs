@@ -82,10 +82,11 @@ mod tests {
         backoff_min: Duration::from_secs(1),
         backoff_max: Duration::from_secs(60),
         retry_share: 1.0,
+        breaker: crate::flow::breaker::Settings::OFF,
     };
 
     fn answer() -> Box<Answer> {
-        Box::new(Answer { code: "SERVICE_UNAVAILABLE".into(), detail: "".into() })
+        Box::new(Answer::new("SERVICE_UNAVAILABLE", ""))
     }
 
     fn retry(after: Option<Duration>) -> Verdict {

@@ -69,8 +69,10 @@ impl Rig {
 
     fn take(&mut self, partition: RouteId, count: usize) {
         self.intake.drain_channel(usize::MAX);
-        let taken =
-            self.intake.with_queue(|queue| queue.take(partition, count, Moment::default(), &mut Vec::new()));
+        let mut taken = Vec::new();
+        self.intake.with_queue(|queue| {
+            queue.take(partition, count, Moment::default(), (&mut taken, &mut Vec::new()));
+        });
         let moved = taken.len() as u64;
         self.ledger.enter(partition, |books| books.transfer(moved, Place::Buffered, Place::InFlight));
         self.flying[partition.index()].extend(taken);
@@ -174,4 +176,20 @@ fn a_smaller_buffer_sheds_by_its_policy_and_tells_senders() {
 fn a_partition_that_nobody_opened_takes_nothing() {
     let rig = Rig::new(Keep::Newest);
     assert_eq!(rig.intake.gate(RouteId(7)), Err(Refusal::RefusedUnknownRoute));
+}
+
+#[test]
+fn whoever_sees_a_partition_finds_its_part_of_the_queue_and_its_gate() {
+    let mut rig = Rig::new(Keep::Newest);
+    rig.open(None);
+    let (intake, cell) = (&rig.intake, &rig.routes[0]);
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| (0..500).for_each(|_| drop(intake.open(cell))));
+        while !opening.is_finished() {
+            let last = RouteId::at(intake.partitions() - 1);
+            assert_eq!(intake.with_queue(|queue| queue.ready(last)), 0);
+            assert!(intake.gate_of(last).next().is_none());
+        }
+    });
+    assert_eq!(intake.partitions(), 501);
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::outcome::Outcome;
-use crate::push::{Addressee, PushKey};
+use crate::push::{Addressee, PushKey, SenderId};
 
 /// How a push ended. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Record {
     pub key: PushKey,
     /// The sender's own id, if one was given.
     pub name: Option<Box<str>>,
+    /// Who sent it; not in the JSON, which only that sender gets.
+    pub sender: SenderId,
     /// Its route's name; empty if the route is not known.
     pub route: Box<str>,
     /// Whom it was for, in full.
@@ -23,6 +25,8 @@ pub struct Record {
     pub code: Option<Box<str>>,
     /// The provider's text, if there was one.
     pub detail: Option<Box<str>>,
+    /// Since when the token is dead, if the provider said so.
+    pub since: Option<u64>,
     /// The token that the app uses now, if the provider named it.
     pub canonical: Option<Box<str>>,
     /// Attempts that the provider saw or may have seen.
@@ -68,6 +72,7 @@ impl Record {
         out.serialize_field("code", &self.code)?;
         out.serialize_field("detail", &self.detail)?;
         out.serialize_field("delete_token", &self.delete_token())?;
+        out.serialize_field("unregistered_at_ms", &self.since.filter(|_| self.delete_token()))?;
         out.serialize_field("canonical_token", &self.canonical)?;
         out.serialize_field("attempts", &self.attempts)?;
         out.serialize_field("maybe_delivered", &self.maybe_delivered)?;
@@ -78,7 +83,7 @@ impl Record {
 
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let mut out = out.serialize_struct("Record", 13)?;
+        let mut out = out.serialize_struct("Record", 14)?;
         self.members(&mut out)?;
         out.end()
     }
@@ -88,7 +93,7 @@ impl Serialize for Record {
 
 impl Serialize for Numbered<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let mut out = out.serialize_struct("Record", 14)?;
+        let mut out = out.serialize_struct("Record", 15)?;
         out.serialize_field("sequence", &self.0)?;
         self.1.members(&mut out)?;
         out.end()
@@ -128,11 +133,13 @@ pub(super) mod tests {
         Record {
             key: PushKey::from_u128(number),
             name: None,
+            sender: SenderId::default(),
             route: "android".into(),
             to: Some(Addressee::Token("token".into())),
             outcome: Outcome::Rejected,
             code: Some("INVALID_JSON".into()),
             detail: None,
+            since: None,
             canonical: None,
             attempts: 1,
             maybe_delivered: false,
@@ -147,12 +154,13 @@ pub(super) mod tests {
             name: Some("mine".into()),
             outcome: Outcome::Unregistered,
             code: Some("DEVICE_UNREGISTERED".into()),
+            since: Some(900),
             ..record(1)
         };
         let expected = json!({
             "sequence": 7, "id": "mine", "message_id": "00000000-0000-0000-0000-000000000001",
             "route": "android", "to": {"token": "token"}, "outcome": "unregistered",
-            "code": "DEVICE_UNREGISTERED", "detail": null, "delete_token": true,
+            "code": "DEVICE_UNREGISTERED", "detail": null, "delete_token": true, "unregistered_at_ms": 900,
             "canonical_token": null, "attempts": 1, "maybe_delivered": false,
             "accepted_at_ms": 1_000, "ended_at_ms": 1_020,
         });

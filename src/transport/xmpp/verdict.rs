@@ -16,10 +16,6 @@ use crate::push::PushKey;
 /// The least delay before a push is sent again to a device or topic whose rate was exceeded: the provider asks for no immediate retry.
 pub const RATE_EXCEEDED_DELAY: Duration = Duration::from_secs(60);
 
-/// The most bytes of the provider's code and of its text that are kept.
-const MAX_CODE: usize = 64;
-const MAX_DETAIL: usize = 256;
-
 /// A payload's meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming<'a> {
@@ -106,7 +102,7 @@ pub fn read(json: &str) -> Incoming<'_> {
 
 /// Returns the verdict for a `nack` with this code and text; `None` for one that answers no push.
 pub fn judge(code: &str, detail: &str) -> Option<Verdict> {
-    let words = || Box::new(Answer { code: bounded(code, MAX_CODE), detail: bounded(detail, MAX_DETAIL) });
+    let words = || Box::new(Answer::new(code, detail));
     Some(match code {
         "BAD_ACK" => return None,
         "CONNECTION_DRAINING" => Verdict::Elsewhere,
@@ -119,12 +115,6 @@ pub fn judge(code: &str, detail: &str) -> Option<Verdict> {
         // INTERNAL_SERVER_ERROR".
         _ => Verdict::Retry { answer: words(), after: None },
     })
-}
-
-/// Returns at most `limit` bytes of `text`, cut between characters.
-pub fn bounded(text: &str, limit: usize) -> Box<str> {
-    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    text[..end.unwrap_or_default()].into()
 }
 
 fn answer<'a>(id: Loose<'a>, verdict: impl FnOnce() -> Verdict) -> Incoming<'a> {

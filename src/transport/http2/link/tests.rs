@@ -53,14 +53,13 @@ impl Protocol for Plain {
         if reply.status.is_success() {
             return Judgement::of(Verdict::Delivered { canonical: None });
         }
-        let detail = reply.body.len().to_string().into();
-        let answer = Box::new(Answer { code: reply.status.as_str().into(), detail });
+        let answer = Box::new(Answer::new(reply.status.as_str(), &reply.body.len().to_string()));
         let pause = (reply.status == 429).then_some(Duration::from_secs(5));
         Judgement { verdict: Verdict::Rejected(answer), pause }
     }
 
     fn judge_reset(&self, reason: &str) -> Judgement {
-        Judgement::of(Verdict::Rejected(Box::new(Answer { code: reason.into(), detail: "".into() })))
+        Judgement::of(Verdict::Rejected(Box::new(Answer::new(reason, ""))))
     }
 }
 
