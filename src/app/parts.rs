@@ -16,7 +16,7 @@ use crate::ingest::Seen;
 use crate::ledger::Ledger;
 use crate::push::{Digest, KeyMint, RouteId};
 use crate::pusher::Wiring;
-use crate::transport::{Connector, SettingsError, fcm, xmpp};
+use crate::transport::{Connector, SettingsError, apns, fcm, xmpp};
 use crate::units::Clock;
 
 /// Connections of one route that may be opening at the same time.
@@ -140,5 +140,6 @@ pub fn connector(transport: &Transport) -> Result<Arc<dyn Connector>, SettingsEr
     match transport {
         Transport::Xmpp(settings) => Ok(Arc::new(xmpp::Connector::new(settings.clone())?)),
         Transport::Fcm(settings) => Ok(Arc::new(fcm::Connector::new(settings.as_ref().clone())?)),
+        Transport::Apns(settings) => Ok(Arc::new(apns::Connector::new(settings.as_ref().clone())?)),
     }
 }

@@ -6,7 +6,16 @@ use std::fmt;
 use super::tree::{Node, Origin, Value};
 
 /// Keys whose values are never printed.
-const SECRET_KEYS: [&str; 5] = ["tokens", "password", "server_key", "secret", "service_account"];
+const SECRET_KEYS: [&str; 8] = [
+    "tokens",
+    "password",
+    "server_key",
+    "secret",
+    "service_account",
+    "key",
+    "certificate",
+    "certificate_password",
+];
 /// Longest value that is quoted, in characters.
 const QUOTED: usize = 80;
 

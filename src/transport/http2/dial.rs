@@ -58,7 +58,7 @@ pub async fn connect(
     tcp.set_nodelay(true).map_err(network)?;
     tell("securing the connection");
     let failed = |cause: String| ConnectError::Tls { peer: peer.clone(), cause };
-    let io = tls::connect_alpn(tcp, host, endpoint.ca.clone(), &[ALPN])
+    let io = tls::connect_as(tcp, host, endpoint.ca.clone(), endpoint.identity.clone(), &[ALPN])
         .await
         .map_err(|error| failed(error.to_string()))?;
     let agreed = io.get_ref().negotiated_alpn().map_err(|error| failed(error.to_string()))?;

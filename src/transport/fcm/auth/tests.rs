@@ -6,7 +6,10 @@ use super::*;
 fn tokens(limit: Duration) -> Arc<Tokens> {
     let account = fixture::account("https://127.0.0.1:1/token");
     let origin = account.token_uri.clone();
-    Arc::new(Tokens::new(account, Endpoint { origin, ca: None, proxy: None, connect_timeout: limit }))
+    Arc::new(Tokens::new(
+        account,
+        Endpoint { origin, ca: None, identity: None, proxy: None, connect_timeout: limit },
+    ))
 }
 
 #[tokio::test(start_paused = true)]
