@@ -23,7 +23,7 @@ use crate::flow::Returns;
 use crate::ledger::{Ledger, Place};
 use crate::outcome::{Outcome, Verdict};
 use crate::push::{Push, RouteId};
-use crate::units::{Clock, Moment};
+use crate::units::{Clock, Moment, Slots};
 
 /// `[feedback]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,8 +46,8 @@ pub struct Feedback {
     clock: Clock,
     codes: Codes,
     results: Arc<Results>,
-    /// By route.
-    budgets: Box<[Mutex<Budget>]>,
+    /// By partition, since each has its own provider or peer.
+    budgets: Slots<Mutex<Budget>>,
     maybe_delivered: AtomicU64,
 }
 
@@ -63,8 +63,7 @@ impl Feedback {
         clock: Clock,
     ) -> Self {
         let (codes, maybe_delivered) = (Codes::default(), AtomicU64::new(0));
-        let budget = || Mutex::new(Budget::new(settings.retry_share));
-        let budgets = std::iter::repeat_with(budget).take(ledger.routes()).collect();
+        let budgets = Slots::default();
         let settings = RwLock::new(settings);
         Self { settings, ledger, returns, clock, codes, results, budgets, maybe_delivered }
     }
@@ -74,7 +73,7 @@ impl Feedback {
         matches!(verdict, Verdict::Delivered { canonical: Some(_) }) || self.results.wants_deliveries()
     }
 
-    /// Settles one batch of answered attempts of a route: `delivered` plain successes that nobody asked about, and the others one by one.
+    /// Settles one batch of answered attempts of a partition: `delivered` plain successes that nobody asked about, and the others one by one.
     pub fn settle(&self, route: RouteId, delivered: u64, others: Vec<(Push, Verdict)>) {
         let now = self.clock.now();
         let settings = self.settings.read();
@@ -84,7 +83,8 @@ impl Feedback {
         let mut retries: Vec<(Moment, Push)> = Vec::new();
         let mut endings = Vec::new();
         let answered = delivered + others.len() as u64;
-        let mut budget = self.budgets[route.index()].lock();
+        let fresh = || Mutex::new(Budget::new(settings.retry_share));
+        let mut budget = self.budgets.get_or_fill(route.index(), fresh).lock();
         budget.sent(now, answered);
         for (mut push, verdict) in others {
             self.note(&push, &verdict);
@@ -141,8 +141,10 @@ impl Feedback {
 
     /// Follows new settings from the next batch on.
     pub fn follow(&self, settings: Settings) {
-        self.budgets.iter().for_each(|budget| budget.lock().follow(settings.retry_share));
+        let share = settings.retry_share;
+        // In this order: a budget that is opened meanwhile has the new share already.
         *self.settings.write() = settings;
+        self.budgets.iter().for_each(|budget| budget.lock().follow(share));
     }
 
     /// Returns how often each provider code was answered.
@@ -155,9 +157,9 @@ impl Feedback {
         self.maybe_delivered.load(Ordering::Relaxed)
     }
 
-    /// Returns how many retries of a route had to wait longer because its budget was used up.
+    /// Returns how many retries of a partition had to wait longer because its budget was used up.
     pub fn stretched_retries(&self, route: RouteId) -> u64 {
-        self.budgets[route.index()].lock().stretched()
+        self.budgets.get(route.index()).map_or(0, |budget| budget.lock().stretched())
     }
 
     fn note(&self, push: &Push, verdict: &Verdict) {

@@ -14,7 +14,7 @@ use super::{Ingest, IngestRoute};
 use crate::feedback::results::Ticket;
 use crate::outcome::Refusal;
 use crate::push::{Push, PushKey, PushRequest, RouteId, SenderId};
-use crate::units::Moment;
+use crate::units::{Moment, Slots};
 
 /// A time to live is whole seconds; what is to be sent now or never still has the second it arrived in.
 const SHORTEST: std::time::Duration = std::time::Duration::from_secs(1);
@@ -59,9 +59,11 @@ pub(super) enum PushId<'a> {
     Key(PushKey),
 }
 
-/// The pushes of a request that go to one route.
+/// The pushes of a request that go to one partition.
 struct Batch {
     route: RouteId,
+    /// The route that it belongs to, which the senders' ids are for.
+    owner: RouteId,
     gate: Result<(), Refusal>,
     refused: u64,
     /// How many repeat what was taken before.
@@ -141,7 +143,7 @@ impl<'a> Admitting<'a, '_> {
                 return failed(id, reason, "route", message);
             }
         };
-        let batch = self.batch(route.id);
+        let batch = self.batch(route.id, route.cell.id);
         if let Err(refusal) = self.batches[batch].gate {
             self.batches[batch].refused += 1;
             return failed(id, refusal, "", gate_message(refusal, &route.name));
@@ -171,7 +173,7 @@ impl<'a> Admitting<'a, '_> {
     fn claim(&mut self, index: usize, batch: usize, id: Option<&Cow<'a, str>>) -> Option<Fate<'a>> {
         let (seen, name) = self.ingest.seen.as_ref().zip(id)?;
         let batch = &mut self.batches[batch];
-        let key = seen.id(self.sender, batch.route, name);
+        let key = seen.id(self.sender, batch.owner, name);
         match seen.claim(key, self.now) {
             Claim::Fresh => {
                 batch.claims.push((index, key));
@@ -202,19 +204,14 @@ impl<'a> Admitting<'a, '_> {
             route,
             sender: self.sender,
             lane: request.priority,
-            collapse: self
-                .ingest
-                .coalesce
-                .as_ref()
-                .zip(request.collapse_key.as_deref())
-                .map(|(digest, key)| Box::new(digest.collapse(route, &request.to, key))),
+            collapse: self.ingest.coalesce.id(route, &request.to, request.collapse_key.as_deref()),
             attempts: 0,
             maybe_delivered: false,
         }
     }
 
-    /// Returns the index of a route's batch.
-    fn batch(&mut self, route: RouteId) -> usize {
+    /// Returns the index of the batch for a partition of a route.
+    fn batch(&mut self, route: RouteId, owner: RouteId) -> usize {
         if let Some(index) = self.batches.iter().position(|batch| batch.route == route) {
             return index;
         }
@@ -222,6 +219,7 @@ impl<'a> Admitting<'a, '_> {
         let room = if gate.is_ok() { self.expected } else { 0 };
         self.batches.push(Batch {
             route,
+            owner,
             gate,
             refused: 0,
             repeated: 0,
@@ -340,19 +338,27 @@ fn failed<'a>(id: Option<Cow<'a, str>>, reason: Refusal, field: &'static str, me
     Fate::Failed { id: id.map(PushId::Name), reason, field: field.into(), message: message.into() }
 }
 
-fn find<'a>(routes: &'a [IngestRoute], name: Option<&str>) -> Result<&'a IngestRoute, (Refusal, String)> {
-    let existing = || {
-        let names: Vec<_> = routes.iter().map(|route| route.name.as_str()).collect();
-        names.join(", ")
-    };
+fn find<'a>(
+    routes: &'a Slots<IngestRoute>,
+    name: Option<&str>,
+) -> Result<&'a IngestRoute, (Refusal, String)> {
+    let open = || routes.iter().filter(|route| route.is_open());
+    let existing = || open().map(|route| route.name.as_str()).collect::<Vec<_>>().join(", ");
     match name {
-        Some(name) => routes.iter().find(|route| route.name == name).ok_or_else(|| {
+        Some(name) => open().find(|route| route.name == name).ok_or_else(|| {
+            let was_there = routes.iter().any(|route| route.name == name);
             let name: String = name.chars().take(64).collect();
-            let message = format!("there is no route {name:?} (hint: there is {})", existing());
-            (Refusal::RefusedUnknownRoute, message)
+            let problem = match was_there {
+                true => format!("route {name:?} was removed from the configuration"),
+                false => format!("there is no route {name:?}"),
+            };
+            (Refusal::RefusedUnknownRoute, format!("{problem} (hint: there is {})", existing()))
         }),
-        None if routes.len() == 1 => Ok(&routes[0]),
         None => {
+            let mut open = open();
+            if let (Some(only), None) = (open.next(), open.next()) {
+                return Ok(only);
+            }
             let message = format!(
                 "is missing (hint: it may be left out only if there is one; there are {})",
                 existing()
@@ -367,6 +373,7 @@ pub(super) fn gate_message(refusal: Refusal, route: &str) -> String {
     match refusal {
         Refusal::RefusedDraining => "the service is draining and takes no new pushes".into(),
         Refusal::RefusedPaused => format!("route {route} is paused by an operator"),
+        Refusal::RefusedUnknownRoute => format!("route {route} was removed from the configuration"),
         Refusal::RefusedRouteDown => format!("route {route} is down: its connections failed too often"),
         other => format!("route {route} takes no pushes: {}", other.as_str()),
     }

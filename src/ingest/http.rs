@@ -26,7 +26,6 @@ use super::answer::Answer;
 use super::wire::{self, Format};
 use super::{Ingest, admit};
 use crate::push::SenderId;
-use crate::units::Secret;
 
 const PATH: &str = "/v1/pushes";
 const PUSH: &str = "/v1/pushes/{id}";
@@ -75,7 +74,7 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
 }
 
 async fn post(request: HttpRequest, mut rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
-    let sender = authorise(&request, &ingest.settings.tokens);
+    let sender = authorise(&request, &ingest);
     let (sender, (format, wait)) = match sender.and_then(|sender| Ok((sender, wanted(&request)?))) {
         Ok(known) => known,
         Err(answer) => return refuse(answer, rest),
@@ -148,7 +147,8 @@ async fn other_path(rest: web::Payload) -> HttpResponse {
 }
 
 /// RFC 6750 section 2.1.
-fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<SenderId, Answer> {
+fn authorise(request: &HttpRequest, ingest: &Ingest) -> Result<SenderId, Answer> {
+    let tokens = &ingest.settings.tokens;
     if tokens.is_empty() {
         return Ok(SenderId::default());
     }
@@ -163,9 +163,9 @@ fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<SenderId, Answe
     // Every token is compared, so that the time does not tell which one was nearly right.
     let mut known = subtle::Choice::from(0);
     let mut sender = u16::MAX;
-    for (index, each) in tokens.iter().enumerate() {
+    for (each, number) in tokens.iter().zip(&ingest.senders) {
         let is_it = each.expose().as_bytes().ct_eq(token.trim_ascii());
-        sender.conditional_assign(&u16::try_from(index).unwrap_or(u16::MAX), is_it);
+        sender.conditional_assign(&number.0, is_it);
         known |= is_it;
     }
     if bool::from(known) {

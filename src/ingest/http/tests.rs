@@ -12,6 +12,7 @@ use super::*;
 use crate::ingest::Settings;
 use crate::outcome::Refusal;
 use crate::push::{Lane, RouteId};
+use crate::units::Secret;
 
 fn push(token: &str) -> String {
     format!("{{\"to\":{{\"token\":\"{token}\"}}}}")
