@@ -1,7 +1,6 @@
 //! Apple's push service: the same promises over HTTP/2, with a window that begins at 1 and a credential that is judged with the first push.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
@@ -9,14 +8,17 @@ use serde_json::{Value, json};
 use crate::support::agreement::{assert_agreed, assert_agreed_without_repeats};
 use crate::support::gateway::Gateway;
 use crate::support::sampler::Sampler;
-use crate::support::{Config, Peer, Snapshot};
+use crate::support::{Config, Peer, Snapshot, server};
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A push to the device whose token spells a text in hex, which is how the double's table of scripts is reached.
 fn push_to(text: &str) -> Value {
-    let token: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    json!({"route": "ios", "to": {"token": token}, "data": {"room": 17}, "notification": {"title": "t", "body": "b"}})
+    json!({"route": "ios", "to": {"token": hex(text)}, "data": {"room": 17}, "notification": {"title": "t", "body": "b"}})
 }
 
 fn push() -> Value {
@@ -59,6 +61,8 @@ fn a_limit_that_shrinks_to_one_on_errors_and_rises_again_loses_nothing() {
         "100",
         "--shrink-on-error",
         "--refuse-racing",
+        "--announce-after",
+        "3ms",
         "--nack",
         "0.01:INVALID_PUSH_TYPE",
     ]);
@@ -185,7 +189,7 @@ fn every_type_of_push_and_every_field_passes_the_strict_peer() {
     .flat_map(|kind| ["critical", "high", "normal", "low"].map(|lane| (kind, lane)))
     .map(|(kind, lane)| {
         json!({
-            "to": {"token": "00FFab"}, "priority": lane, "ttl": 2_419_200, "collapse_key": "k".repeat(90),
+            "to": {"token": format!("00FFab{}", hex(&format!("{kind}{lane}")))}, "priority": lane, "ttl": 2_419_200, "collapse_key": "räume-17",
             "id": format!("{kind}-{lane}"), "data": {"deep": {"l": [null, 1.5]}},
             "provider": {"headers": {"apns-push-type": kind}, "aps": {"event": "update"}},
         })
@@ -230,12 +234,7 @@ fn a_wrong_key_is_an_alarm_that_costs_no_push_and_the_right_one_is_taken_by_a_re
     let peer = Peer::start_apns(&["--latency", "2ms"]);
     let directory = tempfile::tempdir().expect("there is a temporary directory");
     let wrong = directory.path().join("wrong.p8");
-    let made = Command::new("openssl")
-        .args(["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"])
-        .arg(&wrong)
-        .output()
-        .expect("openssl is installed");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    server::make_es256_key(&wrong);
     let right = Config::to_apns(&peer).set("feedback.max_attempts", 1);
     let config = right.clone().route_text("apns.key", &format!("file:{}", wrong.display()));
     let gateway = Gateway::start_ready(&config);

@@ -14,5 +14,6 @@ mod load_generator;
 mod overload;
 mod privacy;
 mod prosody;
+mod referees;
 mod reload;
 mod support;

@@ -65,6 +65,11 @@ impl Config {
     }
 
     fn over_http2(name: &str, transport: &str, peer: &Peer) -> Self {
+        Self::over_http2_to(name, transport, &peer.address.to_string(), &peer.ca())
+    }
+
+    /// One route over an HTTP/2 transport to any server, `host:port`, with short delays; its account is still to be named.
+    pub fn over_http2_to(name: &str, transport: &str, address: &str, ca: &str) -> Self {
         let mut config = Self::new();
         config.routes.push(BTreeMap::new());
         let key = |key: &str| format!("{transport}.{key}");
@@ -74,8 +79,8 @@ impl Config {
             .route("connections", 2)
             .route_text("restart_min", "20ms")
             .route_text("restart_max", "200ms")
-            .route_text(&key("endpoint"), &format!("https://{}", peer.address))
-            .route_text(&key("ca"), &peer.ca())
+            .route_text(&key("endpoint"), &format!("https://{address}"))
+            .route_text(&key("ca"), ca)
             .route_text(&key("retry_min"), "20ms")
             .set("feedback.backoff_min", "\"50ms\"")
             .set("feedback.max_attempts", 20)
