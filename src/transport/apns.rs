@@ -29,7 +29,7 @@ use self::gate::Gate;
 use self::request::Defaults;
 use self::session::{Apns, Common};
 use crate::push::{Addressee, PushRequest};
-use crate::transport::http2::{self, Endpoint, Limits, dial};
+use crate::transport::http2::{self, Endpoint, Limits, Reach, dial};
 use crate::transport::tls::{Identity, IdentityError};
 use crate::transport::{self, ConnectError, RenderError, Session};
 use crate::units::Secret;
@@ -162,6 +162,7 @@ impl Connector {
             identity,
             proxy: settings.proxy,
             connect_timeout: settings.connect_timeout,
+            reach: Reach::Anywhere,
         };
         let limits = Limits {
             cap: settings.window,

@@ -4,6 +4,7 @@
 
 mod admin;
 mod apns;
+mod breaker;
 mod command_line;
 mod delivery;
 mod faults;
