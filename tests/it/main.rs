@@ -3,6 +3,7 @@
 //! Every test that sends pushes ends with a balanced ledger, nothing lost, and the same counts at the gateway and at the provider.
 
 mod admin;
+mod apns;
 mod breaker;
 mod command_line;
 mod delivery;
@@ -15,5 +16,6 @@ mod load_generator;
 mod overload;
 mod privacy;
 mod prosody;
+mod referees;
 mod reload;
 mod support;
