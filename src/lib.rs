@@ -25,6 +25,7 @@
 //! | [`ingest`] | the senders' HTTP |
 //! | [`admin`] | the operator's HTTP: state, actions, health, metrics |
 //! | [`config`] | config.toml → typed settings, all faults at once |
+//! | [`top`] | the admin interface in a terminal |
 //! | [`cli`] | the command line and exit codes |
 //! | [`app`] | the supervision tree, start and drain |
 //!
@@ -55,6 +56,8 @@ pub mod ingest;
 pub mod admin;
 
 pub mod config;
+
+pub mod top;
 
 pub mod cli;
 

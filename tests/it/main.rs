@@ -7,6 +7,7 @@ mod apns;
 mod breaker;
 mod command_line;
 mod delivery;
+mod deploy;
 mod faults;
 mod fcm;
 mod input;
