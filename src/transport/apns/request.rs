@@ -108,7 +108,7 @@ fn device<'a>(to: &'a Target<'_>) -> Result<&'a str, RenderError> {
         Target::WebPush { .. } => return other("to.endpoint", "Web Push subscriptions"),
     };
     let is_hex = token.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if token.is_empty() || !is_hex || token.len() % 2 != 0 || token.len() > TOKEN_LIMIT {
+    if token.is_empty() || !is_hex || !token.len().is_multiple_of(2) || token.len() > TOKEN_LIMIT {
         return Err(invalid(
             "to.token",
             "must be an even number of hexadecimal digits (hint: the bytes of the device token in hex, no base64, no spaces)",
