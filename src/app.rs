@@ -7,6 +7,7 @@ mod http;
 mod limits;
 mod partitions;
 mod parts;
+mod peers;
 mod reload;
 mod routes;
 mod scale;

@@ -4,7 +4,6 @@
 //! threads, once per push. [`tend`] is called once a second and does what takes time.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use pushweir_actors::{SupervisorError, SupervisorHandle};
@@ -17,8 +16,6 @@ use crate::push::RouteId;
 use crate::transport::Connector;
 use crate::units::Moment;
 
-/// A peer of a route with several that got no push for so long is forgotten.
-const IDLE: Duration = Duration::from_secs(600);
 /// Pushers of one route that are started or stopped at the same time.
 const AT_ONCE: usize = 32;
 
@@ -50,12 +47,12 @@ impl Service {
     /// - Pushers are started in the background; pushes that are admitted before they are up wait in the partition's queue.
     /// - Books, share of the buffer, pause, latencies, pusher numbers (`web/0`, `web/1`, …) and the row in the snapshot are those of `route`, over
     ///   all its partitions. Retry budget, drain rate and login permits are the partition's own.
-    /// - A key that gets nothing for ten minutes goes to sleep by itself, once what it holds has ended; the next push wakes it.
-    /// - There are at most [`crate::units::MOST_SLOTS`] partitions. Senders can name keys, so bound the number of a route's keys before calling.
+    /// - A key that gets nothing for the route's `idle` time goes to sleep by itself, once what it holds has ended; the next push wakes it.
+    /// - There are at most [`crate::units::MOST_SLOTS`] partitions. Senders can name keys, so bound the number of a route's keys before calling;
+    ///   [`super::peers`] does.
     ///
     /// # Errors
     /// There is no place for another partition; refuse the push then.
-    #[expect(dead_code, reason = "for transports with several peers; those that there are have one each")]
     pub fn partition(
         self: &Arc<Self>,
         route: &Arc<LiveRoute>,
@@ -179,10 +176,12 @@ pub async fn tend(service: Arc<Service>) {
     let routes = &service.parts.routes;
     let now = service.parts.clock.now();
     for route in routes.iter() {
+        let patience = route.on_demand().map(|limits| limits.idle);
         for partition in routes.partitions_of(route) {
             let books = routes.books(partition);
             let idle = partition.has_key().then(|| partition.idle(&books, now));
-            match need(partition.phase(), &books, idle) {
+            let is_idle = idle.zip(patience).is_some_and(|(idle, patience)| idle >= patience);
+            match need(partition.phase(), &books, is_idle) {
                 Need::Nothing => {}
                 Need::Retire => drop(partition.advance(Phase::Awake, Phase::Retiring)),
                 // What came too late for a route that is gone ends at its deadline.
@@ -218,11 +217,11 @@ async fn sleep(service: &Arc<Service>, route: &LiveRoute, partition: &Partition,
     }
 }
 
-/// Returns what a partition needs; `idle` is how long it has accepted nothing, if that matters.
-fn need(phase: Phase, books: &Books, idle: Option<Duration>) -> Need {
+/// Returns what a partition needs; `is_idle` says whether it has accepted nothing for so long that its connections are not worth keeping.
+fn need(phase: Phase, books: &Books, is_idle: bool) -> Need {
     let is_empty = books.held() == 0;
     match phase {
-        Phase::Awake if is_empty && idle.is_some_and(|idle| idle >= IDLE) => Need::Retire,
+        Phase::Awake if is_empty && is_idle => Need::Retire,
         Phase::Retiring if is_empty => Need::Sleep,
         Phase::Asleep { .. } if !is_empty => Need::Wake,
         Phase::Awake | Phase::Retiring | Phase::Stopping | Phase::Asleep { .. } => Need::Nothing,
@@ -237,12 +236,16 @@ mod tests {
     fn a_partition_sleeps_when_it_is_empty_and_wakes_for_whatever_came_too_late() {
         let (empty, full) = (Books::default(), Books { accepted: 1, in_flight: 1, ..Books::default() });
         let asleep = Phase::Asleep { since: Moment::default() };
-        assert_eq!(need(Phase::Retiring, &full, None), Need::Nothing, "what it holds goes out first");
-        assert_eq!(need(Phase::Retiring, &empty, None), Need::Sleep);
-        assert_eq!((need(asleep, &full, None), need(asleep, &empty, None)), (Need::Wake, Need::Nothing));
-        assert_eq!(need(Phase::Awake, &empty, None), Need::Nothing, "a route without peers of its own stays");
-        assert_eq!(need(Phase::Awake, &empty, Some(IDLE)), Need::Retire);
-        assert_eq!(need(Phase::Awake, &full, Some(IDLE)), Need::Nothing);
-        assert_eq!(need(Phase::Stopping, &full, None), Need::Nothing);
+        assert_eq!(need(Phase::Retiring, &full, false), Need::Nothing, "what it holds goes out first");
+        assert_eq!(need(Phase::Retiring, &empty, false), Need::Sleep);
+        assert_eq!((need(asleep, &full, false), need(asleep, &empty, false)), (Need::Wake, Need::Nothing));
+        assert_eq!(
+            need(Phase::Awake, &empty, false),
+            Need::Nothing,
+            "a route without peers of its own stays"
+        );
+        assert_eq!(need(Phase::Awake, &empty, true), Need::Retire);
+        assert_eq!(need(Phase::Awake, &full, true), Need::Nothing);
+        assert_eq!(need(Phase::Stopping, &full, false), Need::Nothing);
     }
 }

@@ -79,7 +79,7 @@ pub async fn reload(service: Arc<Service>, file: Option<PathBuf>) {
     };
     for (index, connector) in rotated {
         if let Some(route) = service.parts.route(&plan.config.routes[index].name) {
-            *route.current().wiring.connector.write() = connector;
+            service.parts.routes.reconnect(route, &connector);
         }
     }
     *service.parts.live.lock() = Arc::new(plan.config.clone());

@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
 use crate::collector::Intake;
-use crate::config::Route;
+use crate::config::{OnDemand, Route};
 use crate::feedback::Feedback;
 use crate::feedback::results::{Results, Source};
 use crate::flow::RouteCell;
@@ -121,6 +121,11 @@ impl Partition {
         self.state.lock().phase
     }
 
+    /// Returns which peer of its route it is for, if the route has several.
+    pub fn key(&self) -> Option<Box<str>> {
+        self.state.lock().key.clone()
+    }
+
     /// Returns whether it is for one peer among several of its route.
     pub fn has_key(&self) -> bool {
         self.state.lock().key.is_some()
@@ -176,6 +181,11 @@ impl LiveRoute {
     /// Returns its settings as they are now.
     pub fn settings(&self) -> Route {
         self.settings.read().clone()
+    }
+
+    /// Returns how it opens connections, if it opens them when pushes come.
+    pub fn on_demand(&self) -> Option<OnDemand> {
+        self.settings.read().transport.on_demand()
     }
 
     /// Returns the partition that takes its pushes.
@@ -267,6 +277,21 @@ impl Routes {
         Ok(partition)
     }
 
+    /// Gives a route what renders and opens connections from now on; connections that are open stay as they are.
+    pub fn reconnect(&self, route: &LiveRoute, connector: &Arc<dyn Connector>) {
+        for partition in self.partitions_of(route) {
+            let own = match partition.key() {
+                None => Some(Arc::clone(connector)),
+                Some(key) => connector.towards(&key),
+            };
+            if let Some(own) = own {
+                *partition.wiring.connector.write() = own;
+            }
+        }
+        let entries = self.entries.iter().filter(|entry| entry.cell.id == route.cell.id && entry.is_open());
+        entries.for_each(|entry| *entry.connector.write() = Arc::clone(connector));
+    }
+
     /// Returns a partition by its number.
     pub fn partition(&self, id: RouteId) -> Option<&Arc<Partition>> {
         self.partitions.get(id.index())
@@ -341,7 +366,7 @@ impl Routes {
     }
 
     /// Returns a partition of a route's peers that has slept long enough and holds nothing.
-    fn resting(&self, route: &LiveRoute) -> Option<Arc<Partition>> {
+    pub fn resting(&self, route: &LiveRoute) -> Option<Arc<Partition>> {
         let now = self.clock.now();
         let is_resting = |partition: &&Arc<Partition>| {
             let is_rested = matches!(partition.phase(), Phase::Asleep { since } if now.since(since) >= REST);
@@ -375,7 +400,7 @@ impl Routes {
             id: partition.id(),
             is_open: AtomicBool::new(true),
             cell: Arc::clone(&route.cell),
-            connector,
+            connector: RwLock::new(connector),
         };
         self.entries.push(entry).map(drop).map_err(|_| NoPartition)
     }

@@ -6,7 +6,8 @@ use std::fmt;
 use super::tree::{Node, Origin, Value};
 
 /// Keys whose values are never printed.
-const SECRET_KEYS: [&str; 5] = ["tokens", "password", "server_key", "secret", "service_account"];
+const SECRET_KEYS: [&str; 6] =
+    ["tokens", "password", "server_key", "secret", "service_account", "private_key"];
 /// Longest value that is quoted, in characters.
 const QUOTED: usize = 80;
 

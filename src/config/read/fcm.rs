@@ -1,7 +1,5 @@
 //! `[route.fcm]`. Pure.
 
-use std::path::PathBuf;
-
 use http::Uri;
 
 use super::{HOUR, MILLISECOND, MINUTE, SECOND, Section, TENTH, Transport};
@@ -28,13 +26,6 @@ fn settings(route: &Section<'_>, section: &Section<'_>) -> Settings {
     let account = section.document("service_account", Account::parse);
     let project = section.text("project_id", "a project's id, or \"\" for the account's", |_| true);
     let endpoint = section.text("endpoint", "an https address without a path", is_origin);
-    let ca = section.text("ca", "a path, or \"\" for the system's certificates", |_| true);
-    let proxy = section.text("proxy", "host:port, or \"\" for none", |text| {
-        text.is_empty()
-            || text
-                .rsplit_once(':')
-                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-    });
     Settings {
         window: route.whole("window", 1..=MOST_STREAMS),
         connect_timeout: section.duration("connect_timeout", TENTH..=5 * MINUTE),
@@ -45,8 +36,8 @@ fn settings(route: &Section<'_>, section: &Section<'_>) -> Settings {
         account: account.unwrap_or_default(),
         project: optional(project),
         endpoint: endpoint.parse().unwrap_or_default(),
-        ca: optional(ca).map(PathBuf::from),
-        proxy: optional(proxy),
+        ca: super::ca(section),
+        proxy: super::proxy(section),
     }
 }
 
