@@ -3,6 +3,7 @@
 //! Names are those of `reference/observability.md` 3.1, each from the first scrape on. Pushers are listed one by one up to
 //! [`MAX_PUSHERS`], above that summed per route as the pusher `*`.
 
+mod gates;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -185,7 +186,7 @@ impl Scrape {
                 series.map(|route| ([("route", route.name.as_str())], figure(route))).collect();
             writer.gauges(name, help, &series)?;
         }
-        Ok(())
+        gates::write(writer, &self.snapshot.routes)
     }
 
     fn pushers(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
@@ -287,6 +288,11 @@ mod tests {
             "pushweir_collector_buffered_bytes 0.0",
             "pushweir_collector_oldest_age_seconds 0.0",
             "pushweir_projected_drain_seconds 0.0",
+            "pushweir_route_breaker_state{route=\"android\",state=\"closed\"} 1.0",
+            "pushweir_route_breaker_state{route=\"android\",state=\"half_open\"} 0.0",
+            "pushweir_route_breaker_opened_total{route=\"android\"} 0",
+            "pushweir_route_breaker_open_seconds{route=\"android\"} 0.0",
+            "pushweir_route_held_targets{route=\"android\"} 0.0",
             "pushweir_pusher_inflight_pushes{route=\"android\",pusher=\"android/0\"} 3.0",
             "pushweir_pusher_window_pushes{route=\"android\",pusher=\"android/0\"} 100.0",
             "pushweir_pusher_state{route=\"android\",pusher=\"android/0\",state=\"ready\"} 1.0",

@@ -6,8 +6,16 @@ use std::fmt;
 use super::tree::{Node, Origin, Value};
 
 /// Keys whose values are never printed.
-const SECRET_KEYS: [&str; 6] =
-    ["tokens", "password", "server_key", "secret", "service_account", "private_key"];
+const SECRET_KEYS: [&str; 8] = [
+    "tokens",
+    "token",
+    "password",
+    "password_hash",
+    "server_key",
+    "secret",
+    "service_account",
+    "private_key",
+];
 /// Longest value that is quoted, in characters.
 const QUOTED: usize = 80;
 
@@ -122,6 +130,11 @@ impl Collected {
 
 /// Returns whether values at this path are secret.
 pub(super) fn is_secret(key: &str) -> bool {
+    // The list of tables in [admin] has the name of the list of tokens in [ingest].
+    let key = match key.strip_prefix("admin.tokens") {
+        Some(inner) if inner.contains('.') => inner,
+        _ => key,
+    };
     key.split(['.', '[']).any(|part| SECRET_KEYS.contains(&part))
 }
 

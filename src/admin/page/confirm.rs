@@ -23,7 +23,7 @@ struct Question {
 /// Returns the page with the question; `None` if it makes no sense.
 pub(in crate::admin) fn render(
     snapshot: &Snapshot,
-    actor: Actor<'_>,
+    actor: &Actor,
     fields: &Fields,
     token: &str,
 ) -> Option<String> {

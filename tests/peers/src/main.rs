@@ -23,6 +23,10 @@ use pushweir_peers::xmpp::{self, Config};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// The gateway's too; what the doubles need is taken from the same two cores that are measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exit code when the watcher has something to complain about.
 const WRONG: u8 = 1;
 
