@@ -7,7 +7,7 @@ const fs = require('fs');
 const http = require('http');
 const http2 = require('http2');
 const https = require('https');
-const PushApiModel = require('web-push-testing/src/PushApiModel');
+const { PushApiModel } = require('web-push-testing/src/PushApiModel');
 const WebPushTestingServer = require('web-push-testing/src/server');
 
 const tls = { key: fs.readFileSync(process.argv[2]), cert: fs.readFileSync(process.argv[3]) };
