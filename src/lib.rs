@@ -18,7 +18,7 @@
 //! | [`telemetry`] | logging set-up, rates, latency histograms |
 //! | [`flow`] | what crosses actor boundaries: returns, commands, observation cells |
 //! | [`ledger`] | double-entry books: where every push is or how it ended |
-//! | [`transport`] | a connection with a window; XMPP, HTTP/2 and FCM v1 on it |
+//! | [`transport`] | a connection with a window; XMPP, and FCM v1 and Web Push over HTTP |
 //! | [`collector`] | the one producer: admission, queue, lanes, shedding, dispatch by demand |
 //! | [`feedback`] | verdict → consequence |
 //! | [`pusher`] | a consumer per connection: window, in-flight table, re-ask |

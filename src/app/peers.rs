@@ -77,7 +77,7 @@ impl OnDemandPeers {
         });
         match idle.max_by_key(|(idle, _)| *idle) {
             Some((idle, partition)) => {
-                partition.advance(Phase::Awake, Phase::Retiring);
+                partition.retire(now);
                 log::info!(
                     "a peer makes room for another route={} peer={:?} idle={idle:?}",
                     route.cell.name,

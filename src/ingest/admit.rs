@@ -3,11 +3,15 @@
 //! Each push of a readable request is entered in the ledger exactly once, by [`Door::admit`] or [`Door::refuse`]. A batch's payloads
 //! share one allocation.
 
+mod words;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
 
+use self::words::door_message;
+pub(super) use self::words::gate_message;
 use super::seen::{Claim, SeenId};
 use super::wire::{Item, Parsed, PushFault};
 use super::{Ingest, IngestRoute};
@@ -321,16 +325,6 @@ impl<'a> Admitting<'a, '_> {
     }
 }
 
-/// Says why a push got no place.
-const fn door_message(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::RefusedDeadline => {
-            "what waits before it takes longer than its ttl (hint: a longer ttl, a higher priority, or later again)"
-        }
-        _ => "the buffer is full (hint: send it again after the time in Retry-After, or a second)",
-    }
-}
-
 // === impl Admitting ===
 
 impl Admitting<'_, '_> {
@@ -387,16 +381,5 @@ fn find<'a>(
             );
             Err((Refusal::RefusedUnknownRoute, message))
         }
-    }
-}
-
-/// Says why a route takes no pushes.
-pub(super) fn gate_message(refusal: Refusal, route: &str) -> String {
-    match refusal {
-        Refusal::RefusedDraining => "the service is draining and takes no new pushes".into(),
-        Refusal::RefusedPaused => format!("route {route} is paused by an operator"),
-        Refusal::RefusedUnknownRoute => format!("route {route} was removed from the configuration"),
-        Refusal::RefusedRouteDown => format!("route {route} is down: its connections failed too often"),
-        other => format!("route {route} takes no pushes: {}", other.as_str()),
     }
 }

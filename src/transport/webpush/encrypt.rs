@@ -200,4 +200,4 @@ fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 #[cfg(test)]
-pub mod tests;
+pub(super) mod tests;
