@@ -10,8 +10,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use self::words::door_message;
-pub(super) use self::words::gate_message;
+use self::words::{door_message, gate_message};
 use super::seen::{Claim, SeenId};
 use super::wire::{Item, Parsed, PushFault};
 use super::{Ingest, IngestRoute};

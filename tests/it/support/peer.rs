@@ -108,11 +108,6 @@ impl Peer {
         self.directory.path().join("vapid.pem").display().to_string()
     }
 
-    /// Returns the origin of its subscriptions, if it is a double of a browser's push service.
-    pub fn origin(&self) -> String {
-        format!("https://localhost:{}", self.address.port())
-    }
-
     /// Returns a subscription of this name as a push's `to`, if it is a double of a browser's push service.
     #[track_caller]
     pub fn subscription(&self, name: &str) -> Value {
