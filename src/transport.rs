@@ -184,7 +184,7 @@ pub struct RenderError {
 // === impl ConnectError ===
 
 impl ConnectError {
-    /// Returns whether trying again without a change of configuration is pointless.
+    /// Returns whether trying again without a change of configuration, or of the peer's name server, is pointless.
     pub const fn is_login_refused(&self) -> bool {
         matches!(self, Self::LoginRefused { .. } | Self::Forbidden { .. })
     }

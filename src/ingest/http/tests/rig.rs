@@ -112,6 +112,10 @@ impl Connector for FakeConnector {
     fn peer(&self) -> String {
         "fake".into()
     }
+
+    fn peer_of(&self, payload: &[u8]) -> Option<String> {
+        Some(String::from_utf8_lossy(payload.strip_prefix(b"at:")?).into())
+    }
 }
 
 pub(super) fn settings() -> Settings {
@@ -134,7 +138,7 @@ struct FakePeers;
 
 impl Peers for FakePeers {
     fn partition(&self, _route: RouteId, peer: &str) -> Result<RouteId, String> {
-        if peer == "peer" { Ok(RouteId(9)) } else { Err("there is room for one".into()) }
+        if peer == "one" { Ok(RouteId(9)) } else { Err("there is room for one".into()) }
     }
 }
 
