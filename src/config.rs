@@ -96,6 +96,8 @@ pub enum Transport {
     Xmpp(transport::xmpp::Settings),
     /// `transport = "fcm"`, `[route.fcm]`.
     Fcm(Box<transport::fcm::Settings>),
+    /// `transport = "apns"`, `[route.apns]`.
+    Apns(Box<transport::apns::Settings>),
     /// `transport = "webpush"`, `[route.webpush]`.
     WebPush(Box<transport::webpush::Settings>),
 }
@@ -135,6 +137,7 @@ impl Transport {
         match self {
             Self::Xmpp(_) => "xmpp",
             Self::Fcm(_) => "fcm",
+            Self::Apns(_) => "apns",
             Self::WebPush(_) => "webpush",
         }
     }
@@ -144,6 +147,7 @@ impl Transport {
         match self {
             Self::Xmpp(settings) => settings.ca.as_deref(),
             Self::Fcm(settings) => settings.ca.as_deref(),
+            Self::Apns(settings) => settings.ca.as_deref(),
             Self::WebPush(settings) => settings.ca.as_deref(),
         }
     }
@@ -151,7 +155,7 @@ impl Transport {
     /// Returns how it opens connections, if it opens them when pushes come.
     pub fn on_demand(&self) -> Option<OnDemand> {
         match self {
-            Self::Xmpp(_) | Self::Fcm(_) => None,
+            Self::Xmpp(_) | Self::Fcm(_) | Self::Apns(_) => None,
             Self::WebPush(settings) => {
                 Some(OnDemand { most: settings.max_origins as usize, idle: settings.idle_shutdown })
             }
@@ -192,7 +196,7 @@ impl Config {
 }
 
 const OUTSIDE: Outside<'static> =
-    Outside { variable: &|name| std::env::var(name).ok(), read: &|path| std::fs::read_to_string(path) };
+    Outside { variable: &|name| std::env::var(name).ok(), read: &|path| std::fs::read(path) };
 
 // === impl Loaded ===
 

@@ -6,7 +6,7 @@ use std::fmt;
 use super::tree::{Node, Origin, Value};
 
 /// Keys whose values are never printed.
-const SECRET_KEYS: [&str; 8] = [
+const SECRET_KEYS: [&str; 11] = [
     "tokens",
     "token",
     "password",
@@ -15,6 +15,9 @@ const SECRET_KEYS: [&str; 8] = [
     "secret",
     "service_account",
     "private_key",
+    "key",
+    "certificate",
+    "certificate_password",
 ];
 /// Longest value that is quoted, in characters.
 const QUOTED: usize = 80;

@@ -1,7 +1,9 @@
 //! The sections: which key is read how, within which limits, and what must fit together. Pure.
 
 mod admin;
+mod apns;
 mod fcm;
+mod http2;
 mod webpush;
 
 use std::net::SocketAddr;
@@ -156,27 +158,11 @@ fn results(section: &Section<'_>) -> results::Settings {
     }
 }
 
-/// Reads the path of a CA certificate.
-fn ca(section: &Section<'_>) -> Option<PathBuf> {
-    let text = section.text("ca", "a path, or \"\" for the system's certificates", |_| true);
-    (!text.is_empty()).then(|| PathBuf::from(text))
-}
-
-/// Reads the address of a proxy.
-fn proxy(section: &Section<'_>) -> Option<String> {
-    let text = section.text("proxy", "host:port, or \"\" for none", |text| {
-        text.is_empty()
-            || text
-                .rsplit_once(':')
-                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-    });
-    (!text.is_empty()).then_some(text)
-}
-
 fn webhook(section: &Section<'_>) -> webhook::Settings {
     let allowed = "\"\", or an http:// or https:// URL without user name";
     let url = section.text("url", allowed, |url| url.is_empty() || Endpoint::parse(url, None).is_some());
-    let ca = ca(section);
+    let ca = section.text("ca", "a path, or \"\" for the system's certificates", |_| true);
+    let ca = (!ca.is_empty()).then(|| PathBuf::from(ca));
     webhook::Settings {
         // Without a receiver there is nothing to sign.
         secret: if url.is_empty() { Secret::new("") } else { section.secret("secret") },
@@ -201,9 +187,10 @@ fn routes(root: &Section<'_>) -> Vec<Route> {
 /// Reads the table of one transport.
 type ReadTransport = fn(&Section<'_>) -> Transport;
 
-const TRANSPORTS: [(&str, ReadTransport); 3] = [
+const TRANSPORTS: [(&str, ReadTransport); 4] = [
     ("xmpp", |route| Transport::Xmpp(xmpp(route))),
     ("fcm", |route| fcm::read(route)),
+    ("apns", |route| apns::read(route)),
     ("webpush", |route| webpush::read(route)),
 ];
 
@@ -240,6 +227,7 @@ fn xmpp(route: &Section<'_>) -> xmpp::Settings {
         !text.is_empty() && text.len() <= 253 && text.chars().all(|c| !c.is_whitespace() && !c.is_control())
     };
     let node = |text: &str| word(text) && !text.contains(['@', '/', '"', '&', '\'', ':', '<', '>']);
+    let ca = section.text("ca", "a path, or \"\" for the system's certificates", |_| true);
     xmpp::Settings {
         host: section.text("host", "a host name or an IP address", word),
         port: section.whole("port", 1..=65_535),
@@ -247,7 +235,7 @@ fn xmpp(route: &Section<'_>) -> xmpp::Settings {
         sender_id: section.text("sender_id", "the account's number, as text", node),
         server_key: section.secret("server_key"),
         identity: section.choice("identity", &[("full", Identity::Full), ("node", Identity::Node)]),
-        ca: ca(&section),
+        ca: (!ca.is_empty()).then(|| PathBuf::from(ca)),
         window: route.whole("window", 1..=XMPP_WINDOW),
         connect_timeout: section.duration("connect_timeout", TENTH..=5 * MINUTE),
         ping_after: section.duration("ping_after", SECOND..=HOUR),

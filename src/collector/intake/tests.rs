@@ -184,7 +184,11 @@ fn whoever_sees_a_partition_finds_its_part_of_the_queue_and_its_gate() {
     rig.open(None);
     let (intake, cell) = (&rig.intake, &rig.routes[0]);
     std::thread::scope(|scope| {
-        let opening = scope.spawn(|| (0..500).for_each(|_| _ = intake.open(cell)));
+        let opening = scope.spawn(|| {
+            (0..500).for_each(|_| {
+                let _opened = intake.open(cell);
+            })
+        });
         while !opening.is_finished() {
             let last = RouteId::at(intake.partitions() - 1);
             assert_eq!(intake.with_queue(|queue| queue.ready(last)), 0);

@@ -1,7 +1,6 @@
 //! `[route.fcm]`. Pure.
 
-use http::Uri;
-
+use super::http2::{ca, is_origin, optional, proxy};
 use super::{HOUR, MILLISECOND, MINUTE, SECOND, Section, TENTH, Transport};
 use crate::transport::fcm::auth::Account;
 use crate::transport::fcm::{Connector, Settings};
@@ -22,7 +21,6 @@ pub(super) fn read(route: &Section<'_>) -> Transport {
 }
 
 fn settings(route: &Section<'_>, section: &Section<'_>) -> Settings {
-    let optional = |text: String| (!text.is_empty()).then_some(text);
     let account = section.document("service_account", Account::parse);
     let project = section.text("project_id", "a project's id, or \"\" for the account's", |_| true);
     let endpoint = section.text("endpoint", "an https address without a path", is_origin);
@@ -36,16 +34,7 @@ fn settings(route: &Section<'_>, section: &Section<'_>) -> Settings {
         account: account.unwrap_or_default(),
         project: optional(project),
         endpoint: endpoint.parse().unwrap_or_default(),
-        ca: super::ca(section),
-        proxy: super::proxy(section),
+        ca: ca(section),
+        proxy: proxy(section),
     }
-}
-
-fn is_origin(text: &str) -> bool {
-    text.parse::<Uri>().is_ok_and(|uri| {
-        uri.scheme_str() == Some("https")
-            && uri.host().is_some_and(|host| !host.is_empty())
-            && uri.path() == "/"
-            && uri.query().is_none()
-    })
 }

@@ -1,5 +1,6 @@
 //! `[route.webpush]`. Pure.
 
+use super::http2::{ca, proxy};
 use super::{DAY, HOUR, MILLISECOND, MINUTE, SECOND, Section, TENTH, Transport};
 use crate::transport::webpush::Settings;
 use crate::transport::webpush::encrypt::MAX_PLAINTEXT;
@@ -34,8 +35,8 @@ pub(super) fn read(route: &Section<'_>) -> Transport {
         max_origins: section.whole("max_origins", 1..=MOST_ORIGINS),
         idle_shutdown: section.duration("idle_shutdown", SECOND..=DAY),
         pad_to: usize::try_from(section.size("pad_to", 0..=MAX_PLAINTEXT as u64)).unwrap_or_default(),
-        ca: super::ca(&section),
-        proxy: super::proxy(&section),
+        ca: ca(&section),
+        proxy: proxy(&section),
         window: route.whole("window", 1..=MOST_STREAMS),
         connect_timeout: section.duration("connect_timeout", TENTH..=5 * MINUTE),
         request_timeout: section.duration("request_timeout", TENTH..=10 * MINUTE),

@@ -9,18 +9,18 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::apns::service::Apns;
 use crate::double::listener::Place;
 use crate::double::script::TOKEN_TABLE;
-use crate::fcm;
 use crate::fcm::service::Fcm;
 use crate::http2::{self, call, hub};
 use crate::load::profile::Profile;
 use crate::tls::LOCAL_NAMES;
 use crate::units;
-use crate::webpush;
 use crate::webpush::service::WebPush;
 use crate::xmpp::hub::CALLS;
 use crate::xmpp::knobs::Knobs;
+use crate::{apns, fcm, webpush};
 
 /// Provider doubles and a load generator for testing pushweir.
 #[derive(Debug, Parser)]
@@ -44,6 +44,12 @@ pub enum Command {
     /// Writes service-account.json beside ca.pem; a client needs both. Prints `listening on ADDR` and `control on ADDR` once it is up, and its
     /// report as JSON on SIGTERM or SIGINT. Counts given to --drain-after, --close-after and --stall-after are pushes per connection.
     Fcm(Box<FcmArgs>),
+    /// A double of Apple's push notification service: HTTP/2 over TLS, strict about tokens, headers and payloads.
+    ///
+    /// Writes apns-key.p8 (team PWTEAM0001, key PWKEY00001), apns-client.pem and apns-client.p12 (password demo) beside ca.pem; a client logs in
+    /// with the key or the certificate. Prints `listening on ADDR` and `control on ADDR` once it is up, and its report as JSON on SIGTERM or SIGINT.
+    /// Counts given to --drain-after, --close-after and --stall-after are pushes per connection.
+    Apns(Box<ApnsArgs>),
     /// A double of a browser's push service: HTTP/2 or HTTP/1.1 over TLS, with the browsers behind it, strict about both.
     ///
     /// Writes vapid.pem beside ca.pem: the key that its subscriptions are made with. Prints `listening on ADDR` and `control on ADDR` once it is
@@ -133,10 +139,26 @@ pub struct FcmArgs {
     pub knobs: fcm::knobs::Knobs,
 }
 
+/// Flags of the APNs double.
+#[derive(Debug, Args)]
+#[command(after_help = format!("Control calls: {}\n\n{}\n{}\n\n{TOKEN_TABLE}", hub::calls::<Apns>(), apns::answer::CODES, call::CODES))]
+#[command(mut_arg("listen", |arg| arg.default_value("127.0.0.1:5444")))]
+pub struct ApnsArgs {
+    /// Where it listens.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// The app's bundle id.
+    #[arg(long, value_name = "TOPIC", default_value = "com.example.app")]
+    pub topic: String,
+    /// The behaviour.
+    #[command(flatten)]
+    pub knobs: apns::knobs::Knobs,
+}
+
 /// Flags of the Web Push double.
 #[derive(Debug, Args)]
 #[command(after_help = format!("Control calls: {}\n\n{}\n{}\n\n{TOKEN_TABLE}", hub::calls::<WebPush>(), webpush::answer::CODES, call::CODES))]
-#[command(mut_arg("listen", |arg| arg.default_value("127.0.0.1:5444")))]
+#[command(mut_arg("listen", |arg| arg.default_value("127.0.0.1:5445")))]
 pub struct WebPushArgs {
     /// Where it listens.
     #[command(flatten)]

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use pushweir_peers::apns;
 use pushweir_peers::cli::{
-    Cli, Command, FcmArgs, LoadArgs, PlaceArgs, PumpArgs, WatchArgs, WebPushArgs, XmppArgs,
+    ApnsArgs, Cli, Command, FcmArgs, LoadArgs, PlaceArgs, PumpArgs, WatchArgs, WebPushArgs, XmppArgs,
 };
 use pushweir_peers::double::admin::Steered;
 use pushweir_peers::double::listener::{Handle, ServeError};
@@ -55,6 +56,9 @@ fn main() -> ExitCode {
         Command::Fcm(args) => {
             runtime(args.place.threads).and_then(|runtime| runtime.block_on(run_fcm(*args)))
         }
+        Command::Apns(args) => {
+            runtime(args.place.threads).and_then(|runtime| runtime.block_on(run_apns(*args)))
+        }
         Command::Webpush(args) => {
             runtime(args.place.threads).and_then(|runtime| runtime.block_on(run_webpush(*args)))
         }
@@ -91,6 +95,10 @@ async fn run_xmpp(args: XmppArgs) -> anyhow::Result<()> {
 
 async fn run_fcm(args: FcmArgs) -> anyhow::Result<()> {
     run_double(&args.place, fcm::serve(&args.place.place(), args.knobs)).await
+}
+
+async fn run_apns(args: ApnsArgs) -> anyhow::Result<()> {
+    run_double(&args.place, apns::serve(&args.place.place(), args.knobs, &args.topic)).await
 }
 
 async fn run_webpush(args: WebPushArgs) -> anyhow::Result<()> {
