@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use pushweir_actors::{SupervisorError, SupervisorHandle};
 
 use super::routes::{LiveRoute, NoPartition, Opening, Partition, Phase};
+use super::scale;
 use super::service::Service;
 use super::tree;
 use crate::ledger::Books;
@@ -109,6 +110,10 @@ pub async fn start_pushers(
     let Some(supervisor) = service.route_supervisor(name) else { return Ok(()) };
     if supervisor.ready().await.is_err() {
         return Ok(());
+    }
+    // More pushers may fail more often, all together.
+    if let Err(error) = scale::adjust(service, route).await {
+        log::warn!("the restart limit stays as it was route={name} error={error}");
     }
     let mut starts = Vec::new();
     for cell in route.cell.pushers_of(partition.id()) {

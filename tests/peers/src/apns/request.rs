@@ -61,7 +61,7 @@ pub fn check(
     if token.is_empty() {
         return Err(fault("MISSING_DEVICE_TOKEN", "no device token"));
     }
-    if !is_hex || token.len() % 2 != 0 {
+    if !is_hex || !token.len().is_multiple_of(2) {
         return Err(fault("BAD_DEVICE_TOKEN", "the device token is no hex"));
     }
     let kind = header(headers, "apns-push-type")?.unwrap_or_default();
