@@ -8,6 +8,7 @@ mod limits;
 mod notify;
 mod partitions;
 mod parts;
+mod peers;
 mod reload;
 mod routes;
 mod scale;

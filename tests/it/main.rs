@@ -19,3 +19,4 @@ mod prosody;
 mod referees;
 mod reload;
 mod support;
+mod webpush;
