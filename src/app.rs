@@ -9,6 +9,7 @@ mod parts;
 mod reload;
 mod service;
 mod snapshot;
+mod traces;
 mod tree;
 
 use std::net::{SocketAddr, TcpListener};

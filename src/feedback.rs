@@ -6,6 +6,7 @@ mod budget;
 mod codes;
 pub mod results;
 mod retry;
+mod traces;
 pub mod webhook;
 
 use std::sync::Arc;
@@ -88,7 +89,9 @@ impl Feedback {
         budget.sent(now, answered);
         for (mut push, verdict) in others {
             self.note(&push, &verdict);
-            match consequence(&mut push, &verdict, now, &settings, fastrand::f64()) {
+            let follows = consequence(&mut push, &verdict, now, &settings, fastrand::f64());
+            traces::attempt_ended(&mut push, &verdict, now, &follows);
+            match follows {
                 Consequence::End(outcome) => {
                     ended[outcome as usize] += 1;
                     endings.push(Ending { push, outcome, verdict });
@@ -108,12 +111,22 @@ impl Feedback {
         }
         drop(budget);
         drop(settings);
+        let traced = traces::of(&mut endings, now);
+        if !traced.is_empty() {
+            // Of the delivered some were handed over for their traces alone.
+            endings.retain(|ending| {
+                ending.outcome != Outcome::Delivered || self.wants_delivery(&ending.verdict)
+            });
+        }
         self.results.record(endings);
         self.ledger.enter(route, |books| {
             for outcome in Outcome::ALL {
                 books.end(ended[outcome as usize], Place::InFlight, outcome);
             }
         });
+        if !traced.is_empty() {
+            traces::tell(traced, self.clock.now());
+        }
         self.returns.put_back(route, put_back);
         self.returns.retry_at(route, retries);
     }

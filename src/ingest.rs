@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use crate::feedback::Results;
 use crate::flow::{Door, RouteCell};
 use crate::push::{Digest, KeyMint, RouteId};
+use crate::telemetry::trace::Tracer;
 use crate::transport::Connector;
 use crate::units::{Clock, Secret};
 
@@ -74,6 +75,8 @@ pub struct Ingest {
     pub results: Arc<Results>,
     /// Look-ups of single pushes, one at a time.
     pub look_ups: Semaphore,
+    /// Which requests are traced.
+    pub tracer: Arc<Tracer>,
     /// Makes keys.
     pub mint: Arc<KeyMint>,
     /// The process's clock.

@@ -122,7 +122,8 @@ impl Pusher {
         self.window = Window::open(session.window);
         self.owed.clear();
         self.cell.set_connected(Some(self.now()));
-        self.current = Some(Live::attach(self.last_session, session, self.now(), ctx));
+        let peer = self.wiring.connector.read().peer();
+        self.current = Some(Live::attach(self.last_session, session, (peer, self.now()), ctx));
         self.follow_switches(ctx);
         self.publish();
     }
@@ -195,10 +196,20 @@ impl Pusher {
         for push in &events.as_slice()[..taken as usize] {
             live.outbox.send(push, push.time_left(now));
         }
-        for push in events.take_first(taken as usize) {
+        let mut traced = Vec::new();
+        for mut push in events.take_first(taken as usize) {
+            if let Some(trace) = &mut push.trace {
+                let in_flight = u32::try_from(self.held.table.len() + 1).unwrap_or(u32::MAX);
+                trace.begun(now, live.carrier(&self.wiring.route, self.cell.number, in_flight));
+                traced.push(push.key);
+            }
             self.held.table.insert(push, now, live.number);
         }
         live.outbox.flush();
+        if !traced.is_empty() {
+            let flushed = self.now();
+            self.held.table.note_flushed(&traced, flushed);
+        }
     }
 
     /// Stops using the current session for pushes, keeps reading it, and opens its replacement.

@@ -8,6 +8,7 @@ pub mod fcm;
 pub mod http2;
 pub mod json;
 pub mod keepalive;
+pub mod post;
 pub mod tls;
 pub mod xmpp;
 

@@ -31,6 +31,7 @@ impl Service {
             door,
             results: Arc::clone(&parts.results),
             look_ups: tokio::sync::Semaphore::new(1),
+            tracer: Arc::clone(&parts.tracer),
             mint: Arc::clone(&parts.mint),
             clock: parts.clock,
             coalesce: parts.coalesce.clone(),

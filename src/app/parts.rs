@@ -16,6 +16,7 @@ use crate::ingest::Seen;
 use crate::ledger::Ledger;
 use crate::push::{Digest, KeyMint, RouteId};
 use crate::pusher::Wiring;
+use crate::telemetry::trace::Tracer;
 use crate::transport::{Connector, SettingsError, fcm, xmpp};
 use crate::units::Clock;
 
@@ -41,6 +42,8 @@ pub struct Parts {
     pub results: Arc<Results>,
     /// What the webhook has posted.
     pub hook: Arc<Hook>,
+    /// Which requests and pushes are traced.
+    pub tracer: Arc<Tracer>,
     /// Push identities.
     pub mint: Arc<KeyMint>,
     /// Tells which pushes replace each other in the buffer; one for the life of the process, whatever restarts.
@@ -89,6 +92,7 @@ impl Parts {
             }));
         }
         let hook = Arc::new(Hook::new(config.webhook.clone(), Arc::clone(&results)));
+        let tracer = Arc::new(Tracer::new(config.traces.clone()));
         let mint = Arc::new(KeyMint::new(fastrand::u64(..)));
         let (window, ids) = (config.ingest.idempotency_window, config.ingest.idempotency_ids);
         let seen = (!window.is_zero()).then(|| Arc::new(Seen::new(window, ids)));
@@ -103,6 +107,7 @@ impl Parts {
             feedback,
             results,
             hook,
+            tracer,
             mint,
             coalesce,
             seen,

@@ -38,6 +38,8 @@ struct Plan {
 enum Step {
     /// Change the log's filter.
     Log,
+    /// Trace other requests, or export spans elsewhere.
+    Traces,
     /// Retries follow other settings.
     Feedback,
     /// Results do.
@@ -98,6 +100,7 @@ async fn follow(service: &Arc<Service>, config: &Config, step: &Step) -> Result<
     let name = |index: &usize| config.routes[*index].name.clone();
     match step {
         Step::Log => logging::set_filter(&config.log),
+        Step::Traces => parts.tracer.follow(config.traces.clone()),
         Step::Feedback => parts.feedback.follow(config.feedback.clone()),
         Step::Results => parts.results.follow(&config.results),
         Step::Webhook => parts.hook.follow(config.webhook.clone()),
@@ -124,6 +127,7 @@ impl Plan {
     fn of(old: &Config, new: Config) -> Self {
         let mut plan = Self { config: old.clone(), steps: Vec::new(), restart: Vec::new() };
         plan.step(old.log != new.log, Step::Log);
+        plan.step(old.traces != new.traces, Step::Traces);
         plan.step(old.feedback != new.feedback, Step::Feedback);
         plan.step(old.results != new.results, Step::Results);
         plan.step(old.webhook != new.webhook, Step::Webhook);
@@ -136,6 +140,7 @@ impl Plan {
         plan.keep(old.collector != new.collector, "collector");
         let routes = new.routes;
         plan.config.log = new.log;
+        plan.config.traces = new.traces;
         plan.config.feedback = new.feedback;
         plan.config.results = new.results;
         plan.config.webhook = new.webhook;

@@ -20,6 +20,7 @@ use super::{Keep, Settings};
 use crate::flow::{Door, Ended, Port, RouteCell, Sighting, Wanted};
 use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
+use crate::push::trace::Ending;
 use crate::push::{Lane, Push, RouteId};
 use crate::units::{Clock, Moment};
 
@@ -218,6 +219,17 @@ impl Intake {
     pub(super) fn tell_ended(&self, pushes: &[Push], outcome: Outcome) {
         if !pushes.is_empty() {
             self.ended.ended(pushes, outcome);
+            self.end_traces(pushes, outcome);
+        }
+    }
+
+    fn end_traces(&self, pushes: &[Push], outcome: Outcome) {
+        for push in pushes {
+            let Some(trace) = &push.trace else { continue };
+            let now = self.clock.now();
+            let is_good = outcome == Outcome::Coalesced;
+            let ending = Ending { at: now, word: outcome.as_str(), code: None, is_good };
+            trace.ended(push.key, push.accepted_at, ending, now);
         }
     }
 
@@ -341,6 +353,10 @@ impl Door for Intake {
 
     fn repeat(&self, route: RouteId, count: u64) {
         self.ledger.enter(route, |books| books.repeat(count));
+    }
+
+    fn buffered(&self) -> u64 {
+        self.queued().pushes
     }
 
     fn find(&self, wanted: &Wanted) -> Option<Sighting> {

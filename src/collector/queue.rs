@@ -129,11 +129,14 @@ impl Queue {
         let queue = &mut self.routes[route.index()];
         let mut taken = Vec::with_capacity(count.min(queue.lanes.len()));
         while taken.len() < count {
-            let Some(push) = queue.lanes.pop() else { break };
+            let Some(mut push) = queue.lanes.pop() else { break };
             self.held.remove(&push);
             if push.is_expired(now) {
                 expired.push(push);
             } else {
+                if let Some(trace) = &mut push.trace {
+                    trace.dispatched(now);
+                }
                 taken.push(push);
             }
         }

@@ -14,6 +14,7 @@ use super::{Ingest, IngestRoute};
 use crate::feedback::results::Ticket;
 use crate::outcome::Refusal;
 use crate::push::{Push, PushKey, PushRequest, RouteId, SenderId};
+use crate::telemetry::trace::{Call, Roots};
 use crate::units::Moment;
 
 /// A time to live is whole seconds; what is to be sent now or never still has the second it arrived in.
@@ -79,6 +80,7 @@ struct Batch {
 struct Admitting<'a, 'i> {
     ingest: &'i Ingest,
     sender: SenderId,
+    roots: Option<Roots<'i>>,
     ticket: Option<&'i mut Ticket>,
     awaited: Vec<(usize, PushKey)>,
     now: Moment,
@@ -91,18 +93,28 @@ struct Admitting<'a, 'i> {
     is_busy: bool,
 }
 
+/// Who sends a request, and its trace if it is traced.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller<'t> {
+    /// The sender.
+    pub(super) sender: SenderId,
+    /// The trace.
+    pub(super) trace: Option<&'t Call>,
+}
+
 /// Admits what was parsed from a body of `size` bytes; with a `ticket` the request will wait for the ends of its pushes.
 pub(super) fn admit<'a>(
     ingest: &Ingest,
     parsed: Parsed<'a>,
     size: usize,
-    sender: SenderId,
+    Caller { sender, trace }: Caller<'_>,
     ticket: Option<&mut Ticket>,
 ) -> Admission<'a> {
     let expected = parsed.items.len();
     let mut admitting = Admitting {
         ingest,
         sender,
+        roots: trace.map(|call| call.roots(expected, ingest.door.buffered())),
         ticket,
         awaited: Vec::new(),
         now: ingest.clock.now(),
@@ -118,6 +130,15 @@ pub(super) fn admit<'a>(
         admitting.fates.push(fate);
     }
     admitting.finish(parsed.single)
+}
+
+// === impl Admission ===
+
+impl Admission<'_> {
+    /// Returns how many pushes hold a place.
+    pub(super) fn accepted(&self) -> usize {
+        self.fates.iter().filter(|fate| matches!(fate, Fate::Accepted(_))).count()
+    }
 }
 
 // === impl Admitting ===
@@ -157,7 +178,7 @@ impl<'a> Admitting<'a, '_> {
             return fate;
         }
         let name = id.as_deref().map(Box::<str>::from);
-        let push = self.push(&request, route.id, name);
+        let push = self.push(&request, route, name);
         let payload = start..self.payload.len();
         let batch = &mut self.batches[batch];
         batch.pushes.push(push);
@@ -190,7 +211,7 @@ impl<'a> Admitting<'a, '_> {
         }
     }
 
-    fn push(&self, request: &PushRequest<'_>, route: RouteId, name: Option<Box<str>>) -> Push {
+    fn push(&self, request: &PushRequest<'_>, route: &IngestRoute, name: Option<Box<str>>) -> Push {
         let default = self.ingest.settings.ttl[request.priority.index()];
         let ttl = request.ttl.map_or(default, |seconds| std::time::Duration::from_secs(seconds.into()));
         Push {
@@ -199,7 +220,7 @@ impl<'a> Admitting<'a, '_> {
             payload: Bytes::new(),
             accepted_at: self.now,
             deadline: self.now.after(ttl.max(SHORTEST)),
-            route,
+            route: route.id,
             sender: self.sender,
             lane: request.priority,
             collapse: self
@@ -207,7 +228,8 @@ impl<'a> Admitting<'a, '_> {
                 .coalesce
                 .as_ref()
                 .zip(request.collapse_key.as_deref())
-                .map(|(digest, key)| Box::new(digest.collapse(route, &request.to, key))),
+                .map(|(digest, key)| Box::new(digest.collapse(route.id, &request.to, key))),
+            trace: self.roots.as_ref().and_then(|roots| roots.draw(&route.name, self.now)),
             attempts: 0,
             maybe_delivered: false,
         }

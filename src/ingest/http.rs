@@ -5,6 +5,7 @@
 mod body;
 mod query;
 mod results;
+mod take;
 #[cfg(test)]
 mod tests;
 mod unread;
@@ -18,13 +19,11 @@ use actix_web::dev::Server;
 use actix_web::http::{StatusCode, header};
 use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, web};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
-use tokio::time::Instant;
 
-use self::query::Query;
 pub(crate) use self::unread::Unread;
+use super::Ingest;
 use super::answer::Answer;
-use super::wire::{self, Format};
-use super::{Ingest, admit};
+use super::wire::Format;
 use crate::push::SenderId;
 use crate::units::Secret;
 
@@ -49,7 +48,8 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
     let connections = ingest.settings.max_connections.div_ceil(threads);
     let data = web::Data::from(ingest);
     let server = HttpServer::new(move || {
-        let pushes = web::resource(PATH).route(web::post().to(post)).default_service(web::to(other_method));
+        let pushes =
+            web::resource(PATH).route(web::post().to(take::post)).default_service(web::to(other_method));
         let push =
             web::resource(PUSH).route(web::get().to(results::find)).default_service(web::to(only_read));
         let results =
@@ -72,58 +72,6 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())
-}
-
-async fn post(request: HttpRequest, mut rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
-    let sender = authorise(&request, &ingest.settings.tokens);
-    let (sender, (format, wait)) = match sender.and_then(|sender| Ok((sender, wanted(&request)?))) {
-        Ok(known) => known,
-        Err(answer) => return refuse(answer, rest),
-    };
-    match body::read(&request, &mut rest, &ingest.settings).await {
-        Ok(body) => {
-            let answer = match wait.is_zero() {
-                true => take(&ingest, &body, format, sender),
-                false => take_and_wait(&ingest, &body, (format, wait), sender).await,
-            };
-            head(&answer).body(answer.body)
-        }
-        Err(answer) => refuse(answer, rest),
-    }
-}
-
-/// Takes a whole body: from here to the answer nothing waits.
-fn take(ingest: &Ingest, body: &[u8], format: Format, sender: SenderId) -> Answer {
-    match wire::parse(body, format, ingest.settings.max_batch) {
-        Ok(parsed) => Answer::of(&admit::admit(ingest, parsed, body.len(), sender, None)),
-        Err(fault) => Answer::of_body_fault(&fault),
-    }
-}
-
-/// Takes a whole body and waits for its pushes to end.
-async fn take_and_wait(
-    ingest: &Ingest,
-    body: &[u8],
-    (format, wait): (Format, Duration),
-    sender: SenderId,
-) -> Answer {
-    let deadline = Instant::now() + wait;
-    match wire::parse(body, format, ingest.settings.max_batch) {
-        Ok(parsed) => {
-            let mut ticket = ingest.results.ticket();
-            let admission = admit::admit(ingest, parsed, body.len(), sender, Some(&mut ticket));
-            ticket.wait(deadline).await;
-            Answer::of_awaited(&admission, &ticket)
-        }
-        Err(fault) => Answer::of_body_fault(&fault),
-    }
-}
-
-/// Returns the form of the body, and how long the request waits.
-fn wanted(request: &HttpRequest) -> Result<(Format, Duration), Answer> {
-    let format = format(request)?;
-    let wait = Query::parse(request.query_string(), &["wait"])?.wait()?;
-    Ok((format, wait))
 }
 
 async fn other_method(request: HttpRequest, rest: web::Payload) -> HttpResponse {

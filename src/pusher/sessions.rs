@@ -1,5 +1,6 @@
 //! What a pusher hears from its sessions: the current one and those that retire.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -9,8 +10,9 @@ use pushweir_actors::Exit;
 use super::Pusher;
 use super::inflight::SessionNumber;
 use crate::feedback::results::Done;
-use crate::flow::{Look, Sighting, Whereabouts};
+use crate::flow::{Look, RouteCell, Sighting, Whereabouts};
 use crate::outcome::Verdict;
+use crate::push::trace::Carrier;
 use crate::push::{Push, PushKey};
 use crate::transport::{Outbox, Session, SessionEvent};
 use crate::units::Moment;
@@ -28,6 +30,8 @@ pub struct Live {
     pub number: SessionNumber,
     /// Its sending half.
     pub outbox: Box<dyn Outbox>,
+    /// Who is at its other end.
+    peer: Arc<str>,
     /// Since when.
     pub since: Moment,
     /// Attempts that it settled.
@@ -48,11 +52,21 @@ struct Answers {
 // === impl Live ===
 
 impl Live {
-    /// Reads the session's events into the pusher from `since`, which is now, on.
-    pub fn attach(number: SessionNumber, session: Session, since: Moment, ctx: &mut Context<Pusher>) -> Self {
+    /// Reads the events of the session with a peer into the pusher from `since`, which is now, on.
+    pub fn attach(
+        number: SessionNumber,
+        session: Session,
+        (peer, since): (String, Moment),
+        ctx: &mut Context<Pusher>,
+    ) -> Self {
         let Session { outbox, events, .. } = session;
         Pusher::add_stream(events.map(move |events| FromSession { number, events }), ctx);
-        Self { number, outbox, since, settled: 0, is_ours_to_close: false }
+        Self { number, outbox, peer: peer.into(), since, settled: 0, is_ours_to_close: false }
+    }
+
+    /// Returns what a trace says of this session and its pusher.
+    pub fn carrier(&self, route: &RouteCell, pusher: u32, in_flight: u32) -> Carrier {
+        Carrier { peer: Arc::clone(&self.peer), transport: route.transport, pusher, in_flight }
     }
 }
 
@@ -130,7 +144,7 @@ impl Pusher {
                 if self.wiring.feedback.keeps_history() {
                     answers.done.push(Done::new(&entry.push, self.cell.number, entry.sent_at, now));
                 }
-                if self.wiring.feedback.wants_delivery(&verdict) {
+                if entry.push.trace.is_some() || self.wiring.feedback.wants_delivery(&verdict) {
                     answers.others.push((entry.push, verdict));
                 } else {
                     answers.delivered += 1;

@@ -3,6 +3,7 @@
 mod chaos;
 mod overload;
 mod stand;
+mod traces;
 mod turnover;
 
 use std::sync::atomic::Ordering;

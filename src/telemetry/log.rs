@@ -16,6 +16,22 @@ struct Switch {
 
 static SWITCH: OnceLock<Switch> = OnceLock::new();
 
+/// The filters there are, for people who wrote another one.
+pub const FILTERS: &str =
+    "off, error, warn, info, debug, trace, or a list such as \"info,pushweir::pusher=debug\"";
+
+/// Returns whether a text is a filter.
+pub fn is_filter(text: &str) -> bool {
+    let level = |word: &str| word.parse::<log::LevelFilter>().is_ok();
+    let target = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:".contains(&byte))
+    };
+    text.split(',').map(str::trim).all(|part| match part.split_once('=') {
+        Some((name, word)) => target(name) && level(word),
+        None => level(part),
+    })
+}
+
 /// Installs the log with a filter: a level, or a list such as `info,pushweir::pusher=debug`.
 ///
 /// # Errors

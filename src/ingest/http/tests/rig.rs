@@ -18,6 +18,7 @@ use crate::ingest::http::server;
 use crate::ingest::{Ingest, IngestRoute, Seen, Settings};
 use crate::outcome::Refusal;
 use crate::push::{Addressee, Digest, KeyMint, Push, PushRequest, RouteId, Target};
+use crate::telemetry::trace::{self, Tracer};
 use crate::transport::{ConnectError, Connector, RenderError, Session};
 use crate::units::Clock;
 
@@ -60,6 +61,10 @@ impl Door for FakeDoor {
 
     fn repeat(&self, route: RouteId, count: u64) {
         self.refuse(Some(route), count);
+    }
+
+    fn buffered(&self) -> u64 {
+        self.taken.lock().len() as u64
     }
 
     fn find(&self, wanted: &Wanted) -> Option<Sighting> {
@@ -139,6 +144,18 @@ fn results(routes: &[&str]) -> Results {
     Results::new(&settings, routes.iter().map(source).collect(), Clock::start())
 }
 
+/// Traces nothing.
+fn tracer() -> Tracer {
+    Tracer::new(trace::Settings {
+        endpoint: None,
+        sample: 1.0,
+        pushes_per_request: 10.0,
+        callers: 50,
+        queue: 64,
+        service_name: "test".to_owned(),
+    })
+}
+
 pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<FakeDoor>) {
     let door = Arc::new(FakeDoor { room: Mutex::new(1_000), ..FakeDoor::default() });
     let route = |(index, name): (u16, &&str)| IngestRoute {
@@ -152,6 +169,7 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
         door: Arc::clone(&door) as Arc<dyn Door>,
         results: Arc::new(results(routes)),
         look_ups: tokio::sync::Semaphore::new(1),
+        tracer: Arc::new(tracer()),
         mint: Arc::new(KeyMint::new(7)),
         clock: Clock::start(),
         coalesce: Some(Digest::default()),
