@@ -2,7 +2,7 @@
 //!
 //! In: batches through [`Intake`] (bounded channel, one bell), `Subscribe`/`Ask`/`Cancel` from pushers, returns through [`Intake`].
 //! Out: `Events` to pushers; sheds and expiries to the ledger.
-//! Invariant after every event, per route: queue empty or no live demand. The queue lives in [`Intake`] and so outlives this actor;
+//! Invariant after every event, per partition: queue empty or no live demand. The queue lives in [`Intake`] and so outlives this actor;
 //! demand does not: a new incarnation connects to the port, and every pusher subscribes again.
 
 mod delayed;
@@ -76,6 +76,7 @@ pub struct InjectPanic;
 pub struct Collector {
     intake: Arc<Intake>,
     link: Link,
+    /// By partition; as long as the highest that was subscribed to.
     demand: Vec<DemandDispatcher>,
     consumers: HashMap<SubscriptionId, (RouteId, ConsumerLink<Push>)>,
     due_timer: Option<(Moment, SpawnHandle)>,
@@ -85,24 +86,18 @@ pub struct Collector {
 
 impl Collector {
     /// Returns an incarnation that serves what is in `intake`; `link` tells its supervisor how it fares.
-    pub fn new(intake: Arc<Intake>, routes: usize, link: Link) -> Self {
-        Self {
-            intake,
-            link,
-            demand: std::iter::repeat_with(DemandDispatcher::default).take(routes).collect(),
-            consumers: HashMap::new(),
-            due_timer: None,
-        }
+    pub fn new(intake: Arc<Intake>, link: Link) -> Self {
+        Self { intake, link, demand: Vec::new(), consumers: HashMap::new(), due_timer: None }
     }
 
     fn serve_all(&mut self, ctx: &mut Context<Self>) {
-        for route in (0..self.demand.len()).filter_map(|index| u16::try_from(index).ok()).map(RouteId) {
+        for route in (0..self.demand.len()).map(RouteId::at) {
             self.serve(route);
         }
         self.schedule_due(ctx);
     }
 
-    /// Gives a route's waiting pushes to those who asked, until one of the two has run out.
+    /// Gives a partition's waiting pushes to those who asked, until one of the two has run out.
     fn serve(&mut self, route: RouteId) {
         let mut assigned = Vec::new();
         while self.demand[route.index()].total_demand() > 0 {
@@ -153,8 +148,7 @@ impl Collector {
     fn release_due(&mut self, ctx: &mut Context<Self>) {
         self.due_timer = None;
         let now = self.intake.clock().now();
-        for index in 0..self.demand.len() {
-            let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
+        for route in (0..self.intake.partitions()).map(RouteId::at) {
             let mut coalesced = Vec::new();
             let released =
                 self.intake.with_queue(|queue| queue.release_due(route, now, &mut coalesced)) as u64;
@@ -182,8 +176,7 @@ impl Collector {
     fn sweep(&mut self, _ctx: &mut Context<Self>) {
         let now = self.intake.clock().now();
         let mut expired = Vec::new();
-        for index in 0..self.demand.len() {
-            let route = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
+        for route in (0..self.intake.partitions()).map(RouteId::at) {
             self.intake.with_queue(|queue| queue.sweep(route, now, &mut expired));
         }
         self.intake.end_buffered(&expired, Outcome::Expired);
@@ -217,20 +210,24 @@ impl Handler<Subscribe<Push>> for Collector {
     type Result = ();
 
     fn handle(&mut self, request: Subscribe<Push>, _ctx: &mut Self::Context) {
-        let Some(demand) = self.demand.get_mut(request.partition as usize) else {
+        let partition = request.partition as usize;
+        if partition >= self.intake.partitions() {
             let reason = CancelReason::UnknownPartition(request.partition);
             if request.consumer.cancelled(request.id, reason).is_err() {
                 log::debug!("a subscriber is gone subscription={}", request.id);
             }
             return;
-        };
+        }
+        if partition >= self.demand.len() {
+            self.demand.resize_with(partition + 1, DemandDispatcher::default);
+        }
+        let demand = &mut self.demand[partition];
         if let Some((old, _)) = request.replaces {
             demand.cancel(old);
             self.consumers.remove(&old);
         }
         if demand.subscribe(request.id) {
-            let route = RouteId(u16::try_from(request.partition).unwrap_or(u16::MAX));
-            self.consumers.insert(request.id, (route, request.consumer));
+            self.consumers.insert(request.id, (RouteId::at(partition), request.consumer));
         }
     }
 }

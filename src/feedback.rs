@@ -24,7 +24,7 @@ use crate::flow::Returns;
 use crate::ledger::{Ledger, Place};
 use crate::outcome::{Outcome, Verdict};
 use crate::push::{Push, RouteId};
-use crate::units::{Clock, Moment};
+use crate::units::{Clock, Moment, Slots};
 
 /// `[feedback]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,8 +47,8 @@ pub struct Feedback {
     clock: Clock,
     codes: Codes,
     results: Arc<Results>,
-    /// By route.
-    budgets: Box<[Mutex<Budget>]>,
+    /// By partition, since each has its own provider or peer.
+    budgets: Slots<Mutex<Budget>>,
     maybe_delivered: AtomicU64,
 }
 
@@ -64,8 +64,7 @@ impl Feedback {
         clock: Clock,
     ) -> Self {
         let (codes, maybe_delivered) = (Codes::default(), AtomicU64::new(0));
-        let budget = || Mutex::new(Budget::new(settings.retry_share));
-        let budgets = std::iter::repeat_with(budget).take(ledger.routes()).collect();
+        let budgets = Slots::default();
         let settings = RwLock::new(settings);
         Self { settings, ledger, returns, clock, codes, results, budgets, maybe_delivered }
     }
@@ -75,7 +74,7 @@ impl Feedback {
         matches!(verdict, Verdict::Delivered { canonical: Some(_) }) || self.results.wants_deliveries()
     }
 
-    /// Settles one batch of answered attempts of a route: `delivered` plain successes that nobody asked about, and the others one by one.
+    /// Settles one batch of answered attempts of a partition: `delivered` plain successes that nobody asked about, and the others one by one.
     pub fn settle(&self, route: RouteId, delivered: u64, others: Vec<(Push, Verdict)>) {
         let now = self.clock.now();
         let settings = self.settings.read();
@@ -85,7 +84,8 @@ impl Feedback {
         let mut retries: Vec<(Moment, Push)> = Vec::new();
         let mut endings = Vec::new();
         let answered = delivered + others.len() as u64;
-        let mut budget = self.budgets[route.index()].lock();
+        let fresh = || Mutex::new(Budget::new(settings.retry_share));
+        let mut budget = self.budgets.get_or_fill(route.index(), fresh).lock();
         budget.sent(now, answered);
         for (mut push, verdict) in others {
             self.note(&push, &verdict);
@@ -154,8 +154,10 @@ impl Feedback {
 
     /// Follows new settings from the next batch on.
     pub fn follow(&self, settings: Settings) {
-        self.budgets.iter().for_each(|budget| budget.lock().follow(settings.retry_share));
+        let share = settings.retry_share;
+        // In this order: a budget that is opened meanwhile has the new share already.
         *self.settings.write() = settings;
+        self.budgets.iter().for_each(|budget| budget.lock().follow(share));
     }
 
     /// Returns how often each provider code was answered.
@@ -163,19 +165,26 @@ impl Feedback {
         self.codes.read()
     }
 
-    /// Returns how many attempts ended without an answer; each is a possible duplicate at the provider.
+    /// Returns how many attempts ended without an answer that tells whether the push was taken; each is a possible duplicate at the provider.
     pub fn maybe_delivered(&self) -> u64 {
         self.maybe_delivered.load(Ordering::Relaxed)
     }
 
-    /// Returns how many retries of a route had to wait longer because its budget was used up.
+    /// Returns how many retries of a partition had to wait longer because its budget was used up.
     pub fn stretched_retries(&self, route: RouteId) -> u64 {
-        self.budgets[route.index()].lock().stretched()
+        self.budgets.get(route.index()).map_or(0, |budget| budget.lock().stretched())
     }
 
     fn note(&self, push: &Push, verdict: &Verdict) {
+        if matches!(verdict, Verdict::BrokenOff { .. }) {
+            self.maybe_delivered.fetch_add(1, Ordering::Relaxed);
+        }
         match verdict {
-            Verdict::Rejected(answer) | Verdict::Unregistered(answer) | Verdict::Retry { answer, .. } => {
+            Verdict::Rejected(answer)
+            | Verdict::Unregistered(answer)
+            | Verdict::Retry { answer, .. }
+            | Verdict::BrokenOff { answer, .. }
+            | Verdict::Limited { answer, .. } => {
                 self.codes.count(&answer.code);
                 log::debug!(
                     "provider answered id={} code={} detail={:?}",

@@ -12,6 +12,7 @@ pub mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use seen::Seen;
@@ -19,10 +20,10 @@ use tokio::sync::Semaphore;
 
 use crate::feedback::Results;
 use crate::flow::{Door, RouteCell};
-use crate::push::{Digest, KeyMint, RouteId};
+use crate::push::{Coalesce, KeyMint, RouteId, SenderId};
 use crate::telemetry::trace::Tracer;
 use crate::transport::Connector;
-use crate::units::{Clock, Secret};
+use crate::units::{Clock, Secret, Slots};
 
 /// The longest time to live, in seconds (FCM's and Web Push's limit).
 pub const MAX_TTL: u32 = 2_419_200;
@@ -52,13 +53,15 @@ pub struct Settings {
     pub ttl: [Duration; 4],
 }
 
-/// A route as ingest knows it.
-#[derive(Debug, Clone)]
+/// A route as ingest knows it, with one transport. When that changes, or the route goes, it is closed for good or until it comes back.
+#[derive(Debug)]
 pub struct IngestRoute {
     /// Its name.
     pub name: String,
-    /// Its index.
+    /// The partition that takes its pushes.
     pub id: RouteId,
+    /// Whether it takes pushes at all.
+    pub is_open: AtomicBool,
     /// What is known of it and its pushers.
     pub cell: Arc<RouteCell>,
     /// What renders its payloads.
@@ -67,8 +70,8 @@ pub struct IngestRoute {
 
 /// What the HTTP threads share.
 pub struct Ingest {
-    /// The routes, at least one.
-    pub routes: Vec<IngestRoute>,
+    /// The routes, those that are closed among them; at most one of a name is open.
+    pub routes: Arc<Slots<IngestRoute>>,
     /// The way into the collector.
     pub door: Arc<dyn Door>,
     /// How pushes ended.
@@ -81,10 +84,34 @@ pub struct Ingest {
     pub mint: Arc<KeyMint>,
     /// The process's clock.
     pub clock: Clock,
-    /// Tells which pushes replace each other in the buffer; `None` if none do.
-    pub coalesce: Option<Digest>,
+    /// Tells which pushes replace each other in the buffer, if any do.
+    pub coalesce: Arc<Coalesce>,
     /// Which ids were taken lately; `None` if that does not matter.
     pub seen: Option<Arc<Seen>>,
+    /// Who sends with which of the tokens in the settings, in their order.
+    pub senders: Vec<SenderId>,
     /// `[ingest]`.
     pub settings: Settings,
+}
+
+// === impl IngestRoute ===
+
+impl IngestRoute {
+    /// Returns whether it takes pushes.
+    pub fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Acquire)
+    }
+}
+
+// === impl Ingest ===
+
+impl Ingest {
+    /// Returns every route once, those that only deliver what they hold among them.
+    fn cells(&self) -> Vec<Arc<RouteCell>> {
+        let mut cells: Vec<Arc<RouteCell>> =
+            self.routes.iter().map(|route| Arc::clone(&route.cell)).collect();
+        cells.sort_by_key(|cell| cell.id);
+        cells.dedup_by_key(|cell| cell.id);
+        cells
+    }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::outcome::Outcome;
 use crate::push::RouteId;
+use crate::units::Slots;
 
 /// Where a push that has not ended is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub enum Place {
     InFlight,
 }
 
-/// The words of the balance, in pushes; one account per route, and their sum.
+/// The words of the balance, in pushes; one account per partition, and sums of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Books {
     /// Pushes in readable requests.
@@ -59,10 +60,10 @@ pub struct Books {
     pub unaccounted: u64,
 }
 
-/// The accounts of all routes.
-#[derive(Debug)]
+/// The accounts of all partitions. One is opened by the first entry on it and never closed: what a route did counts when it is gone too.
+#[derive(Debug, Default)]
 pub struct Ledger {
-    routes: Box<[Mutex<Books>]>,
+    accounts: Slots<Mutex<Books>>,
     no_route: Mutex<Books>,
 }
 
@@ -84,6 +85,11 @@ impl Books {
             + self.coalesced
             + self.shed
             + self.lost
+    }
+
+    /// Returns pushes that have left the buffer because they were served, or would have been: drops that make room do not count.
+    pub const fn worked_off(&self) -> u64 {
+        self.ended() - self.shed - self.coalesced
     }
 
     /// Returns whether both sums hold.
@@ -182,19 +188,9 @@ impl Books {
 // === impl Ledger ===
 
 impl Ledger {
-    /// Returns empty books for `routes` routes.
-    pub fn new(routes: usize) -> Self {
-        Self { routes: (0..routes).map(|_| Mutex::default()).collect(), no_route: Mutex::default() }
-    }
-
-    /// Returns how many routes have an account.
-    pub fn routes(&self) -> usize {
-        self.routes.len()
-    }
-
-    /// Makes the entries of one batch on a route's account.
+    /// Makes the entries of one batch on a partition's account.
     pub fn enter(&self, route: RouteId, entries: impl FnOnce(&mut Books)) {
-        entries(&mut self.account(route).lock());
+        entries(&mut self.accounts.at(route.index()).lock());
     }
 
     /// Enters pushes that were refused before their route was known.
@@ -202,31 +198,28 @@ impl Ledger {
         self.no_route.lock().refuse(count);
     }
 
-    /// Returns a route's account as it is at this instant.
+    /// Returns a partition's account as it is at this instant.
     pub fn read(&self, route: RouteId) -> Books {
-        let mut books = *self.account(route).lock();
-        books.unaccounted = books.difference();
-        books
+        read(self.accounts.at(route.index()))
     }
 
-    /// Returns the sum over all routes and the pushes without one; balanced, since each account is.
+    /// Returns the sum over all partitions and the pushes without a route; balanced, since each account is.
     pub fn total(&self) -> Books {
-        let routes: Vec<Books> = (0..self.routes.len())
-            .map(|index| self.read(RouteId(u16::try_from(index).unwrap_or(u16::MAX))))
-            .collect();
-        self.sum(&routes)
+        self.sum(self.accounts.iter().map(read))
     }
 
     /// Returns the sum of accounts that were read before and the pushes without a route.
-    pub fn sum(&self, routes: &[Books]) -> Books {
+    pub fn sum(&self, accounts: impl IntoIterator<Item = Books>) -> Books {
         let mut sum = *self.no_route.lock();
-        routes.iter().for_each(|books| sum.add(books));
+        accounts.into_iter().for_each(|books| sum.add(&books));
         sum
     }
+}
 
-    fn account(&self, route: RouteId) -> &Mutex<Books> {
-        self.routes.get(route.index()).unwrap_or(&self.no_route)
-    }
+fn read(account: &Mutex<Books>) -> Books {
+    let mut books = *account.lock();
+    books.unaccounted = books.difference();
+    books
 }
 
 #[cfg(test)]
@@ -239,7 +232,7 @@ mod tests {
 
     #[test]
     fn moving_more_than_is_there_shows_as_unaccounted() {
-        let ledger = Ledger::new(1);
+        let ledger = Ledger::default();
         ledger.enter(RouteId(0), |books| {
             books.accept(3, 0);
             books.end(5, Place::Buffered, Outcome::Delivered);

@@ -57,6 +57,19 @@ pub struct Answer {
     pub code: Box<str>,
     /// The provider's free text, empty if there was none; bounded by the transport.
     pub detail: Box<str>,
+    /// Since when it is so, if the provider says that: milliseconds since 1970.
+    pub since: Option<u64>,
+}
+
+/// Whom a limit of the provider concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// One device or topic, whose own rate was exceeded.
+    Target,
+    /// Everything the route sends: a quota.
+    Route,
+    /// Everything the route sends, until an operator repairs its credentials or its project.
+    Setup,
 }
 
 /// The result of one attempt. What follows from it is `feedback`'s decision alone.
@@ -71,17 +84,53 @@ pub enum Verdict {
     Rejected(Box<Answer>),
     /// The token is dead.
     Unregistered(Box<Answer>),
-    /// Not now; try again after a back-off, no sooner than `after`.
+    /// Not now: the provider is in trouble; try again after a back-off, no sooner than `after`.
     Retry {
         /// The provider's words.
         answer: Box<Answer>,
         /// The least delay the provider asked for.
         after: Option<Duration>,
     },
+    /// The provider broke the attempt off and may have taken the push all the same; try again as after [`Verdict::Retry`].
+    BrokenOff {
+        /// The provider's words.
+        answer: Box<Answer>,
+        /// The least delay the provider asked for.
+        after: Option<Duration>,
+    },
+    /// Certainly not taken, by no fault of the push and though the provider is well: a limit or a refusal that holds for all pushes of
+    /// `scope`, which are better not sent before `after` has passed.
+    Limited {
+        /// The provider's words.
+        answer: Box<Answer>,
+        /// How long it lasts.
+        after: Duration,
+        /// Whom it concerns.
+        scope: Scope,
+    },
     /// Certainly not processed; send it at once elsewhere, and the attempt does not count.
     Elsewhere,
     /// No answer will come: the connection ended or the answer is overdue; the provider may have it.
     Unanswered,
+}
+
+/// The most bytes of a provider's code and of its text that are kept.
+const MAX_CODE: usize = 64;
+const MAX_DETAIL: usize = 256;
+
+// === impl Answer ===
+
+impl Answer {
+    /// Returns an answer in these words, which may be cut.
+    pub fn new(code: &str, detail: &str) -> Self {
+        Self { code: bounded(code, MAX_CODE), detail: bounded(detail, MAX_DETAIL), since: None }
+    }
+}
+
+/// Returns at most `limit` bytes of `text`, cut between characters.
+pub fn bounded(text: &str, limit: usize) -> Box<str> {
+    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text[..end.unwrap_or_default()].into()
 }
 
 // === impl Outcome ===

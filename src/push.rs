@@ -13,18 +13,24 @@ pub mod trace;
 use std::time::Duration;
 
 use bytes::Bytes;
-pub use collapse::{CollapseId, Digest};
+pub use collapse::{Coalesce, CollapseId, Digest};
 pub use key::{KeyMint, PushKey};
 pub use lane::Lane;
 pub use request::{Addressee, Notification, PushRequest, Target};
 
 use crate::units::Moment;
 
-/// The index of a route in the configuration's order; stable for the life of the process.
+/// The number of a partition: pushes of one route that are served by the same connections. Stable for the life of the process.
+///
+/// Most routes have one. A route has several if its pushes cannot share connections: for Web Push one for each push service; after a change
+/// of its transport, one with the pushes that were rendered for the old one. A configured route is known by the number of the partition that it
+/// was opened with ([`crate::flow::RouteCell::id`]); shares of the buffer, books and pusher numbers are those of the route, over all its
+/// partitions. What is indexed by it grows while the process runs ([`crate::units::Slots`]), up to [`crate::units::MOST_SLOTS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteId(pub u16);
 
-/// Who sent a push: the position of its bearer token in `[ingest] tokens`; 0 where no tokens are needed.
+/// Who sent a push: the number of its bearer token, the same as long as the process runs, wherever in `[ingest] tokens` it stands; 0 where
+/// no tokens are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SenderId(pub u16);
 
@@ -63,7 +69,12 @@ const COLLAPSE_COST: usize = 80;
 // === impl RouteId ===
 
 impl RouteId {
-    /// Returns the position in the list of routes.
+    /// Returns the partition with this index; there is none above [`crate::units::MOST_SLOTS`].
+    pub fn at(index: usize) -> Self {
+        Self(u16::try_from(index).unwrap_or(u16::MAX))
+    }
+
+    /// Returns the number as an index.
     pub fn index(self) -> usize {
         usize::from(self.0)
     }

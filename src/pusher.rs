@@ -130,7 +130,7 @@ impl Pusher {
 
     fn not_connected(&mut self, error: &ConnectError, ctx: &mut Context<Self>) {
         self.cell.set_error(error.to_string());
-        let retry = self.wiring.settings.login_retry;
+        let retry = self.wiring.settings().login_retry;
         if error.is_login_refused() {
             log::error!(
                 "the provider refuses our login pusher={} error={error:?} next_try={retry:?}",
@@ -229,7 +229,7 @@ impl Pusher {
         let number = live.number;
         let last = (live.since, live.settled);
         self.retiring.push(live);
-        ctx.run_later(self.wiring.settings.drain_timeout, move |pusher, _ctx| {
+        ctx.run_later(self.wiring.settings().drain_timeout, move |pusher, _ctx| {
             if let Some(live) = pusher.retiring.iter_mut().find(|live| live.number == number) {
                 live.outbox.finish();
             }
@@ -238,7 +238,7 @@ impl Pusher {
     }
 
     fn take_back_overdue(&mut self, ctx: &mut Context<Self>) {
-        let overdue = self.held.table.take_overdue(self.now(), self.wiring.settings.answer_timeout);
+        let overdue = self.held.table.take_overdue(self.now(), self.wiring.settings().answer_timeout);
         if overdue.is_empty() {
             return;
         }
@@ -255,9 +255,9 @@ impl Pusher {
         self.cell.set_error(format!(
             "{} answers overdue by more than {:?}",
             pushes.len(),
-            self.wiring.settings.answer_timeout
+            self.wiring.settings().answer_timeout
         ));
-        self.wiring.feedback.unanswered(self.cell.route, pushes);
+        self.wiring.feedback.unanswered(self.cell.partition, pushes);
         if self.window.is_choked() {
             self.retire_current("too many answers are overdue", true, ctx);
         }
@@ -315,7 +315,7 @@ impl Actor for Pusher {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.cell.attach(ctx.address().recipient(), ctx.address().recipient());
-        let look = (self.wiring.settings.answer_timeout / 4)
+        let look = (self.wiring.settings().answer_timeout / 4)
             .clamp(Duration::from_millis(100), Duration::from_secs(5));
         ctx.run_interval(look, Self::take_back_overdue);
         self.connect(ctx);

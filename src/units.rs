@@ -4,6 +4,7 @@ mod amount;
 mod clock;
 mod secret;
 mod size;
+mod slots;
 mod span;
 mod stamp;
 
@@ -11,5 +12,6 @@ pub use amount::AmountError;
 pub use clock::{Clock, Moment};
 pub use secret::Secret;
 pub use size::{format_size, parse_size};
+pub use slots::{MOST_SLOTS, Slots};
 pub use span::{format_duration, parse_duration};
 pub use stamp::Stamp;

@@ -51,7 +51,6 @@ pub use subscription::{CancelMode, Subscription};
 /// ```
 pub struct Consumer<L: ConsumerLogic> {
     logic: L,
-    flow: Flow,
     ties: IdMap<Tie<L::Event>>,
     /// Subscriptions that wait to be made again, by the id under which they ended.
     retries: IdMap<SpawnHandle>,
@@ -69,7 +68,6 @@ impl<L: ConsumerLogic> Consumer<L> {
     pub fn new(logic: L) -> Self {
         Self {
             logic,
-            flow: Flow::default(),
             ties: IdMap::default(),
             retries: IdMap::default(),
             at_start: Vec::new(),
@@ -105,16 +103,16 @@ impl<L: ConsumerLogic> Consumer<L> {
 
     /// Runs `change` on the logic and carries out what it ordered.
     pub fn update<R>(&mut self, ctx: &mut Context<Self>, change: impl FnOnce(&mut L, &mut Flow) -> R) -> R {
-        let mut flow = std::mem::take(&mut self.flow);
+        // On the stack: kept in the stage, it would be another cold line for each of thousands of consumers.
+        let mut flow = Flow::default();
         let result = change(&mut self.logic, &mut flow);
-        for order in flow.orders.drain(..) {
+        for order in flow.orders {
             match order {
                 Order::Ask(id, count) => self.ask(id, count),
                 Order::Cancel(id, reason) => self.unsubscribe(id, reason, ctx),
                 Order::Stop(reason) => self.stop(reason, ctx),
             }
         }
-        self.flow = flow;
         self.settle();
         result
     }

@@ -15,18 +15,21 @@ use crate::protocol::MailboxGauge;
 /// The counters and gauges of one stage. Counters only ascend.
 ///
 /// A producer's balance at rest, until it stops: in + returned = out + shed + buffered + lost.
+///
+/// In C's order, so that what every message writes lies together.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct StageCounters {
     epoch: Instant,
+    /// Microseconds from the epoch to the last message, plus one; 0 before the first.
+    last_message: AtomicU64,
     events_in: AtomicU64,
     events_out: AtomicU64,
+    demand: AtomicU64,
+    buffered: AtomicU64,
     shed: AtomicU64,
     returned: AtomicU64,
     lost: AtomicU64,
-    buffered: AtomicU64,
-    demand: AtomicU64,
-    /// Microseconds from the epoch to the last message, plus one; 0 before the first.
-    last_message: AtomicU64,
     /// That of the present life; touched per life and per look, never per message.
     mailbox: Mutex<Option<Arc<MailboxGauge>>>,
 }

@@ -37,7 +37,7 @@ pub use consumer::{
 pub use counters::{StageCounters, StageSnapshot};
 pub use demand::{AutomaticDemand, BadDemand, Delivery, DemandRange, Slice};
 pub use dispatcher::demand::{Asked, DemandDispatcher, Policy};
-pub use dispatcher::partition::{PartitionDispatcher, SubscribeError};
+pub use dispatcher::partition::{Entered, PartitionDispatcher, SubscribeError};
 pub use doorbell::{Doorbell, Turn, Turns};
 pub use intake::{Intake, IntakeFull};
 pub use producer::{

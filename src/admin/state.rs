@@ -195,6 +195,8 @@ pub enum RouteState {
     Paused,
     /// Its supervisor gave up.
     Down,
+    /// It is no longer in the configuration; what it holds is delivered.
+    Removed,
 }
 
 /// A pusher.
@@ -258,7 +260,9 @@ pub fn overall(draining: bool, collector: &CollectorState, rates: &Rates, routes
     if rates.shed_per_second > 0.0 {
         return State::Shedding;
     }
-    let fine = |route: &RouteRow| matches!(route.state, RouteState::Ready | RouteState::Paused);
+    let fine = |route: &RouteRow| {
+        matches!(route.state, RouteState::Ready | RouteState::Paused | RouteState::Removed)
+    };
     if !routes.iter().all(fine) {
         return State::Degraded;
     }
@@ -301,7 +305,7 @@ impl RouteRow {
         let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
             name: cell.name.clone(),
-            transport: cell.transport,
+            transport: cell.transport(),
             state: RouteState::new(cell, ready, pushers.len()),
             connections: count(pushers.len()),
             ready: count(ready),
@@ -322,6 +326,9 @@ impl RouteRow {
 
 impl RouteState {
     fn new(cell: &RouteCell, ready: usize, connections: usize) -> Self {
+        if cell.removed.load(Ordering::Relaxed) {
+            return Self::Removed;
+        }
         if cell.down.load(Ordering::Relaxed) {
             return Self::Down;
         }
@@ -329,6 +336,8 @@ impl RouteState {
             return Self::Paused;
         }
         match ready {
+            // A route that opens its connections when there is something to send.
+            0 if connections == 0 => Self::Ready,
             0 => Self::Connecting,
             ready if ready < connections => Self::Degraded,
             _ => Self::Ready,
@@ -343,6 +352,7 @@ impl RouteState {
             Self::Degraded => "degraded",
             Self::Paused => "paused",
             Self::Down => "down",
+            Self::Removed => "removed",
         }
     }
 }

@@ -93,7 +93,9 @@ fn fill(snapshot: &Snapshot) -> f64 {
 
 /// What is wrong with the routes; empty if nothing is.
 fn troubles(snapshot: &Snapshot) -> String {
-    let wrong = |route: &&RouteRow| !matches!(route.state, RouteState::Ready | RouteState::Paused);
+    let wrong = |route: &&RouteRow| {
+        !matches!(route.state, RouteState::Ready | RouteState::Paused | RouteState::Removed)
+    };
     let texts: Vec<String> =
         snapshot.routes.iter().filter(wrong).map(|route| trouble(snapshot, route)).collect();
     texts.join("; ")

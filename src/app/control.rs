@@ -4,25 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use pushweir_actors::{StopMode, SupervisorHandle};
+use pushweir_actors::{StopMode, SupervisorError, SupervisorHandle};
 
+use super::routes::LiveRoute;
+use super::scale;
 use super::service::Service;
-use super::tree::{self, GRACE};
+use super::tree::GRACE;
 use crate::collector::InjectPanic;
 use crate::flow::{Command, CommandError, Nudge, PusherCell, PusherState, RestartMode};
-use crate::pusher::Wiring;
 
-/// More connections than any provider allows a sender.
-const MOST_CONNECTIONS: u32 = 5000;
 /// How long a rolling restart waits for one pusher to be ready again before it goes on.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const READY_LOOK: Duration = Duration::from_millis(50);
 
-/// Holds a route's `busy` flag until dropped.
-struct Busy {
-    service: Arc<Service>,
-    index: usize,
-}
+/// Keeps a route from being changed by others until dropped.
+pub(super) struct Busy(Arc<LiveRoute>);
 
 /// Carries out a command.
 ///
@@ -31,13 +27,13 @@ struct Busy {
 pub async fn carry_out(service: &Arc<Service>, command: Command) -> Result<(), CommandError> {
     match command {
         Command::RestartPusher { route, number, mode } => {
-            let (wiring, _) = pusher(service, &route, number)?;
-            restart(&supervisor(service, &route)?, &wiring, number, mode).await
+            pusher(service, &route, number)?;
+            restart(&supervisor(service, &route)?, &route, number, mode).await
         }
         Command::PausePusher { route, number } => switch_pusher(service, &route, number, true),
         Command::ResumePusher { route, number } => switch_pusher(service, &route, number, false),
         Command::RestartRoute { route, mode } => restart_route(service, &route, mode),
-        Command::ScaleRoute { route, connections } => scale(service, &route, connections).await,
+        Command::ScaleRoute { route, connections } => scale::scale(service, &route, connections).await,
         Command::PauseRoute { route } => switch_route(service, &route, true),
         Command::ResumeRoute { route } => switch_route(service, &route, false),
         Command::Panic { target } => panic_in(service, &target),
@@ -46,32 +42,38 @@ pub async fn carry_out(service: &Arc<Service>, command: Command) -> Result<(), C
     }
 }
 
-fn wiring(service: &Service, name: &str) -> Result<Arc<Wiring>, CommandError> {
+/// Finds a route.
+pub(super) fn route(service: &Service, name: &str) -> Result<Arc<LiveRoute>, CommandError> {
     match service.parts.route(name) {
-        Some((_, wiring)) => Ok(Arc::clone(wiring)),
+        Some(route) => Ok(Arc::clone(route)),
         None => {
             Err(CommandError::NotFound { what: format!("route {name:?}"), exists: service.route_names() })
         }
     }
 }
 
-fn pusher(
-    service: &Service,
-    name: &str,
-    number: u32,
-) -> Result<(Arc<Wiring>, Arc<PusherCell>), CommandError> {
-    let wiring = wiring(service, name)?;
-    let pushers = wiring.route.pushers();
-    match pushers.get(number as usize) {
-        Some(cell) => Ok((wiring, Arc::clone(cell))),
-        None => Err(CommandError::NotFound {
-            what: format!("pusher {name}/{number}"),
-            exists: format!("{name}/0 to {name}/{}", pushers.len().saturating_sub(1)),
-        }),
+fn pusher(service: &Service, name: &str, number: u32) -> Result<Arc<PusherCell>, CommandError> {
+    let route = route(service, name)?;
+    let found = route.cell.pusher(number);
+    found.ok_or_else(|| CommandError::NotFound {
+        what: format!("pusher {name}/{number}"),
+        exists: numbers(name, &route.cell.pushers()),
+    })
+}
+
+/// Says which pushers a route has.
+fn numbers(name: &str, pushers: &[Arc<PusherCell>]) -> String {
+    match pushers {
+        [] => "none".to_owned(),
+        [only] => format!("{name}/{}", only.number),
+        [first, .., last] => {
+            format!("{} of them from {name}/{} to {name}/{}", pushers.len(), first.number, last.number)
+        }
     }
 }
 
-fn supervisor(service: &Service, name: &str) -> Result<SupervisorHandle, CommandError> {
+/// Returns the live supervisor of a route.
+pub(super) fn supervisor(service: &Service, name: &str) -> Result<SupervisorHandle, CommandError> {
     service.route_supervisor(name).ok_or_else(|| {
         CommandError::Conflict(format!(
             "route {name:?} is down: its supervisor is being started again (hint: try again)"
@@ -79,44 +81,45 @@ fn supervisor(service: &Service, name: &str) -> Result<SupervisorHandle, Command
     })
 }
 
-fn busy(service: &Arc<Service>, wiring: &Wiring) -> Result<Busy, CommandError> {
-    let index = wiring.route.id.index();
-    if service.busy[index].swap(true, Ordering::AcqRel) {
-        let name = &wiring.route.name;
+/// Takes a route for a change that takes a while.
+pub(super) fn busy(route: &Arc<LiveRoute>) -> Result<Busy, CommandError> {
+    if route.is_busy.swap(true, Ordering::AcqRel) {
+        let name = &route.cell.name;
         return Err(CommandError::Conflict(format!(
             "route {name:?} is being restarted or scaled (hint: wait for it)"
         )));
     }
-    Ok(Busy { service: Arc::clone(service), index })
+    Ok(Busy(Arc::clone(route)))
 }
 
 async fn restart(
     supervisor: &SupervisorHandle,
-    wiring: &Wiring,
+    route: &str,
     number: u32,
     mode: RestartMode,
 ) -> Result<(), CommandError> {
-    let id = format!("{}/{number}", wiring.route.name);
+    let id = format!("{route}/{number}");
     log::info!("restarting pusher={id} mode={mode:?}");
     let mode = match mode {
         RestartMode::Graceful => StopMode::Graceful(GRACE),
         RestartMode::Force => StopMode::Force,
     };
-    supervisor.restart_child(&id, mode).await.map_err(|error| CommandError::Conflict(error.to_string()))
+    supervisor.restart_child(&id, mode).await.map_err(|error| conflict(&error))
 }
 
 fn restart_route(service: &Arc<Service>, name: &str, mode: RestartMode) -> Result<(), CommandError> {
-    let wiring = wiring(service, name)?;
+    let route = route(service, name)?;
     let supervisor = supervisor(service, name)?;
-    let busy = busy(service, &wiring)?;
+    let busy = busy(&route)?;
     actix::spawn(async move {
-        for cell in wiring.route.pushers() {
-            if let Err(error) = restart(&supervisor, &wiring, cell.number, mode).await {
-                log::warn!("rolling restart pusher={}/{} error={error}", wiring.route.name, cell.number);
+        let name = &route.cell.name;
+        for cell in route.cell.pushers() {
+            if let Err(error) = restart(&supervisor, name, cell.number, mode).await {
+                log::warn!("rolling restart pusher={name}/{} error={error}", cell.number);
             }
             wait_until_ready(&cell).await;
         }
-        log::info!("rolling restart finished route={}", wiring.route.name);
+        log::info!("rolling restart finished route={name}");
         drop(busy);
     });
     Ok(())
@@ -138,33 +141,23 @@ async fn wait_until_ready(cell: &PusherCell) {
     }
 }
 
-async fn scale(service: &Arc<Service>, name: &str, connections: u32) -> Result<(), CommandError> {
-    let wiring = wiring(service, name)?;
-    if !(1..=MOST_CONNECTIONS).contains(&connections) {
-        return Err(CommandError::Invalid(format!(
-            "connections: must be 1 to {MOST_CONNECTIONS}, not {connections} (hint: pause the route to stop it)"
-        )));
-    }
-    let supervisor = supervisor(service, name)?;
-    let _busy = busy(service, &wiring)?;
-    let before = u32::try_from(wiring.route.pushers().len()).unwrap_or(u32::MAX);
-    log::info!("scaling route={name} from={before} to={connections}");
-    let conflict = |error: pushweir_actors::SupervisorError| CommandError::Conflict(error.to_string());
-    for number in (connections..before).rev() {
-        let id = format!("{name}/{number}");
-        supervisor.terminate_child(&id).await.map_err(conflict)?;
-        supervisor.delete_child(&id).await.map_err(conflict)?;
-        wiring.route.resize(number);
-    }
-    for number in before..connections {
-        wiring.route.resize(number + 1);
-        if let Err(error) = supervisor.start_child(tree::pusher(service, &wiring, number)).await {
-            // The supervisor has forgotten it; a cell without a child could never be scaled away.
-            wiring.route.resize(number);
-            return Err(conflict(error));
+/// Says in an operator's words why a supervisor did not do something: what it supervises is pushers.
+pub(super) fn conflict(error: &SupervisorError) -> CommandError {
+    CommandError::Conflict(match error {
+        SupervisorError::NotFound { id, .. } => {
+            format!("pusher {id} is not there any more (hint: it was scaled away)")
         }
-    }
-    Ok(())
+        SupervisorError::AlreadyStarted(id) => format!("pusher {id} runs already"),
+        SupervisorError::AlreadyPresent(id) => format!("pusher {id} is there and stopped (hint: restart it)"),
+        SupervisorError::NotDown(id) => format!("pusher {id} has not stopped yet (hint: try again)"),
+        SupervisorError::StartFailed { id, reason } => format!("pusher {id} did not start: {reason}"),
+        SupervisorError::Superseded(id) => format!("a later command to pusher {id} overtook this one"),
+        SupervisorError::NotReady(route) => {
+            format!("route {route:?} is still being started (hint: try again)")
+        }
+        SupervisorError::ShuttingDown(route) => format!("route {route:?} is being stopped (hint: try again)"),
+        SupervisorError::Spec(error) => error.to_string(),
+    })
 }
 
 fn panic_in(service: &Service, target: &str) -> Result<(), CommandError> {
@@ -183,7 +176,7 @@ fn panic_in(service: &Service, target: &str) -> Result<(), CommandError> {
         return sent.map_err(|_| CommandError::Conflict("the collector is being restarted".to_owned()));
     }
     let (route, number) = target.split_once('/').ok_or_else(unknown)?;
-    let (_, cell) = pusher(service, route, number.parse().map_err(|_| unknown())?)?;
+    let cell = pusher(service, route, number.parse().map_err(|_| unknown())?)?;
     if cell.nudge(Nudge::Panic) {
         return Ok(());
     }
@@ -191,7 +184,7 @@ fn panic_in(service: &Service, target: &str) -> Result<(), CommandError> {
 }
 
 fn switch_pusher(service: &Service, name: &str, number: u32, pause: bool) -> Result<(), CommandError> {
-    let (_, cell) = pusher(service, name, number)?;
+    let cell = pusher(service, name, number)?;
     if cell.is_paused() == pause {
         return Err(already(&format!("pusher {name}/{number}"), pause));
     }
@@ -201,11 +194,11 @@ fn switch_pusher(service: &Service, name: &str, number: u32, pause: bool) -> Res
 }
 
 fn switch_route(service: &Service, name: &str, pause: bool) -> Result<(), CommandError> {
-    let wiring = wiring(service, name)?;
-    if wiring.route.paused.swap(pause, Ordering::AcqRel) == pause {
+    let route = route(service, name)?;
+    if route.cell.paused.swap(pause, Ordering::AcqRel) == pause {
         return Err(already(&format!("route {name:?}"), pause));
     }
-    for cell in wiring.route.pushers() {
+    for cell in route.cell.pushers() {
         cell.nudge(Nudge::LookAtSwitches);
     }
     Ok(())
@@ -232,6 +225,6 @@ fn already(what: &str, paused: bool) -> CommandError {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.service.busy[self.index].store(false, Ordering::Release);
+        self.0.is_busy.store(false, Ordering::Release);
     }
 }

@@ -1,5 +1,6 @@
 //! What has to be measured over time: rates, drain rates for `Retry-After`, fading of latencies, and the log's word on shedding.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,8 +9,10 @@ use actix::prelude::*;
 use parking_lot::Mutex;
 use pushweir_actors::{Exit, Link, NodeState, Stop};
 
+use super::partitions;
 use super::service::Service;
 use crate::ledger::Books;
+use crate::push::RouteId;
 use crate::telemetry::Rate;
 use crate::units::{Moment, Stamp};
 
@@ -24,10 +27,10 @@ const REPORT_AFTER: u32 = 10;
 pub struct Figures {
     /// Of all routes together.
     pub total: Rates,
-    /// By route.
-    pub routes: Vec<Rates>,
-    /// Answers by route and pusher.
-    pub pushers: Vec<Vec<Rate>>,
+    /// What ended by partition; how fast its part of the buffer is worked off.
+    partitions: Vec<Rate>,
+    /// Answers by route and number of the pusher.
+    pushers: HashMap<(RouteId, u32), Rate>,
 }
 
 /// Rates of one account.
@@ -59,7 +62,7 @@ impl Rates {
         self.accepted.sample(now, books.accepted);
         self.delivered.sample(now, books.delivered);
         self.shed.sample(now, books.shed);
-        self.ended.sample(now, books.ended() - books.shed - books.coalesced);
+        self.ended.sample(now, books.worked_off());
     }
 }
 
@@ -70,20 +73,28 @@ impl Figures {
         let parts = &service.parts;
         let now = parts.clock.now();
         self.total.sample(now, &parts.ledger.total());
-        self.routes.resize_with(parts.wirings.len(), Rates::default);
-        self.pushers.resize_with(parts.wirings.len(), Vec::new);
-        for ((rates, answers), wiring) in self.routes.iter_mut().zip(&mut self.pushers).zip(&parts.wirings) {
-            let route = &wiring.route;
-            let books = parts.ledger.read(route.id);
-            rates.sample(now, &books);
-            parts.intake.observe(route.id, &books);
-            parts.intake.set_drain_rate(route.id, rates.ended.per_second());
-            let pushers = route.pushers();
-            answers.resize_with(pushers.len(), Rate::default);
-            for (rate, pusher) in answers.iter_mut().zip(&pushers) {
+        self.partitions.resize_with(parts.intake.partitions(), Rate::default);
+        for (ended, partition) in self.partitions.iter_mut().zip(parts.routes.partitions()) {
+            let books = parts.routes.books(partition);
+            ended.sample(now, books.worked_off());
+            parts.intake.observe(partition.id(), &books);
+            parts.intake.set_drain_rate(partition.id(), ended.per_second());
+        }
+        let mut pushers = HashMap::new();
+        for route in parts.routes.visible() {
+            for pusher in route.cell.pushers() {
+                let key = (route.cell.id, pusher.number);
+                let mut rate = self.pushers.remove(&key).unwrap_or_default();
                 rate.sample(now, pusher.answered());
+                pushers.insert(key, rate);
             }
         }
+        self.pushers = pushers;
+    }
+
+    /// Returns a pusher's answers per second.
+    pub fn answers_per_second(&self, route: RouteId, number: u32) -> f64 {
+        self.pushers.get(&(route, number)).map_or(0.0, Rate::per_second)
     }
 }
 
@@ -103,13 +114,14 @@ impl FiguresActor {
         }
         self.report_shedding();
         self.watch_routes();
+        actix::spawn(partitions::tend(Arc::clone(&self.service)));
         self.service.record.sample(Stamp::now(), &self.service.snapshot());
     }
 
     fn turn_latencies(&self) {
-        for wiring in &self.service.parts.wirings {
-            wiring.route.delivery.turn();
-            for pusher in wiring.route.pushers() {
+        for route in self.service.parts.routes.visible() {
+            route.cell.delivery.turn();
+            for pusher in route.cell.pushers() {
                 pusher.latencies.turn();
             }
         }
@@ -135,15 +147,16 @@ impl FiguresActor {
 
     /// A route whose supervisor gave up refuses pushes until its parent has started it again.
     fn watch_routes(&self) {
-        for wiring in &self.service.parts.wirings {
-            let is_down = self.service.route_state(&wiring.route.name).is_some_and(|state| {
+        for route in self.service.parts.routes.visible() {
+            let cell = &route.cell;
+            let is_down = self.service.route_state(&cell.name).is_some_and(|state| {
                 matches!(state, NodeState::BackingOff | NodeState::Failed | NodeState::Restarting)
             });
-            if wiring.route.down.swap(is_down, Ordering::Relaxed) != is_down {
+            if cell.down.swap(is_down, Ordering::Relaxed) != is_down {
                 if is_down {
-                    log::error!("the route is down: its supervisor gave up route={}", wiring.route.name);
+                    log::error!("the route is down: its supervisor gave up route={}", cell.name);
                 } else {
-                    log::info!("the route is up again route={}", wiring.route.name);
+                    log::info!("the route is up again route={}", cell.name);
                 }
             }
         }

@@ -10,7 +10,7 @@ use super::service::Service;
 use super::snapshot::Operator;
 use crate::admin;
 use crate::flow::Door;
-use crate::ingest::{self, Ingest, IngestRoute};
+use crate::ingest::{self, Ingest};
 
 impl Service {
     /// Returns the senders' server on a bound socket.
@@ -19,24 +19,20 @@ impl Service {
     /// The system's, when the socket cannot be used.
     pub fn ingest_server(&self, listener: TcpListener) -> io::Result<Server> {
         let parts = &self.parts;
-        let routes = parts.wirings.iter().map(|wiring| IngestRoute {
-            name: wiring.route.name.clone(),
-            id: wiring.route.id,
-            cell: Arc::clone(&wiring.route),
-            connector: Arc::clone(&wiring.connector.read()),
-        });
+        let settings = parts.live.lock().ingest.clone();
         let door: Arc<dyn Door> = Arc::<crate::collector::Intake>::clone(&parts.intake);
         let ingest = Ingest {
-            routes: routes.collect(),
+            routes: parts.routes.entries(),
             door,
             results: Arc::clone(&parts.results),
             look_ups: tokio::sync::Semaphore::new(1),
             tracer: Arc::clone(&parts.tracer),
             mint: Arc::clone(&parts.mint),
             clock: parts.clock,
-            coalesce: parts.coalesce.clone(),
+            coalesce: Arc::clone(&parts.coalesce),
             seen: parts.seen.clone(),
-            settings: parts.live.lock().ingest.clone(),
+            senders: parts.senders.numbers(&settings.tokens),
+            settings,
         };
         ingest::http::server(listener, Arc::new(ingest))
     }

@@ -1,33 +1,37 @@
-//! Everything that outlives the actors: books, queue, cells, connectors. Made once, before the tree.
+//! Everything that outlives the actors: books, queue, routes, what remembers senders. Made once, before the tree.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use parking_lot::{Mutex, RwLock};
-use tokio::sync::Semaphore;
+use parking_lot::Mutex;
 
+use super::routes::{LiveRoute, NoPartition, Opening, Routes};
+use super::senders::Senders;
 use crate::collector::Intake;
 use crate::config::{Config, Route, Transport};
 use crate::feedback::Feedback;
-use crate::feedback::results::{Results, Source};
+use crate::feedback::results::Results;
 use crate::feedback::webhook::Hook;
-use crate::flow::RouteCell;
 use crate::ingest::Seen;
 use crate::ledger::Ledger;
-use crate::push::{Digest, KeyMint, RouteId};
-use crate::pusher::Wiring;
+use crate::push::{Coalesce, KeyMint};
 use crate::telemetry::trace::Tracer;
 use crate::transport::{Connector, SettingsError, fcm, xmpp};
 use crate::units::Clock;
 
-/// Connections of one route that may be opening at the same time.
-const LOGINS_AT_ONCE: usize = 32;
+/// Why a route cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RouteError {
+    /// Its transport's settings are impossible together.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// There are too many.
+    #[error(transparent)]
+    TooMany(#[from] NoPartition),
+}
 
 /// The parts.
 #[derive(Debug)]
 pub struct Parts {
-    /// The configuration they were made from.
-    pub config: Config,
     /// The configuration that is in effect: reloads change what can change.
     pub live: Mutex<Arc<Config>>,
     /// The clock.
@@ -46,12 +50,14 @@ pub struct Parts {
     pub tracer: Arc<Tracer>,
     /// Push identities.
     pub mint: Arc<KeyMint>,
-    /// Tells which pushes replace each other in the buffer; one for the life of the process, whatever restarts.
-    pub coalesce: Option<Digest>,
+    /// Tells which pushes replace each other in the buffer.
+    pub coalesce: Arc<Coalesce>,
     /// Which of the senders' ids were taken lately.
     pub seen: Option<Arc<Seen>>,
-    /// What the pushers of each route share, in the routes' order.
-    pub wirings: Vec<Arc<Wiring>>,
+    /// Which token is whose.
+    pub senders: Senders,
+    /// The routes and their partitions.
+    pub routes: Routes,
 }
 
 // === impl Parts ===
@@ -61,16 +67,12 @@ impl Parts {
     ///
     /// # Errors
     /// A transport's settings are impossible together.
-    pub fn new(config: Config) -> Result<Self, SettingsError> {
+    pub fn new(config: Config) -> Result<Self, RouteError> {
         let clock = Clock::start();
-        let ledger = Arc::new(Ledger::new(config.routes.len()));
-        let cells: Vec<Arc<RouteCell>> = config.routes.iter().enumerate().map(cell).collect();
-        let connectors =
-            config.routes.iter().map(|route| connector(&route.transport)).collect::<Result<Vec<_>, _>>()?;
-        let results = Arc::new(Results::new(&config.results, sources(&config.routes, &connectors), clock));
+        let ledger = Arc::new(Ledger::default());
+        let results = Arc::new(Results::new(&config.results, clock));
         let ended = Arc::<Results>::clone(&results);
-        let intake =
-            Arc::new(Intake::new(&config.collector, cells.clone(), Arc::clone(&ledger), ended, clock));
+        let intake = Arc::new(Intake::new(&config.collector, Arc::clone(&ledger), ended, clock));
         let returns = Arc::<Intake>::clone(&intake);
         let feedback = Arc::new(Feedback::new(
             config.feedback.clone(),
@@ -79,62 +81,60 @@ impl Parts {
             Arc::clone(&results),
             clock,
         ));
-        let mut wirings = Vec::with_capacity(cells.len());
-        for ((route, cell), connector) in config.routes.iter().zip(cells).zip(connectors) {
-            wirings.push(Arc::new(Wiring {
-                route: cell,
-                port: intake.port(),
-                feedback: Arc::clone(&feedback),
-                connector: RwLock::new(connector),
-                settings: route.pusher.clone(),
-                clock,
-                logins: Semaphore::new(LOGINS_AT_ONCE),
-            }));
-        }
-        let hook = Arc::new(Hook::new(config.webhook.clone(), Arc::clone(&results)));
-        let tracer = Arc::new(Tracer::new(config.traces.clone()));
-        let mint = Arc::new(KeyMint::new(fastrand::u64(..)));
         let (window, ids) = (config.ingest.idempotency_window, config.ingest.idempotency_ids);
-        let seen = (!window.is_zero()).then(|| Arc::new(Seen::new(window, ids)));
-        let coalesce = config.collector.coalesce.then(Digest::default);
-        let live = Mutex::new(Arc::new(config.clone()));
-        Ok(Self {
-            config,
-            live,
+        let coalesce = Arc::new(Coalesce::default());
+        coalesce.switch(config.collector.coalesce);
+        let parts = Self {
+            routes: Routes::new(
+                Arc::clone(&intake),
+                Arc::clone(&feedback),
+                Arc::clone(&results),
+                Arc::clone(&ledger),
+                clock,
+            ),
+            hook: Arc::new(Hook::new(config.webhook.clone(), Arc::clone(&results))),
+            tracer: Arc::new(Tracer::new(config.traces.clone())),
+            mint: Arc::new(KeyMint::new(fastrand::u64(..))),
+            seen: (!window.is_zero()).then(|| Arc::new(Seen::new(window, ids))),
+            senders: Senders::default(),
+            live: Mutex::new(Arc::new(config.clone())),
             clock,
             ledger,
             intake,
             feedback,
             results,
-            hook,
-            tracer,
-            mint,
             coalesce,
-            seen,
-            wirings,
-        })
+        };
+        for route in &config.routes {
+            parts.add_route(route, connector(&route.transport)?)?;
+        }
+        Ok(parts)
     }
 
-    /// Returns a route's position and wiring by its name.
-    pub fn route(&self, name: &str) -> Option<(&Route, &Arc<Wiring>)> {
-        self.config.routes.iter().zip(&self.wirings).find(|(route, _)| route.name == name)
+    /// Adds a route.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub fn add_route(
+        &self,
+        settings: &Route,
+        connector: Arc<dyn Connector>,
+    ) -> Result<Arc<LiveRoute>, NoPartition> {
+        let opening = Opening { connector, connections: home_connections(settings), key: None };
+        self.routes.add(settings, opening)
+    }
+
+    /// Returns a route by its name.
+    pub fn route(&self, name: &str) -> Option<&Arc<LiveRoute>> {
+        self.routes.named(name)
     }
 }
 
-fn cell((index, route): (usize, &Route)) -> Arc<RouteCell> {
-    let id = RouteId(u16::try_from(index).unwrap_or(u16::MAX));
-    let cell = RouteCell::new(id, route.name.clone(), route.transport.name());
-    cell.resize(route.connections);
-    cell.share.store(route.share, Ordering::Relaxed);
-    Arc::new(cell)
-}
-
-fn sources(routes: &[Route], connectors: &[Arc<dyn Connector>]) -> Vec<Source> {
-    let source = |(route, connector): (&Route, &Arc<dyn Connector>)| Source {
-        name: route.name.as_str().into(),
-        connector: Arc::clone(connector),
-    };
-    routes.iter().zip(connectors).map(source).collect()
+/// Returns the connections that a route has before anything is sent.
+pub const fn home_connections(route: &Route) -> u32 {
+    match route.transport {
+        Transport::Xmpp(_) | Transport::Fcm(_) => route.connections,
+    }
 }
 
 /// Returns what opens the connections of a transport.

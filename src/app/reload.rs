@@ -80,7 +80,9 @@ pub async fn reload(service: Arc<Service>, file: Option<PathBuf>) {
         }
     };
     for (index, connector) in rotated {
-        *service.parts.wirings[index].connector.write() = connector;
+        if let Some(route) = service.parts.route(&plan.config.routes[index].name) {
+            *route.current().wiring.connector.write() = connector;
+        }
     }
     *service.parts.live.lock() = Arc::new(plan.config.clone());
     for step in &plan.steps {

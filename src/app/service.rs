@@ -23,8 +23,8 @@ pub struct Service {
     pub record: Record,
     /// Set from the signal to stop until the end.
     pub is_stopping: AtomicBool,
-    /// By route: whether it is being scaled or restarted pusher by pusher.
-    pub busy: Vec<AtomicBool>,
+    /// Held by whoever looks after the partitions.
+    pub tending: tokio::sync::Mutex<()>,
     /// Held by the reload that is under way.
     pub reloading: tokio::sync::Mutex<()>,
     /// What became of reloads.
@@ -40,8 +40,8 @@ impl Service {
     /// Returns a service whose pushers will live on these threads, its collector on the first of them.
     pub fn new(parts: Parts, delivery: Vec<ArbiterHandle>) -> Self {
         Self {
-            busy: parts.wirings.iter().map(|_| AtomicBool::new(false)).collect(),
             parts,
+            tending: tokio::sync::Mutex::default(),
             figures: SharedFigures::default(),
             record: Record::default(),
             is_stopping: AtomicBool::new(false),
@@ -93,8 +93,8 @@ impl Service {
 
     /// Returns the names of the routes, for error texts.
     pub fn route_names(&self) -> String {
-        let names: Vec<&str> = self.parts.config.routes.iter().map(|route| route.name.as_str()).collect();
-        names.join(", ")
+        let names = self.parts.routes.visible().map(|route| route.cell.name.as_str());
+        names.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -1,5 +1,6 @@
 //! The operator's view: cells, books, rates and tree put together on demand, and the operator's commands.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::control;
 use super::figures::{Figures, Rates};
+use super::routes::LiveRoute;
 use super::service::Service;
 use crate::admin::Record;
 use crate::admin::actions::Backend;
@@ -15,8 +17,8 @@ use crate::admin::state::{
 };
 use crate::feedback::results::Counts;
 use crate::feedback::webhook;
-use crate::flow::{Command, CommandError};
-use crate::pusher::Wiring;
+use crate::flow::{Command, CommandError, PusherCell};
+use crate::ledger::Books;
 
 /// The service as `admin` knows it.
 #[derive(Debug, Clone)]
@@ -93,17 +95,12 @@ impl Service {
         let parts = &self.parts;
         let figures = self.figures.lock();
         let tree = self.tree();
-        let books: Vec<_> = parts.wirings.iter().map(|wiring| parts.ledger.read(wiring.route.id)).collect();
-        let ledger = parts.ledger.sum(&books);
-        let mut routes = Vec::with_capacity(books.len());
-        let mut pushers = Vec::new();
-        for (index, (wiring, books)) in parts.wirings.iter().zip(&books).enumerate() {
-            let rows = self.rows(wiring, index, &figures, &tree);
-            let mut row = RouteRow::new(&wiring.route, *books, &rows);
-            row.stretched_retries = parts.feedback.stretched_retries(wiring.route.id);
-            row.share = parts.intake.share(wiring.route.id);
-            row.drain_per_second = parts.intake.capacity(wiring.route.id);
-            routes.push(row);
+        let books: Vec<_> = parts.routes.partitions().map(|each| parts.routes.books(each)).collect();
+        let ledger = parts.ledger.sum(books.iter().copied());
+        let (mut routes, mut pushers) = (Vec::new(), Vec::new());
+        for route in self.listed() {
+            let rows = self.pusher_rows(route, &figures, &tree);
+            routes.push(self.route_row(route, &books, &rows));
             pushers.extend(rows);
         }
         let (load, bound) = (parts.intake.load(), parts.intake.bound());
@@ -142,26 +139,50 @@ impl Service {
         }
     }
 
-    fn rows(&self, wiring: &Wiring, index: usize, figures: &Figures, tree: &TreeNode) -> Vec<PusherRow> {
-        let now = self.parts.clock.now();
-        let supervised = tree
-            .children
-            .iter()
-            .find(|child| child.id == "routes")
-            .and_then(|routes| routes.children.iter().find(|route| route.id == wiring.route.name));
-        let row = |(number, cell): (usize, Arc<_>)| {
-            let restarts =
-                supervised.and_then(|route| route.children.get(number)).map_or(0, |child| child.restarts);
-            let answers = figures.pushers.get(index).and_then(|rates| rates.get(number));
-            PusherRow::new(
-                &wiring.route.name,
-                &cell,
-                restarts,
-                answers.map_or(0.0, |rate| rate.per_second()),
-                now,
-            )
+    /// Returns the routes in the configuration's order, and behind them those that were removed and still hold something.
+    fn listed(&self) -> Vec<&Arc<LiveRoute>> {
+        let config = Arc::clone(&self.parts.live.lock());
+        let mut listed: Vec<_> = self.parts.routes.visible().collect();
+        let place = |route: &&Arc<LiveRoute>| {
+            let place = config.routes.iter().position(|configured| configured.name == route.cell.name);
+            place.unwrap_or(usize::MAX)
         };
-        wiring.route.pushers().into_iter().enumerate().map(row).collect()
+        listed.sort_by_key(place);
+        listed
+    }
+
+    /// Returns a route's row; `books` are those of all partitions, in their order.
+    fn route_row(&self, route: &LiveRoute, books: &[Books], pushers: &[PusherRow]) -> RouteRow {
+        let parts = &self.parts;
+        let mut sum = Books::default();
+        let (mut stretched_retries, mut drain_per_second) = (0, None);
+        for partition in parts.routes.partitions_of(route) {
+            let id = partition.id();
+            // One that was opened a moment ago has no books yet.
+            books.get(id.index()).into_iter().for_each(|books| sum.add(books));
+            stretched_retries += parts.feedback.stretched_retries(id);
+            if let Some(rate) = parts.intake.capacity(id) {
+                drain_per_second = Some(drain_per_second.unwrap_or(0.0) + rate);
+            }
+        }
+        let share = parts.intake.share(route.cell.id);
+        RouteRow { stretched_retries, share, drain_per_second, ..RouteRow::new(&route.cell, sum, pushers) }
+    }
+
+    fn pusher_rows(&self, route: &LiveRoute, figures: &Figures, tree: &TreeNode) -> Vec<PusherRow> {
+        let now = self.parts.clock.now();
+        let named = |nodes: &'_ [TreeNode], name: &str| nodes.iter().position(|node| node.id == name);
+        let routes = named(&tree.children, "routes").map_or(&[][..], |at| &tree.children[at].children);
+        let children = named(routes, &route.cell.name).map_or(&[][..], |at| &routes[at].children);
+        let restarts: HashMap<&str, u64> =
+            children.iter().map(|child| (child.id.as_str(), child.restarts)).collect();
+        let row = |cell: &Arc<PusherCell>| {
+            let answers = figures.answers_per_second(route.cell.id, cell.number);
+            let mut row = PusherRow::new(&route.cell.name, cell, 0, answers, now);
+            row.restarts = restarts.get(row.id.as_str()).copied().unwrap_or(0);
+            row
+        };
+        route.cell.pushers().iter().map(row).collect()
     }
 
     fn tree(&self) -> TreeNode {

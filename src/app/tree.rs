@@ -22,11 +22,13 @@ use pushweir_actors::{
 
 use super::endpoint::{Endpoint, Listener};
 use super::figures::FiguresActor;
+use super::routes::LiveRoute;
 use super::service::Service;
 use super::traces::Traces;
 use crate::collector::Collector;
 use crate::config::Route;
 use crate::feedback::webhook::Webhook;
+use crate::flow::PusherCell;
 use crate::pusher::{Pusher, Wiring};
 
 /// How long a pusher that is restarted or stopped in order waits for its last answers (`CONTRACT`: restart).
@@ -61,9 +63,7 @@ pub fn root(service: &Arc<Service>, ingest: Listener, admin: Listener) -> Superv
 pub fn pusher(service: &Arc<Service>, wiring: &Arc<Wiring>, number: u32) -> ChildSpec {
     let (service, wiring) = (Arc::clone(service), Arc::clone(wiring));
     ChildSpec::worker(format!("{}/{number}", wiring.route.name), move |link: Link| {
-        let Some(cell) = wiring.route.pushers().get(number as usize).cloned() else {
-            return Err(StartError::Ignore);
-        };
+        let Some(cell) = wiring.route.pusher(number) else { return Err(StartError::Ignore) };
         let wiring = Arc::clone(&wiring);
         let arbiter = service.delivery_thread(number);
         let pusher = Pusher::start_in_arbiter(&arbiter, move |_| Pusher::new(wiring, cell, link));
@@ -86,10 +86,8 @@ fn collector(service: &Arc<Service>) -> ChildSpec {
     let service = Arc::clone(service);
     ChildSpec::worker("collector", move |link| {
         let intake = Arc::clone(&service.parts.intake);
-        let routes = service.parts.config.routes.len();
-        let collector = Collector::start_in_arbiter(&service.delivery_thread(0), move |_| {
-            Collector::new(intake, routes, link)
-        });
+        let collector =
+            Collector::start_in_arbiter(&service.delivery_thread(0), move |_| Collector::new(intake, link));
         service.set_collector(collector.clone());
         Ok(ChildHandle::new(collector.recipient()))
     })
@@ -98,38 +96,39 @@ fn collector(service: &Arc<Service>) -> ChildSpec {
 
 fn routes(service: &Arc<Service>) -> ChildSpec {
     let service = Arc::clone(service);
-    ChildSpec::supervisor("routes", move || {
-        let parts = &service.parts;
+    ChildSpec::supervisor("routes", move || SupervisorSpec {
+        strategy: Strategy::OneForOne,
+        intensity: Intensity::unlimited(),
+        backoff: restart_backoff(Duration::from_secs(1), Duration::from_secs(60)),
+        children: service.parts.routes.visible().map(|live| route(&service, live)).collect(),
+        ..SupervisorSpec::new("routes")
+    })
+}
+
+/// Returns a route's place under the supervisor of all routes; it starts whatever pushers the route has when it is started.
+pub fn route(service: &Arc<Service>, live: &Arc<LiveRoute>) -> ChildSpec {
+    let (service, live) = (Arc::clone(service), Arc::clone(live));
+    ChildSpec::supervisor(live.cell.name.clone(), move || {
+        live.cell.down.store(false, Ordering::Relaxed);
+        let (settings, cells) = (live.settings(), live.cell.pushers());
+        let child = |cell: &Arc<PusherCell>| {
+            let partition = service.parts.routes.partition(cell.partition)?;
+            Some(pusher(&service, &partition.wiring, cell.number))
+        };
         SupervisorSpec {
             strategy: Strategy::OneForOne,
-            intensity: Intensity::unlimited(),
-            backoff: restart_backoff(Duration::from_secs(1), Duration::from_secs(60)),
-            children: parts
-                .config
-                .routes
-                .iter()
-                .zip(&parts.wirings)
-                .map(|(settings, wiring)| route(&service, settings, wiring))
-                .collect(),
-            ..SupervisorSpec::new("routes")
+            intensity: restart_limit(&settings, cells.len()),
+            backoff: restart_backoff(settings.restart_min, settings.restart_max),
+            children: cells.iter().filter_map(child).collect(),
+            ..SupervisorSpec::new(live.cell.name.as_str())
         }
     })
 }
 
-fn route(service: &Arc<Service>, settings: &Route, wiring: &Arc<Wiring>) -> ChildSpec {
-    let (service, settings, wiring) = (Arc::clone(service), settings.clone(), Arc::clone(wiring));
-    ChildSpec::supervisor(settings.name.clone(), move || {
-        wiring.route.down.store(false, Ordering::Relaxed);
-        let connections = u32::try_from(wiring.route.pushers().len()).unwrap_or(u32::MAX);
-        let limit = settings.restart_limit.saturating_mul(connections.max(1));
-        SupervisorSpec {
-            strategy: Strategy::OneForOne,
-            intensity: Intensity::new(limit, settings.restart_period),
-            backoff: restart_backoff(settings.restart_min, settings.restart_max),
-            children: (0..connections).map(|number| pusher(&service, &wiring, number)).collect(),
-            ..SupervisorSpec::new(settings.name.as_str())
-        }
-    })
+/// Returns how often the pushers of a route may fail before its supervisor gives up.
+fn restart_limit(settings: &Route, connections: usize) -> Intensity {
+    let connections = u32::try_from(connections).unwrap_or(u32::MAX).max(1);
+    Intensity::new(settings.restart_limit.saturating_mul(connections), settings.restart_period)
 }
 
 fn figures(service: &Arc<Service>) -> ChildSpec {

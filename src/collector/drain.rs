@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::ledger::Books;
 use crate::push::RouteId;
-use crate::units::Moment;
+use crate::units::{Moment, Slots};
 
 /// Busy samples, taken a second apart, that a rate spans at most.
 const SPAN: usize = 6;
@@ -32,34 +32,32 @@ pub struct DrainMeter {
     busy: VecDeque<Sample>,
 }
 
-/// The meters of all routes, for everybody to read.
-#[derive(Debug)]
+/// The meters of all partitions, for everybody to read.
+#[derive(Debug, Default)]
 pub struct Drains {
-    meters: Vec<Mutex<DrainMeter>>,
-    /// What the meters say, as bits of a number; 0 if they do not know.
-    rates: Vec<AtomicU64>,
+    drains: Slots<Drain>,
+}
+
+#[derive(Debug, Default)]
+struct Drain {
+    meter: Mutex<DrainMeter>,
+    /// What the meter says, as bits of a number; 0 if it does not know.
+    rate: AtomicU64,
 }
 
 // === impl Drains ===
 
 impl Drains {
-    /// Returns meters that know nothing yet.
-    pub fn new(routes: usize) -> Self {
-        let meters = std::iter::repeat_with(Mutex::default).take(routes);
-        let rates = std::iter::repeat_with(AtomicU64::default).take(routes);
-        Self { meters: meters.collect(), rates: rates.collect() }
-    }
-
-    /// Enters a route's books as they are at `now`.
+    /// Enters a partition's books as they are at `now`.
     pub fn sample(&self, route: RouteId, now: Moment, books: &Books) {
-        let ended = books.ended() - books.shed - books.coalesced;
-        let rate = self.meters[route.index()].lock().sample(now, ended, books.buffered);
-        self.rates[route.index()].store(rate.unwrap_or(0.0).to_bits(), Ordering::Relaxed);
+        let drain = self.drains.at(route.index());
+        let rate = drain.meter.lock().sample(now, books.worked_off(), books.buffered);
+        drain.rate.store(rate.unwrap_or(0.0).to_bits(), Ordering::Relaxed);
     }
 
-    /// Returns a route's rate, in pushes a second, if it is known.
+    /// Returns a partition's rate, in pushes a second, if it is known.
     pub fn rate(&self, route: RouteId) -> Option<f64> {
-        let rate = f64::from_bits(self.rates[route.index()].load(Ordering::Relaxed));
+        let rate = f64::from_bits(self.drains.get(route.index())?.rate.load(Ordering::Relaxed));
         (rate > 0.0).then_some(rate)
     }
 }

@@ -4,6 +4,9 @@
 //! reports as held is in the channel or in the queue, and in the ledger as buffered.
 
 mod returns;
+#[cfg(test)]
+mod tests;
+mod way;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,29 +16,29 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Mutex, MutexGuard};
 use pushweir_actors::Doorbell;
 
+use super::Keep;
+use super::Settings;
 use super::drain::{Drains, wait};
-use super::occupancy::{Classes, Limits, Load, Occupancy, Room, Sifted};
+use super::occupancy::{Classes, Load, Sifted};
 use super::queue::{Gone, Queue};
-use super::{Keep, Settings};
 use crate::flow::{Door, Ended, Port, RouteCell, Sighting, Wanted};
 use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
 use crate::push::trace::Ending;
 use crate::push::{Lane, Push, RouteId};
-use crate::units::{Clock, Moment};
+use crate::units::{Clock, Moment, Slots};
+use way::{Bounds, Way};
 
-/// The least that may stand in the intake, so that a small buffer still takes a batch.
-const INTAKE_FLOOR: Load = Load { pushes: 1000, bytes: 4 << 20 };
-/// With `keep = "newest"` the intake may hold this part of the buffer on top of it before arriving pushes are shed.
-const INTAKE_PART: u64 = 8;
 const RETRY_AFTER_UNKNOWN: Duration = Duration::from_secs(30);
 const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(120);
 
-/// Pushes of one route that were admitted together.
+/// Pushes of one partition that were admitted together.
 #[derive(Debug)]
 pub struct Batch {
-    /// Their route.
+    /// Their partition.
     pub route: RouteId,
+    /// The route that it belongs to.
+    owner: RouteId,
     /// The pushes.
     pub pushes: Vec<Push>,
     load: Classes,
@@ -43,24 +46,23 @@ pub struct Batch {
 
 /// What the collector, its actor's incarnations and everybody around it share.
 pub struct Intake {
-    routes: Vec<Arc<RouteCell>>,
+    /// By partition: the route that it belongs to.
+    routes: Slots<Arc<RouteCell>>,
     ledger: Arc<Ledger>,
     ended: Arc<dyn Ended>,
     clock: Clock,
-    keep: Keep,
-    limits: Limits,
-    channel_limits: Limits,
     sender: Sender<Batch>,
     receiver: Receiver<Batch>,
     bell: Doorbell,
     port: Arc<Port>,
     queue: Mutex<Queue>,
     queued: [AtomicU64; 2],
-    in_channel: Mutex<Occupancy>,
+    /// Locked before the queue by those who need both.
+    way: Mutex<Way>,
     draining: AtomicBool,
     touched: AtomicBool,
-    drain_rates: Vec<AtomicU64>,
-    refuse_late: bool,
+    drain_rates: Slots<AtomicU64>,
+    refuse_late: AtomicBool,
     drains: Drains,
     refused_late: AtomicU64,
 }
@@ -68,36 +70,21 @@ pub struct Intake {
 // === impl Intake ===
 
 impl Intake {
-    /// Returns an empty intake and queue for these routes; `ended` is told what the queue sheds and lets expire.
-    pub fn new(
-        settings: &Settings,
-        routes: Vec<Arc<RouteCell>>,
-        ledger: Arc<Ledger>,
-        ended: Arc<dyn Ended>,
-        clock: Clock,
-    ) -> Self {
-        let bound = Load { pushes: settings.buffer, bytes: settings.buffer_bytes };
-        let weights: Vec<u32> = routes.iter().map(|route| route.share.load(Ordering::Relaxed)).collect();
-        let limits = Limits::new(bound, settings.critical_reserve, &weights);
-        let channel = Load {
-            pushes: (bound.pushes / INTAKE_PART).max(INTAKE_FLOOR.pushes),
-            bytes: (bound.bytes / INTAKE_PART).max(INTAKE_FLOOR.bytes),
-        };
+    /// Returns an empty intake and queue without partitions; `ended` is told what the queue sheds and lets expire.
+    pub fn new(settings: &Settings, ledger: Arc<Ledger>, ended: Arc<dyn Ended>, clock: Clock) -> Self {
+        let bounds = Bounds::of(settings);
         let (sender, receiver) = crossbeam_channel::bounded(settings.intake);
         Self {
-            queue: Mutex::new(Queue::new(routes.len(), limits.clone(), settings.keep)),
-            in_channel: Mutex::new(Occupancy::new(routes.len())),
-            refuse_late: settings.refuse_late,
-            drains: Drains::new(routes.len()),
+            queue: Mutex::new(Queue::new(bounds.limits(&[]), bounds.keep)),
+            way: Mutex::new(Way::new(bounds)),
+            refuse_late: AtomicBool::new(settings.refuse_late),
+            drains: Drains::default(),
             refused_late: AtomicU64::new(0),
-            drain_rates: routes.iter().map(|_| AtomicU64::new(0)).collect(),
-            routes,
+            drain_rates: Slots::default(),
+            routes: Slots::default(),
             ledger,
             ended,
             clock,
-            keep: settings.keep,
-            limits,
-            channel_limits: Limits::new(channel, settings.critical_reserve, &weights),
             sender,
             receiver,
             bell: Doorbell::new(),
@@ -108,19 +95,59 @@ impl Intake {
         }
     }
 
+    /// Opens the next partition, for pushes of this route, and returns its number; `None` if there are as many as there can be. The first of
+    /// a route has the number that the route is known by.
+    pub fn open(&self, route: &Arc<RouteCell>) -> Option<RouteId> {
+        let mut way = self.way.lock();
+        let partition = RouteId::at(self.routes.push(Arc::clone(route)).ok()?);
+        way.open();
+        self.queue.lock().open(route.id);
+        self.weigh(way);
+        Some(partition)
+    }
+
+    /// Returns how many partitions have been opened.
+    pub fn partitions(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// Follows other settings, and the routes' shares as they are now. What the buffer holds too much by them is shed.
+    pub fn follow(&self, settings: &Settings) {
+        self.refuse_late.store(settings.refuse_late, Ordering::Relaxed);
+        let mut way = self.way.lock();
+        way.bounds = Bounds::of(settings);
+        self.weigh(way);
+    }
+
+    /// Follows the routes' shares as they are now.
+    pub fn follow_shares(&self) {
+        self.weigh(self.way.lock());
+    }
+
+    fn weigh(&self, mut way: MutexGuard<'_, Way>) {
+        let share = |(index, route): (usize, &Arc<RouteCell>)| {
+            if route.id.index() == index { route.share.load(Ordering::Relaxed) } else { 0 }
+        };
+        way.weigh(&self.routes.iter().enumerate().map(share).collect::<Vec<_>>());
+        let mut shed = Vec::new();
+        self.with_queue(|queue| queue.follow(way.limits.clone(), way.bounds.keep, &mut shed));
+        drop(way);
+        self.end_buffered(&shed, Outcome::Shed);
+    }
+
     /// Returns where consumers subscribe.
     pub fn port(&self) -> Arc<Port> {
         Arc::clone(&self.port)
     }
 
     /// Returns the bound of the buffer.
-    pub const fn bound(&self) -> Load {
-        self.limits.all
+    pub fn bound(&self) -> Load {
+        self.way.lock().limits.all
     }
 
     /// Returns what is buffered at the moment, the intake included.
     pub fn load(&self) -> Load {
-        let in_channel = self.in_channel.lock().sum().all();
+        let in_channel = self.way.lock().held.sum().all();
         in_channel.plus(self.queued())
     }
 
@@ -140,17 +167,17 @@ impl Intake {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Tells how fast a route's pushes leave, in pushes per second; the base of `Retry-After`.
+    /// Tells how fast a partition's pushes leave, in pushes per second; the base of `Retry-After`.
     pub fn set_drain_rate(&self, route: RouteId, per_second: f64) {
-        self.drain_rates[route.index()].store(per_second.to_bits(), Ordering::Relaxed);
+        self.drain_rates.at(route.index()).store(per_second.to_bits(), Ordering::Relaxed);
     }
 
-    /// Has a look at a route's books; once a second makes the predictions at the door right.
+    /// Has a look at a partition's books; once a second makes the predictions at the door right.
     pub fn observe(&self, route: RouteId, books: &Books) {
         self.drains.sample(route, self.clock.now(), books);
     }
 
-    /// Returns the pushes a second that a route delivers while it has work, if that has been measured lately.
+    /// Returns the pushes a second that a partition delivers while it has work, if that has been measured lately.
     pub fn capacity(&self, route: RouteId) -> Option<f64> {
         self.drains.rate(route)
     }
@@ -158,7 +185,8 @@ impl Intake {
     /// Returns the part of the buffer, `critical`'s reserve aside, that a route has when others need theirs.
     pub fn share(&self, route: RouteId) -> f64 {
         let pushes = |load: &Load| load.pushes as f64;
-        pushes(&self.limits.routes[route.index()]) / pushes(&self.limits.ordinary).max(1.0)
+        let way = self.way.lock();
+        way.limits.routes.get(route.index()).map_or(0.0, pushes) / pushes(&way.limits.ordinary).max(1.0)
     }
 
     /// Returns how many pushes were refused because they would have waited longer than they live.
@@ -181,7 +209,7 @@ impl Intake {
             moved += batch.pushes.len();
             self.with_queue(|queue| queue.store(batch.route, batch.pushes, &mut gone));
             // After the queue's count has risen, never before: admission may see a push twice, but never not at all.
-            self.in_channel.lock().remove_batch(batch.route, &batch.load);
+            self.way.lock().held.remove_batch(batch.owner, &batch.load);
         }
         self.end_buffered(&gone.shed, Outcome::Shed);
         self.end_buffered(&gone.coalesced, Outcome::Coalesced);
@@ -255,7 +283,7 @@ impl Intake {
     /// Returns, by lane, the moment before which a push that arrives now will not be served; `None` if every push of the batch lives longer
     /// than everything that is buffered takes, or the route's rate is not known.
     fn served_from(&self, route: RouteId, pushes: &[Push]) -> Option<[Moment; 4]> {
-        let rate = self.capacity(route).filter(|_| self.refuse_late)?;
+        let rate = self.capacity(route).filter(|_| self.refuse_late.load(Ordering::Relaxed))?;
         let now = self.clock.now();
         // A batch comes from one request, and so from one sender.
         let sender = pushes.first()?.sender;
@@ -268,17 +296,12 @@ impl Intake {
     }
 
     /// Keeps the pushes of a batch that will be served in time and for which there is room, and reserves that.
-    fn sift(&self, route: RouteId, pushes: &mut Vec<Push>) -> Sifted {
+    fn sift(&self, route: RouteId, owner: RouteId, pushes: &mut Vec<Push>) -> Sifted {
         let served = self.served_from(route, pushes);
-        let mut in_channel = self.in_channel.lock();
-        let queue = (self.keep == Keep::Oldest).then(|| self.queue.lock());
-        let mut room = Room {
-            limits: &self.limits,
-            channel_limits: &self.channel_limits,
-            channel: &mut in_channel,
-            queue: queue.as_ref().map(|queue| queue.held()),
-            granted: Classes::default(),
-        };
+        let mut way = self.way.lock();
+        let keep = way.bounds.keep;
+        let queue = (keep == Keep::Oldest).then(|| self.queue.lock());
+        let mut room = way.room(owner, queue.as_ref().map(|queue| queue.held()));
         let mut sifted = Sifted::default();
         let mut position = 0;
         pushes.retain(|push| {
@@ -287,7 +310,7 @@ impl Intake {
                     sifted.late += 1;
                     Some(Refusal::RefusedDeadline)
                 }
-                _ if room.take(push, self.keep) => None,
+                _ if room.take(push, keep) => None,
                 _ => Some(Refusal::ShedBufferFull),
             };
             sifted.failed.extend(refusal.map(|refusal| (position, refusal)));
@@ -306,7 +329,10 @@ impl Intake {
 
 impl Door for Intake {
     fn gate(&self, route: RouteId) -> Result<(), Refusal> {
-        let cell = &self.routes[route.index()];
+        let Some(cell) = self.routes.get(route.index()) else { return Err(Refusal::RefusedUnknownRoute) };
+        if cell.removed.load(Ordering::Relaxed) {
+            return Err(Refusal::RefusedUnknownRoute);
+        }
         if self.is_draining() {
             return Err(Refusal::RefusedDraining);
         }
@@ -321,7 +347,8 @@ impl Door for Intake {
 
     fn admit(&self, route: RouteId, mut pushes: Vec<Push>) -> Vec<(usize, Refusal)> {
         let offered = pushes.len();
-        let Sifted { failed, late, load } = self.sift(route, &mut pushes);
+        let owner = self.routes.get(route.index()).map_or(route, |cell| cell.id);
+        let Sifted { failed, late, load } = self.sift(route, owner, &mut pushes);
         let held = pushes.len();
         self.refused_late.fetch_add(late, Ordering::Relaxed);
         self.ledger.enter(route, |books| {
@@ -331,8 +358,8 @@ impl Door for Intake {
         if held == 0 {
             return failed;
         }
-        if let Err(full) = self.sender.try_send(Batch { route, pushes, load }) {
-            self.in_channel.lock().remove_batch(route, &load);
+        if let Err(full) = self.sender.try_send(Batch { route, owner, pushes, load }) {
+            self.way.lock().held.remove_batch(owner, &load);
             // The answer to the request says so; a result would say it twice.
             let shed = full.into_inner().pushes.len() as u64;
             self.ledger.enter(route, |books| books.end(shed, Place::Buffered, Outcome::Shed));
@@ -364,7 +391,7 @@ impl Door for Intake {
     }
 
     fn retry_after(&self, route: RouteId) -> Duration {
-        let rate = f64::from_bits(self.drain_rates[route.index()].load(Ordering::Relaxed));
+        let rate = f64::from_bits(self.drain_rates.at(route.index()).load(Ordering::Relaxed));
         if rate < 1.0 {
             return RETRY_AFTER_UNKNOWN;
         }

@@ -1,7 +1,7 @@
 //! Who holds how much of the buffer, and what is allowed: counts by route and class, limits, room at the door. Pure.
 //!
 //! The queue counts with an [`Occupancy`], the intake's channel with another; [`Room`] looks at both for arriving pushes. Invariant: the sums
-//! equal what was added and not removed.
+//! equal what was added and not removed. A route is meant as it is configured: however many partitions it has, it has one share.
 
 use super::Keep;
 use crate::outcome::Refusal;
@@ -23,7 +23,7 @@ pub struct Limits {
     pub all: Load,
     /// The lanes other than `critical`: what is above it is reserved.
     pub ordinary: Load,
-    /// What each route may hold of `ordinary` while others need theirs.
+    /// What each route may hold of `ordinary` while others need theirs; nothing for partitions that are not a route's first.
     pub routes: Vec<Load>,
 }
 
@@ -46,6 +46,8 @@ pub struct Classes {
 /// What the door knows while it looks at a batch.
 #[derive(Debug)]
 pub struct Room<'a> {
+    /// The batch's route.
+    pub route: RouteId,
     /// What the buffer may hold.
     pub limits: &'a Limits,
     /// What the channel between door and queue may hold beyond the buffer.
@@ -106,17 +108,17 @@ impl Load {
 
 impl Limits {
     /// Returns the limits of a buffer of which `critical` has a `reserve` (a share, 0 to 1) for itself.
-    /// `weights` says how the routes share the rest.
+    /// `weights` says how the routes share the rest, by number; 0 for a partition that is not a route's first.
     pub fn new(all: Load, reserve: f64, weights: &[u32]) -> Self {
         let ordinary = all.minus(all.part(reserve));
-        let sum: f64 = weights.iter().copied().map(f64::from).sum();
+        let sum = weights.iter().copied().map(f64::from).sum::<f64>().max(1.0);
         let share = |weight: &u32| ordinary.part(f64::from(*weight) / sum);
         Self { all, ordinary, routes: weights.iter().map(share).collect() }
     }
 
     /// Returns how much of its share a route uses, in pushes or bytes, whichever is more; above 1 it lives on others' shares.
-    pub fn pressure(&self, route: usize, held: &Classes) -> f64 {
-        let share = &self.routes[route];
+    pub fn pressure(&self, route: RouteId, held: &Classes) -> f64 {
+        let share = &self.routes[route.index()];
         let part = |held: u64, share: u64| held as f64 / (share as f64).max(1.0);
         part(held.ordinary.pushes, share.pushes).max(part(held.ordinary.bytes, share.bytes))
     }
@@ -157,9 +159,15 @@ impl Classes {
 // === impl Occupancy ===
 
 impl Occupancy {
-    /// Returns the counts of `routes` routes that hold nothing.
-    pub fn new(routes: usize) -> Self {
-        Self { routes: vec![Classes::default(); routes], sum: Classes::default() }
+    /// Returns counts without partitions.
+    pub const fn new() -> Self {
+        let none = Load { pushes: 0, bytes: 0 };
+        Self { routes: Vec::new(), sum: Classes { critical: none, ordinary: none } }
+    }
+
+    /// Gives the next partition a count.
+    pub fn open(&mut self) {
+        self.routes.push(Classes::default());
     }
 
     /// Returns what all routes hold.
@@ -168,19 +176,19 @@ impl Occupancy {
     }
 
     /// Returns what a route holds.
-    pub fn route(&self, route: usize) -> &Classes {
-        &self.routes[route]
+    pub fn route(&self, route: RouteId) -> &Classes {
+        &self.routes[route.index()]
     }
 
-    /// Counts a push in.
-    pub fn add(&mut self, push: &Push) {
-        self.routes[push.route.index()].add(push);
+    /// Counts a push of a route in.
+    pub fn add(&mut self, route: RouteId, push: &Push) {
+        self.routes[route.index()].add(push);
         self.sum.add(push);
     }
 
-    /// Counts a push out that was counted in before.
-    pub fn remove(&mut self, push: &Push) {
-        self.routes[push.route.index()].remove(push);
+    /// Counts a push of a route out that was counted in before.
+    pub fn remove(&mut self, route: RouteId, push: &Push) {
+        self.routes[route.index()].remove(push);
         self.sum.remove(push);
     }
 
@@ -204,7 +212,7 @@ impl Room<'_> {
             (Keep::Oldest, Some(queue)) => self.fits_beside(push, queue),
         };
         if fits {
-            self.channel.add(push);
+            self.channel.add(self.route, push);
             self.granted.add(push);
         }
         fits
@@ -229,11 +237,10 @@ impl Room<'_> {
 
     /// Returns whether the push stays within its route's share while another route exceeds its own.
     fn is_owed(&self, push: &Push, queue: &Occupancy) -> bool {
-        let route = push.route.index();
-        let own = queue.route(route).ordinary.plus(self.channel.route(route).ordinary);
-        !own.plus(Load::of(push)).exceeds(&self.limits.routes[route])
-            && (0..self.limits.routes.len())
-                .any(|other| self.limits.pressure(other, queue.route(other)) > 1.0)
+        let own = queue.route(self.route).ordinary.plus(self.channel.route(self.route).ordinary);
+        let mut routes = (0..self.limits.routes.len()).map(RouteId::at);
+        !own.plus(Load::of(push)).exceeds(&self.limits.routes[self.route.index()])
+            && routes.any(|other| self.limits.pressure(other, queue.route(other)) > 1.0)
     }
 
     fn fits(push: &Push, held: &Classes, limits: &Limits) -> bool {
@@ -248,15 +255,22 @@ mod tests {
     use super::*;
     use crate::push::fixture::push;
 
+    fn open(routes: usize) -> Occupancy {
+        let mut held = Occupancy::default();
+        (0..routes).for_each(|_| held.open());
+        held
+    }
+
     fn limits(pushes: u64, reserve: f64) -> Limits {
         Limits::new(Load { pushes, bytes: u64::MAX / 4 }, reserve, &[1])
     }
 
     /// Offers pushes to a door before a queue that holds `held`, and returns how many get in.
     fn offer(keep: Keep, held: &Occupancy, lane: Lane, count: u128) -> usize {
-        let mut channel = Occupancy::new(1);
+        let mut channel = open(1);
         let limits = limits(100, 0.1);
         let mut room = Room {
+            route: RouteId(0),
             limits: &limits,
             channel_limits: &limits,
             channel: &mut channel,
@@ -267,8 +281,8 @@ mod tests {
     }
 
     fn holding(lane: Lane, count: u128) -> Occupancy {
-        let mut held = Occupancy::new(1);
-        (0..count).for_each(|number| held.add(&push(number, lane)));
+        let mut held = open(1);
+        (0..count).for_each(|number| held.add(RouteId(0), &push(number, lane)));
         held
     }
 
@@ -294,14 +308,16 @@ mod tests {
     #[test]
     fn keep_oldest_lets_a_route_have_its_share_from_one_that_has_more() {
         let limits = Limits::new(Load { pushes: 100, bytes: u64::MAX / 4 }, 0.0, &[1, 3]);
-        let mut held = Occupancy::new(2);
-        (0..100).for_each(|number| held.add(&push(number, Lane::Normal)));
-        let mut channel = Occupancy::new(2);
+        let mut held = open(2);
+        (0..100).for_each(|number| held.add(RouteId(0), &push(number, Lane::Normal)));
+        let mut channel = open(2);
         let (limits, queue, granted) = (&limits, Some(&held), Classes::default());
-        let mut room = Room { limits, channel_limits: limits, channel: &mut channel, queue, granted };
-        let of = |route: u16, number: u128| Push { route: RouteId(route), ..push(number, Lane::Low) };
-        assert!(!room.take(&of(0, 0), Keep::Oldest), "it has more than its share");
-        assert_eq!((0..90).filter(|number| room.take(&of(1, *number), Keep::Oldest)).count(), 75);
+        let route = RouteId(0);
+        let mut room = Room { route, limits, channel_limits: limits, channel: &mut channel, queue, granted };
+        assert!(!room.take(&push(0, Lane::Low), Keep::Oldest), "it has more than its share");
+        room.route = RouteId(1);
+        let of = |number: u128| Push { route: RouteId(1), ..push(number, Lane::Low) };
+        assert_eq!((0..90).filter(|number| room.take(&of(*number), Keep::Oldest)).count(), 75);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The collector's queue: all routes' lanes and waiting retries under one bound in pushes and bytes. Pure.
+//! The collector's queue: all partitions' lanes and waiting retries under one bound in pushes and bytes. Pure.
 //!
 //! Invariant ([`Queue::is_consistent`]): its counts equal what it holds. Pushes that come back from a pusher are always taken, so it
 //! can stand above its bound by at most the sum of the windows; arriving pushes then shed until it is below again.
@@ -11,9 +11,11 @@ use crate::flow::{Sighting, Wanted, Whereabouts};
 use crate::push::{Lane, Push, RouteId, SenderId};
 use crate::units::Moment;
 
-/// One route's part of the queue.
+/// One partition's part of the queue.
 #[derive(Debug)]
-struct RouteQueue {
+struct Part {
+    /// The route that it belongs to, whose share it uses.
+    route: RouteId,
     lanes: Lanes,
     delayed: Delayed,
     next_deadline: Moment,
@@ -31,34 +33,35 @@ pub struct Gone {
 /// Puts a push into the lanes and returns the one that is needless now.
 type Insert = fn(&mut Lanes, Push) -> Option<Push>;
 
-/// The queue of all routes.
+/// The queue of all partitions.
 #[derive(Debug)]
 pub struct Queue {
-    routes: Vec<RouteQueue>,
+    parts: Vec<Part>,
     limits: Limits,
     keep: Keep,
     held: Occupancy,
 }
 
-// === impl RouteQueue ===
-
-impl Default for RouteQueue {
-    fn default() -> Self {
-        Self { lanes: Lanes::default(), delayed: Delayed::default(), next_deadline: Moment::NEVER }
-    }
-}
-
 // === impl Queue ===
 
 impl Queue {
-    /// Returns an empty queue.
-    pub fn new(routes: usize, limits: Limits, keep: Keep) -> Self {
-        Self {
-            routes: std::iter::repeat_with(RouteQueue::default).take(routes).collect(),
-            limits,
-            keep,
-            held: Occupancy::new(routes),
-        }
+    /// Returns an empty queue without partitions.
+    pub const fn new(limits: Limits, keep: Keep) -> Self {
+        Self { parts: Vec::new(), limits, keep, held: Occupancy::new() }
+    }
+
+    /// Gives the next partition, which belongs to `route`, its part.
+    pub fn open(&mut self, route: RouteId) {
+        let (lanes, delayed) = (Lanes::default(), Delayed::default());
+        self.parts.push(Part { route, lanes, delayed, next_deadline: Moment::NEVER });
+        self.held.open();
+    }
+
+    /// Follows other limits and sheds what is too much by them, whatever is kept otherwise.
+    pub fn follow(&mut self, limits: Limits, keep: Keep, shed: &mut Vec<Push>) {
+        self.limits = limits;
+        self.keep = keep;
+        self.make_room(usize::MAX, shed);
     }
 
     /// Returns what it holds, waiting retries included.
@@ -71,14 +74,14 @@ impl Queue {
         &self.held
     }
 
-    /// Returns how many of a route's pushes can be served now.
+    /// Returns how many of a partition's pushes can be served now.
     pub fn ready(&self, route: RouteId) -> usize {
-        self.routes[route.index()].lanes.len()
+        self.parts[route.index()].lanes.len()
     }
 
-    /// Returns how many of a route's pushes are served before one of `sender` that arrives in `lane` now.
+    /// Returns how many of a partition's pushes are served before one of `sender` that arrives in `lane` now.
     pub fn ahead(&self, route: RouteId, lane: Lane, sender: SenderId) -> u64 {
-        self.routes[route.index()].lanes.ahead(lane, sender) as u64
+        self.parts[route.index()].lanes.ahead(lane, sender) as u64
     }
 
     /// Queues arriving pushes; what is then too much is shed: first from the route that exceeds its share most,
@@ -104,33 +107,34 @@ impl Queue {
 
     /// Keeps a push until `due`.
     pub fn delay(&mut self, route: RouteId, due: Moment, push: Push) {
-        self.held.add(&push);
-        self.routes[route.index()].delayed.insert(due, push);
+        let part = &mut self.parts[route.index()];
+        self.held.add(part.route, &push);
+        part.delayed.insert(due, push);
     }
 
     /// Queues the retries that are due, behind their lanes, and returns how many they were.
     pub fn release_due(&mut self, route: RouteId, now: Moment, coalesced: &mut Vec<Push>) -> usize {
         let mut released = 0;
-        while let Some(push) = self.routes[route.index()].delayed.pop_due(now) {
-            self.held.remove(&push);
+        while let Some(push) = self.parts[route.index()].delayed.pop_due(now) {
+            self.held.remove(self.parts[route.index()].route, &push);
             self.insert(route, push, Lanes::push_back, coalesced);
             released += 1;
         }
         released
     }
 
-    /// Returns when the next retry of any route is due.
+    /// Returns when the next retry of any partition is due.
     pub fn next_due(&self) -> Option<Moment> {
-        self.routes.iter().filter_map(|queue| queue.delayed.next_due()).min()
+        self.parts.iter().filter_map(|part| part.delayed.next_due()).min()
     }
 
     /// Takes up to `count` pushes in the order of service; those past their deadline go to `expired` and do not count.
     pub fn take(&mut self, route: RouteId, count: usize, now: Moment, expired: &mut Vec<Push>) -> Vec<Push> {
-        let queue = &mut self.routes[route.index()];
-        let mut taken = Vec::with_capacity(count.min(queue.lanes.len()));
+        let part = &mut self.parts[route.index()];
+        let mut taken = Vec::with_capacity(count.min(part.lanes.len()));
         while taken.len() < count {
-            let Some(mut push) = queue.lanes.pop() else { break };
-            self.held.remove(&push);
+            let Some(mut push) = part.lanes.pop() else { break };
+            self.held.remove(part.route, &push);
             if push.is_expired(now) {
                 expired.push(push);
             } else {
@@ -143,26 +147,26 @@ impl Queue {
         taken
     }
 
-    /// Takes out a route's pushes whose deadline has passed.
+    /// Takes out a partition's pushes whose deadline has passed.
     pub fn sweep(&mut self, route: RouteId, now: Moment, expired: &mut Vec<Push>) {
-        let queue = &mut self.routes[route.index()];
-        if queue.next_deadline >= now {
+        let part = &mut self.parts[route.index()];
+        if part.next_deadline >= now {
             return;
         }
         let first = expired.len();
-        queue.next_deadline = queue.lanes.sweep(now, expired);
+        part.next_deadline = part.lanes.sweep(now, expired);
         for push in &expired[first..] {
-            self.held.remove(push);
+            self.held.remove(part.route, push);
         }
     }
 
     /// Looks for a push among all that are held.
     pub fn find(&self, wanted: &Wanted) -> Option<Sighting> {
         let is_it = |push: &Push| wanted.is(push.key, push.name.as_deref());
-        self.routes.iter().find_map(|queue| {
-            let waiting = queue.lanes.iter().find(|push| is_it(push));
+        self.parts.iter().find_map(|part| {
+            let waiting = part.lanes.iter().find(|push| is_it(push));
             waiting.map(|push| Sighting::of(push, Whereabouts::Buffered)).or_else(|| {
-                let (due, push) = queue.delayed.iter().find(|(_, push)| is_it(push))?;
+                let (due, push) = part.delayed.iter().find(|(_, push)| is_it(push))?;
                 Some(Sighting::of(push, Whereabouts::WaitingRetry { due }))
             })
         })
@@ -170,22 +174,22 @@ impl Queue {
 
     /// Returns when the push that has waited longest was accepted.
     pub fn oldest(&self) -> Option<Moment> {
-        self.routes.iter().filter_map(|queue| queue.lanes.oldest()).min()
+        self.parts.iter().filter_map(|part| part.lanes.oldest()).min()
     }
 
     /// Returns whether the counts equal what is held.
     pub fn is_consistent(&self) -> bool {
-        let held: usize = self.routes.iter().map(|queue| queue.lanes.len() + queue.delayed.len()).sum();
+        let held: usize = self.parts.iter().map(|part| part.lanes.len() + part.delayed.len()).sum();
         let load = self.load();
         load.pushes == held as u64 && (held > 0 || load.bytes == 0)
     }
 
     fn insert(&mut self, route: RouteId, push: Push, insert: Insert, coalesced: &mut Vec<Push>) {
-        self.held.add(&push);
-        let queue = &mut self.routes[route.index()];
-        queue.next_deadline = queue.next_deadline.min(push.deadline);
-        if let Some(needless) = insert(&mut queue.lanes, push) {
-            self.held.remove(&needless);
+        let part = &mut self.parts[route.index()];
+        self.held.add(part.route, &push);
+        part.next_deadline = part.next_deadline.min(push.deadline);
+        if let Some(needless) = insert(&mut part.lanes, push) {
+            self.held.remove(part.route, &needless);
             coalesced.push(needless);
         }
     }
@@ -207,32 +211,26 @@ impl Queue {
     }
 
     /// Takes the oldest push of the lowest of these lanes in use, from the route that exceeds its share most; if none does, from the one
-    /// that uses most of its share among those that use the lowest lane.
+    /// that uses most of its share among those that use the lowest lane. Of a route's partitions the one with most in the lane loses it.
     fn evict(&mut self, lanes: &[Lane]) -> Option<Push> {
-        let victim = self.most_over_share(lanes);
-        let lane = |lane: &&Lane| match victim {
-            Some(route) => self.routes[route].lanes.waiting(**lane) > 0,
-            None => self.routes.iter().any(|queue| queue.lanes.waiting(**lane) > 0),
-        };
-        let lane = *lanes.iter().rev().find(lane)?;
-        let route = victim.or_else(|| self.greatest(|route| self.routes[route].lanes.waiting(lane) > 0))?;
-        let push = self.routes[route].lanes.evict(lane)?;
-        self.held.remove(&push);
+        let uses = |part: &Part| lanes.iter().any(|lane| part.lanes.waiting(*lane) > 0);
+        let is_over = |route: &RouteId| self.limits.pressure(*route, self.held.route(*route)) > 1.0;
+        let victim = self.greatest(uses).filter(is_over);
+        let may_lose = |part: &Part| victim.is_none_or(|route| part.route == route);
+        let holds = |part: &Part, lane: Lane| may_lose(part) && part.lanes.waiting(lane) > 0;
+        let lane = *lanes.iter().rev().find(|lane| self.parts.iter().any(|part| holds(part, **lane)))?;
+        let route = victim.or_else(|| self.greatest(|part| part.lanes.waiting(lane) > 0))?;
+        let parts = self.parts.iter_mut().filter(|part| part.route == route);
+        let push = parts.max_by_key(|part| part.lanes.waiting(lane))?.lanes.evict(lane)?;
+        self.held.remove(route, &push);
         Some(push)
     }
 
-    /// Returns the route that exceeds its share most, of those that have something in these lanes.
-    fn most_over_share(&self, lanes: &[Lane]) -> Option<usize> {
-        let uses = |route: usize| lanes.iter().any(|lane| self.routes[route].lanes.waiting(*lane) > 0);
-        self.greatest(uses).filter(|route| self.limits.pressure(*route, self.held.route(*route)) > 1.0)
-    }
-
-    /// Returns the route that uses most of its share, of those for which `is_meant` holds.
-    fn greatest(&self, is_meant: impl Fn(usize) -> bool) -> Option<usize> {
-        let pressure = |route: &usize| self.limits.pressure(*route, self.held.route(*route));
-        (0..self.routes.len())
-            .filter(|route| is_meant(*route))
-            .max_by(|one, other| pressure(one).total_cmp(&pressure(other)))
+    /// Returns the route that uses most of its share, of those with a partition for which `is_meant` holds.
+    fn greatest(&self, is_meant: impl Fn(&Part) -> bool) -> Option<RouteId> {
+        let pressure = |route: &RouteId| self.limits.pressure(*route, self.held.route(*route));
+        let meant = self.parts.iter().filter(|part| is_meant(part)).map(|part| part.route);
+        meant.max_by(|one, other| pressure(one).total_cmp(&pressure(other)))
     }
 }
 

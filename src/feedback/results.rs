@@ -26,9 +26,9 @@ use waiters::Waiters;
 
 use crate::flow::{Ended, Wanted};
 use crate::outcome::{Answer, Outcome, Verdict};
-use crate::push::Push;
+use crate::push::{Push, RouteId};
 use crate::transport::Connector;
-use crate::units::{Clock, Moment};
+use crate::units::{Clock, Moment, Slots};
 
 /// Results that are looked at under one lock.
 const FIND_STEP: usize = 4_096;
@@ -56,10 +56,10 @@ pub enum Report {
     All,
 }
 
-/// A route as results know it.
+/// A partition as results know it.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Its name.
+    /// Its route's name.
     pub name: Box<str>,
     /// What reads the addressee back from a payload.
     pub connector: Arc<dyn Connector>,
@@ -96,7 +96,8 @@ struct Reading<'a>(&'a AtomicUsize);
 
 /// The shared handle.
 pub struct Results {
-    sources: Vec<Source>,
+    /// By partition.
+    sources: Slots<Source>,
     clock: Clock,
     reports_all: AtomicBool,
     ring: Mutex<Ring>,
@@ -111,12 +112,12 @@ pub struct Results {
 // === impl Results ===
 
 impl Results {
-    /// Returns an empty handle for these routes, in their order.
-    pub fn new(settings: &Settings, sources: Vec<Source>, clock: Clock) -> Self {
+    /// Returns an empty handle without partitions.
+    pub fn new(settings: &Settings, clock: Clock) -> Self {
         // Below 2^53, which is all that JSON is sure to carry; no life makes a thousand results a millisecond, so the next begins above.
         let start = wall_millis().saturating_mul(1_000);
         let results = Self {
-            sources,
+            sources: Slots::default(),
             clock,
             reports_all: AtomicBool::new(false),
             ring: Mutex::new(Ring::new(settings.ring, start)),
@@ -129,6 +130,19 @@ impl Results {
         };
         results.follow(settings);
         results
+    }
+
+    /// Opens the next partition; what it is said to be stays so.
+    ///
+    /// # Errors
+    /// There are as many as there can be.
+    pub fn open(&self, source: Source) -> Result<usize, Source> {
+        self.sources.push(source)
+    }
+
+    /// Returns the name of a partition's route.
+    pub fn route_name(&self, partition: RouteId) -> &str {
+        self.sources.get(partition.index()).map_or("", |source| &source.name)
     }
 
     /// Follows new settings.
@@ -289,13 +303,16 @@ impl Results {
                 (true, None)
             }
             Verdict::Rejected(answer) | Verdict::Unregistered(answer) => (true, Some(answer)),
-            Verdict::Retry { answer, .. } => (false, Some(answer)),
+            Verdict::Retry { answer, .. }
+            | Verdict::BrokenOff { answer, .. }
+            | Verdict::Limited { answer, .. } => (false, Some(answer)),
             Verdict::Elsewhere | Verdict::Unanswered => (false, None),
         };
         record.attempts = record.attempts.saturating_add(u8::from(is_final));
         if let Some(answer) = answer {
-            let Answer { code, detail } = *answer;
+            let Answer { code, detail, since } = *answer;
             record.code = Some(code);
+            record.since = since;
             record.detail = (!detail.is_empty()).then_some(detail);
         }
         record
@@ -312,6 +329,7 @@ impl Results {
             outcome,
             code: None,
             detail: None,
+            since: None,
             canonical: None,
             attempts: push.attempts,
             maybe_delivered: push.maybe_delivered,

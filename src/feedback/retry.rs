@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Settings;
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::{Outcome, Scope, Verdict};
 use crate::push::Push;
 use crate::units::Moment;
 
@@ -32,12 +32,15 @@ pub fn consequence(
         Verdict::Delivered { .. } => return Consequence::End(Outcome::Delivered),
         Verdict::Rejected(_) => return Consequence::End(Outcome::Rejected),
         Verdict::Unregistered(_) => return Consequence::End(Outcome::Unregistered),
-        Verdict::Elsewhere => {}
-        Verdict::Unanswered => {
+        // Neither says anything about the push; what keeps it from coming straight back is the route's pause.
+        Verdict::Elsewhere | Verdict::Limited { scope: Scope::Route | Scope::Setup, .. } => {}
+        Verdict::Unanswered | Verdict::BrokenOff { .. } => {
             push.attempts = push.attempts.saturating_add(1);
             push.maybe_delivered = true;
         }
-        Verdict::Retry { .. } => push.attempts = push.attempts.saturating_add(1),
+        Verdict::Retry { .. } | Verdict::Limited { scope: Scope::Target, .. } => {
+            push.attempts = push.attempts.saturating_add(1);
+        }
     }
     if push.attempts >= settings.max_attempts {
         return Consequence::End(Outcome::Exhausted);
@@ -45,8 +48,12 @@ pub fn consequence(
     if push.is_expired(now) {
         return Consequence::End(Outcome::Expired);
     }
-    let Verdict::Retry { after, .. } = verdict else { return Consequence::PutBack };
-    let due = now.after(delay(push.attempts, *after, settings, spread));
+    let after = match verdict {
+        Verdict::Retry { after, .. } | Verdict::BrokenOff { after, .. } => *after,
+        Verdict::Limited { after, scope: Scope::Target, .. } => Some(*after),
+        _ => return Consequence::PutBack,
+    };
+    let due = now.after(delay(push.attempts, after, settings, spread));
     if due > push.deadline { Consequence::End(Outcome::Expired) } else { Consequence::RetryAt(due) }
 }
 
@@ -78,7 +85,7 @@ mod tests {
     };
 
     fn answer() -> Box<Answer> {
-        Box::new(Answer { code: "SERVICE_UNAVAILABLE".into(), detail: "".into() })
+        Box::new(Answer::new("SERVICE_UNAVAILABLE", ""))
     }
 
     fn retry(after: Option<Duration>) -> Verdict {
@@ -107,6 +114,33 @@ mod tests {
         assert_eq!((push.attempts, push.maybe_delivered), (0, false));
         assert_eq!(consequence(&mut push, &Verdict::Unanswered, now, &SETTINGS, 0.0), Consequence::PutBack);
         assert_eq!((push.attempts, push.maybe_delivered), (1, true));
+    }
+
+    #[test]
+    fn an_attempt_that_the_provider_broke_off_is_retried_later_and_marked() {
+        let mut push = push(1, Lane::Normal);
+        let now = Moment::default();
+        let verdict = Verdict::BrokenOff { answer: answer(), after: Some(Duration::from_secs(10)) };
+        let due = now.after(Duration::from_secs(11));
+        assert_eq!(consequence(&mut push, &verdict, now, &SETTINGS, 1.0), Consequence::RetryAt(due));
+        assert_eq!((push.attempts, push.maybe_delivered), (1, true));
+    }
+
+    #[test]
+    fn a_quota_or_a_wrong_set_up_costs_no_push_an_attempt_and_a_device_rate_does() {
+        let mut push = push(1, Lane::Normal);
+        let now = Moment::default();
+        let limited = |scope| Verdict::Limited { answer: answer(), after: Duration::from_secs(60), scope };
+        for scope in [Scope::Route, Scope::Setup] {
+            assert_eq!(consequence(&mut push, &limited(scope), now, &SETTINGS, 0.0), Consequence::PutBack);
+        }
+        assert_eq!(push.attempts, 0);
+        let due = now.after(Duration::from_secs(61));
+        assert_eq!(
+            consequence(&mut push, &limited(Scope::Target), now, &SETTINGS, 1.0),
+            Consequence::RetryAt(due)
+        );
+        assert_eq!((push.attempts, push.maybe_delivered), (1, false));
     }
 
     #[test]

@@ -51,6 +51,8 @@ const fn word(verdict: &Verdict) -> &'static str {
         Verdict::Rejected(_) => "rejected",
         Verdict::Unregistered(_) => "unregistered",
         Verdict::Retry { .. } => "retry",
+        Verdict::BrokenOff { .. } => "broken_off",
+        Verdict::Limited { .. } => "limited",
         Verdict::Elsewhere => "elsewhere",
         Verdict::Unanswered => "unanswered",
     }
@@ -58,9 +60,11 @@ const fn word(verdict: &Verdict) -> &'static str {
 
 fn code(verdict: &Verdict) -> Option<Box<str>> {
     match verdict {
-        Verdict::Rejected(answer) | Verdict::Unregistered(answer) | Verdict::Retry { answer, .. } => {
-            Some(answer.code.clone())
-        }
+        Verdict::Rejected(answer)
+        | Verdict::Unregistered(answer)
+        | Verdict::Retry { answer, .. }
+        | Verdict::BrokenOff { answer, .. }
+        | Verdict::Limited { answer, .. } => Some(answer.code.clone()),
         Verdict::Delivered { .. } | Verdict::Elsewhere | Verdict::Unanswered => None,
     }
 }

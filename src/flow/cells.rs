@@ -45,9 +45,9 @@ pub enum Nudge {
 /// What is known of one pusher, across its restarts.
 #[derive(Debug)]
 pub struct PusherCell {
-    /// Its route.
-    pub route: RouteId,
-    /// Its number in the route.
+    /// The partition that it serves.
+    pub partition: RouteId,
+    /// Its number in the route, over all the route's partitions.
     pub number: u32,
     /// Round-trip times of its answers.
     pub latencies: Latencies,
@@ -67,20 +67,22 @@ pub struct PusherCell {
 /// What is known of one route.
 #[derive(Debug)]
 pub struct RouteCell {
-    /// Its index.
+    /// The partition that it was opened with.
     pub id: RouteId,
     /// Its name.
     pub name: String,
-    /// Its transport's name, such as `xmpp`.
-    pub transport: &'static str,
     /// Times from admission to the final answer of delivered pushes.
     pub delivery: Latencies,
     /// Whether an operator paused it.
     pub paused: AtomicBool,
     /// Whether its supervisor gave up and has not been restarted yet.
     pub down: AtomicBool,
+    /// Whether it is no longer in the configuration: nothing new is taken, what it holds is delivered.
+    pub removed: AtomicBool,
     /// Its weight when routes compete for the buffer.
     pub share: AtomicU32,
+    transport: RwLock<&'static str>,
+    /// Of all its partitions, in the order of their numbers, which may have gaps.
     pushers: RwLock<Vec<Arc<PusherCell>>>,
 }
 
@@ -108,9 +110,9 @@ impl PusherState {
 
 impl PusherCell {
     /// Returns the cell of a pusher that has not started yet.
-    pub fn new(route: RouteId, number: u32) -> Self {
+    pub fn new(partition: RouteId, number: u32) -> Self {
         Self {
-            route,
+            partition,
             number,
             latencies: Latencies::default(),
             state: AtomicU8::new(PusherState::Connecting as u8),
@@ -247,26 +249,84 @@ impl RouteCell {
         Self {
             id,
             name,
-            transport,
             delivery: Latencies::default(),
             paused: AtomicBool::new(false),
             down: AtomicBool::new(false),
+            removed: AtomicBool::new(false),
             share: AtomicU32::new(1),
+            transport: RwLock::new(transport),
             pushers: RwLock::new(Vec::new()),
         }
     }
 
-    /// Returns the cells of its pushers, by number.
+    /// Returns its transport's name, such as `xmpp`.
+    pub fn transport(&self) -> &'static str {
+        *self.transport.read()
+    }
+
+    /// Notes that new pushes go out by another transport from now on.
+    pub fn set_transport(&self, transport: &'static str) {
+        *self.transport.write() = transport;
+    }
+
+    /// Returns the cells of its pushers, in the order of their numbers.
     pub fn pushers(&self) -> Vec<Arc<PusherCell>> {
         self.pushers.read().clone()
     }
 
-    /// Makes it have `count` pushers, keeping the cells of those that stay.
-    pub fn resize(&self, count: u32) {
+    /// Returns the cell of a pusher.
+    pub fn pusher(&self, number: u32) -> Option<Arc<PusherCell>> {
+        let pushers = self.pushers.read();
+        let at = pushers.binary_search_by_key(&number, |cell| cell.number).ok()?;
+        Some(Arc::clone(&pushers[at]))
+    }
+
+    /// Returns the cells of the pushers of one of its partitions, in the order of their numbers.
+    pub fn pushers_of(&self, partition: RouteId) -> Vec<Arc<PusherCell>> {
+        self.pushers.read().iter().filter(|cell| cell.partition == partition).cloned().collect()
+    }
+
+    /// Gives a partition another pusher, with the lowest number that is free in the route.
+    pub fn add(&self, partition: RouteId) -> Arc<PusherCell> {
         let mut pushers = self.pushers.write();
-        pushers.truncate(count as usize);
-        for number in u32::try_from(pushers.len()).unwrap_or(u32::MAX)..count {
-            pushers.push(Arc::new(PusherCell::new(self.id, number)));
-        }
+        let free = pushers.iter().zip(0..).position(|(cell, number)| cell.number != number);
+        let at = free.unwrap_or(pushers.len());
+        let cell = Arc::new(PusherCell::new(partition, u32::try_from(at).unwrap_or(u32::MAX)));
+        pushers.insert(at, Arc::clone(&cell));
+        cell
+    }
+
+    /// Takes a pusher out.
+    pub fn remove(&self, number: u32) {
+        self.pushers.write().retain(|cell| cell.number != number);
+    }
+
+    /// Makes a partition have `count` pushers, keeping the cells of those that stay.
+    pub fn resize(&self, partition: RouteId, count: u32) {
+        let present = self.pushers_of(partition);
+        present.iter().skip(count as usize).for_each(|cell| self.remove(cell.number));
+        (present.len()..count as usize).for_each(|_| drop(self.add(partition)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_over_partitions_and_the_lowest_free_one_is_taken() {
+        let route = RouteCell::new(RouteId(3), "web".into(), "webpush");
+        route.resize(RouteId(3), 2);
+        route.resize(RouteId(9), 2);
+        let numbers =
+            |partition| route.pushers_of(partition).iter().map(|cell| cell.number).collect::<Vec<_>>();
+        assert_eq!((numbers(RouteId(3)), numbers(RouteId(9))), (vec![0, 1], vec![2, 3]));
+        let stays = route.pusher(0).unwrap();
+        route.resize(RouteId(3), 1);
+        route.resize(RouteId(9), 4);
+        assert_eq!((numbers(RouteId(3)), numbers(RouteId(9))), (vec![0], vec![1, 2, 3, 4]));
+        assert!(Arc::ptr_eq(&stays, &route.pusher(0).unwrap()), "a cell that stays is the same");
+        route.resize(RouteId(9), 0);
+        assert!(route.pusher(1).is_none() && route.pushers().len() == 1);
     }
 }

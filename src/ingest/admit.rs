@@ -3,11 +3,14 @@
 //! Each push of a readable request is entered in the ledger exactly once, by [`Door::admit`] or [`Door::refuse`]. A batch's payloads
 //! share one allocation.
 
+mod words;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
 
+use self::words::{door_message, failed, find, gate_message};
 use super::seen::{Claim, SeenId};
 use super::wire::{Item, Parsed, PushFault};
 use super::{Ingest, IngestRoute};
@@ -60,9 +63,11 @@ pub(super) enum PushId<'a> {
     Key(PushKey),
 }
 
-/// The pushes of a request that go to one route.
+/// The pushes of a request that go to one partition.
 struct Batch {
     route: RouteId,
+    /// The route that it belongs to, which the senders' ids are for.
+    owner: RouteId,
     gate: Result<(), Refusal>,
     refused: u64,
     /// How many repeat what was taken before.
@@ -162,7 +167,7 @@ impl<'a> Admitting<'a, '_> {
                 return failed(id, reason, "route", message);
             }
         };
-        let batch = self.batch(route.id);
+        let batch = self.batch(route.id, route.cell.id);
         if let Err(refusal) = self.batches[batch].gate {
             self.batches[batch].refused += 1;
             return failed(id, refusal, "", gate_message(refusal, &route.name));
@@ -192,7 +197,7 @@ impl<'a> Admitting<'a, '_> {
     fn claim(&mut self, index: usize, batch: usize, id: Option<&Cow<'a, str>>) -> Option<Fate<'a>> {
         let (seen, name) = self.ingest.seen.as_ref().zip(id)?;
         let batch = &mut self.batches[batch];
-        let key = seen.id(self.sender, batch.route, name);
+        let key = seen.id(self.sender, batch.owner, name);
         match seen.claim(key, self.now) {
             Claim::Fresh => {
                 batch.claims.push((index, key));
@@ -223,20 +228,15 @@ impl<'a> Admitting<'a, '_> {
             route: route.id,
             sender: self.sender,
             lane: request.priority,
-            collapse: self
-                .ingest
-                .coalesce
-                .as_ref()
-                .zip(request.collapse_key.as_deref())
-                .map(|(digest, key)| Box::new(digest.collapse(route.id, &request.to, key))),
+            collapse: self.ingest.coalesce.id(route.id, &request.to, request.collapse_key.as_deref()),
             trace: self.roots.as_ref().and_then(|roots| roots.draw(&route.name, self.now)),
             attempts: 0,
             maybe_delivered: false,
         }
     }
 
-    /// Returns the index of a route's batch.
-    fn batch(&mut self, route: RouteId) -> usize {
+    /// Returns the index of the batch for a partition of a route.
+    fn batch(&mut self, route: RouteId, owner: RouteId) -> usize {
         if let Some(index) = self.batches.iter().position(|batch| batch.route == route) {
             return index;
         }
@@ -244,6 +244,7 @@ impl<'a> Admitting<'a, '_> {
         let room = if gate.is_ok() { self.expected } else { 0 };
         self.batches.push(Batch {
             route,
+            owner,
             gate,
             refused: 0,
             repeated: 0,
@@ -323,16 +324,6 @@ impl<'a> Admitting<'a, '_> {
     }
 }
 
-/// Says why a push got no place.
-const fn door_message(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::RefusedDeadline => {
-            "what waits before it takes longer than its ttl (hint: a longer ttl, a higher priority, or later again)"
-        }
-        _ => "the buffer is full (hint: send it again after the time in Retry-After, or a second)",
-    }
-}
-
 // === impl Admitting ===
 
 impl Admitting<'_, '_> {
@@ -355,41 +346,5 @@ impl Admitting<'_, '_> {
                 self.awaited.push((*item, *key));
             }
         }
-    }
-}
-
-fn failed<'a>(id: Option<Cow<'a, str>>, reason: Refusal, field: &'static str, message: String) -> Fate<'a> {
-    Fate::Failed { id: id.map(PushId::Name), reason, field: field.into(), message: message.into() }
-}
-
-fn find<'a>(routes: &'a [IngestRoute], name: Option<&str>) -> Result<&'a IngestRoute, (Refusal, String)> {
-    let existing = || {
-        let names: Vec<_> = routes.iter().map(|route| route.name.as_str()).collect();
-        names.join(", ")
-    };
-    match name {
-        Some(name) => routes.iter().find(|route| route.name == name).ok_or_else(|| {
-            let name: String = name.chars().take(64).collect();
-            let message = format!("there is no route {name:?} (hint: there is {})", existing());
-            (Refusal::RefusedUnknownRoute, message)
-        }),
-        None if routes.len() == 1 => Ok(&routes[0]),
-        None => {
-            let message = format!(
-                "is missing (hint: it may be left out only if there is one; there are {})",
-                existing()
-            );
-            Err((Refusal::RefusedUnknownRoute, message))
-        }
-    }
-}
-
-/// Says why a route takes no pushes.
-pub(super) fn gate_message(refusal: Refusal, route: &str) -> String {
-    match refusal {
-        Refusal::RefusedDraining => "the service is draining and takes no new pushes".into(),
-        Refusal::RefusedPaused => format!("route {route} is paused by an operator"),
-        Refusal::RefusedRouteDown => format!("route {route} is down: its connections failed too often"),
-        other => format!("route {route} takes no pushes: {}", other.as_str()),
     }
 }

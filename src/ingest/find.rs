@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::Ingest;
 use crate::feedback::results::{Done, Record};
-use crate::flow::{RouteCell, Sighting, Wanted, Whereabouts, find_in_flight};
-use crate::push::{PushKey, RouteId};
+use crate::flow::{Sighting, Wanted, Whereabouts, find_in_flight};
+use crate::push::PushKey;
 use crate::units::{Clock, Moment};
 
 /// A push can move on between two looks, and back: looked for again after this.
@@ -34,11 +34,7 @@ pub(super) async fn find(ingest: &Ingest, id: &str) -> Option<Value> {
 /// Looks in the order in which a push moves, so that one that moves on meanwhile is met later.
 async fn look(ingest: &Ingest, wanted: &Arc<Wanted>) -> Option<Value> {
     let held = match ingest.door.find(wanted) {
-        None => {
-            let routes: Vec<Arc<RouteCell>> =
-                ingest.routes.iter().map(|route| Arc::clone(&route.cell)).collect();
-            find_in_flight(&routes, wanted).await
-        }
+        None => find_in_flight(&ingest.cells(), wanted).await,
         found => found,
     };
     if let Some(held) = held {
@@ -52,7 +48,7 @@ async fn look(ingest: &Ingest, wanted: &Arc<Wanted>) -> Option<Value> {
 
 fn story_of_held(ingest: &Ingest, held: &Sighting) -> Value {
     let wall = |moment| wall(&ingest.clock, moment);
-    let route = route_name(ingest, held.route);
+    let route = ingest.results.route_name(held.route);
     let mut timeline = opening(held.key, wall(held.accepted_at));
     let (state, pusher) = match held.place {
         Whereabouts::Buffered => ("buffered", None),
@@ -74,7 +70,7 @@ fn story_of_held(ingest: &Ingest, held: &Sighting) -> Value {
 
 fn story_of_delivered(ingest: &Ingest, done: &Done) -> Value {
     let wall = |moment| wall(&ingest.clock, moment);
-    let route = route_name(ingest, done.route);
+    let route = ingest.results.route_name(done.route);
     let mut timeline = opening(done.key, wall(done.accepted_at));
     timeline.push(step("sent", wall(done.sent_at)));
     timeline.push(step("answered", wall(done.answered_at)));
@@ -105,10 +101,6 @@ fn step(name: &str, at: u64) -> Value {
 
 fn id(key: PushKey, name: Option<&str>) -> String {
     name.map_or_else(|| key.to_string(), str::to_owned)
-}
-
-fn route_name(ingest: &Ingest, route: RouteId) -> String {
-    ingest.routes.get(route.index()).map_or_else(String::new, |route| route.name.clone())
 }
 
 fn wall(clock: &Clock, moment: Moment) -> u64 {

@@ -25,7 +25,6 @@ use super::Ingest;
 use super::answer::Answer;
 use super::wire::Format;
 use crate::push::SenderId;
-use crate::units::Secret;
 
 const PATH: &str = "/v1/pushes";
 const PUSH: &str = "/v1/pushes/{id}";
@@ -96,7 +95,8 @@ async fn other_path(rest: web::Payload) -> HttpResponse {
 }
 
 /// RFC 6750 section 2.1.
-fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<SenderId, Answer> {
+fn authorise(request: &HttpRequest, ingest: &Ingest) -> Result<SenderId, Answer> {
+    let tokens = &ingest.settings.tokens;
     if tokens.is_empty() {
         return Ok(SenderId::default());
     }
@@ -111,9 +111,9 @@ fn authorise(request: &HttpRequest, tokens: &[Secret]) -> Result<SenderId, Answe
     // Every token is compared, so that the time does not tell which one was nearly right.
     let mut known = subtle::Choice::from(0);
     let mut sender = u16::MAX;
-    for (index, each) in tokens.iter().enumerate() {
+    for (each, number) in tokens.iter().zip(&ingest.senders) {
         let is_it = each.expose().as_bytes().ct_eq(token.trim_ascii());
-        sender.conditional_assign(&u16::try_from(index).unwrap_or(u16::MAX), is_it);
+        sender.conditional_assign(&number.0, is_it);
         known |= is_it;
     }
     if bool::from(known) {

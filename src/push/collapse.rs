@@ -1,6 +1,7 @@
 //! What makes two pushes one: the same route, target and collapse key, as a keyed hash.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{RouteId, Target};
 
@@ -13,6 +14,28 @@ pub struct CollapseId(pub u128);
 pub struct Digest {
     high: RandomState,
     low: RandomState,
+}
+
+/// Tells which pushes make which needless, while `[collector] coalesce` is on. One for the life of the process, whatever is switched.
+#[derive(Debug, Default)]
+pub struct Coalesce {
+    digest: Digest,
+    is_on: AtomicBool,
+}
+
+// === impl Coalesce ===
+
+impl Coalesce {
+    /// Switches it on or off for the pushes to come.
+    pub fn switch(&self, is_on: bool) {
+        self.is_on.store(is_on, Ordering::Relaxed);
+    }
+
+    /// Returns the identity of a push with this collapse key, if that matters.
+    pub fn id(&self, route: RouteId, target: &Target<'_>, key: Option<&str>) -> Option<Box<CollapseId>> {
+        let key = key.filter(|_| self.is_on.load(Ordering::Relaxed))?;
+        Some(Box::new(self.digest.collapse(route, target, key)))
+    }
 }
 
 // === impl Digest ===

@@ -33,7 +33,7 @@ impl Held {
     /// Subscribes to the route's pushes.
     pub fn subscribe(&mut self, consumer: ConsumerLink<Push>) {
         self.unsubscribe();
-        self.subscription = Some(self.wiring.port.subscribe(self.wiring.route.id, consumer));
+        self.subscription = Some(self.wiring.port.subscribe(self.wiring.partition, consumer));
     }
 
     /// Ends the subscription; what is still on its way goes back by itself.
@@ -54,7 +54,7 @@ impl Drop for Held {
         self.unsubscribe();
         let unanswered = self.table.take_all();
         if !unanswered.is_empty() {
-            self.wiring.feedback.unanswered(self.wiring.route.id, unanswered);
+            self.wiring.feedback.unanswered(self.wiring.partition, unanswered);
         }
     }
 }

@@ -66,7 +66,7 @@ impl Live {
 
     /// Returns what a trace says of this session and its pusher.
     pub fn carrier(&self, route: &RouteCell, pusher: u32, in_flight: u32) -> Carrier {
-        Carrier { peer: Arc::clone(&self.peer), transport: route.transport, pusher, in_flight }
+        Carrier { peer: Arc::clone(&self.peer), transport: route.transport(), pusher, in_flight }
     }
 }
 
@@ -90,7 +90,7 @@ impl Pusher {
         self.cell.count_answers(answers.delivered + answers.others.len() as u64, answers.unknown);
         if answers.delivered > 0 || !answers.others.is_empty() {
             self.wiring.feedback.remember(answers.done);
-            self.wiring.feedback.settle(self.cell.route, answers.delivered, answers.others);
+            self.wiring.feedback.settle(self.cell.partition, answers.delivered, answers.others);
         }
         for event in rest {
             self.follow(number, event, ctx);
@@ -170,7 +170,7 @@ impl Pusher {
     fn closed(&mut self, number: SessionNumber, reason: &str, ctx: &mut Context<Self>) {
         let unanswered = self.held.table.take_session(number);
         let count = unanswered.len();
-        self.wiring.feedback.unanswered(self.cell.route, unanswered);
+        self.wiring.feedback.unanswered(self.cell.partition, unanswered);
         self.retiring.retain(|live| live.number != number);
         let Some(live) = self.current.take_if(|live| live.number == number) else {
             log::info!(

@@ -118,7 +118,7 @@ async fn overdue_answers_give_the_pushes_back_but_not_their_slots() {
 async fn a_refused_push_waits_outside_the_window() {
     let stand = Stand::start(1, 10).await;
     stand.admit(10).await;
-    let answer = Box::new(Answer { code: "SERVICE_UNAVAILABLE".into(), detail: "".into() });
+    let answer = Box::new(Answer::new("SERVICE_UNAVAILABLE", ""));
     let verdict = Verdict::Retry { answer, after: None };
     stand.provider.peers.lock()[0].unanswered.retain(|unanswered| *unanswered != key(3));
     stand.provider.tell(0, vec![SessionEvent::Answered { key: key(3), verdict }]);
@@ -251,7 +251,7 @@ async fn a_batch_in_a_dead_mailbox_comes_back() {
 async fn every_push_that_is_not_delivered_leaves_one_result_and_a_delivered_one_none() {
     let stand = Stand::start(1, 10).await;
     stand.admit(10).await;
-    let answer = || Box::new(Answer { code: "DEVICE_UNREGISTERED".into(), detail: "".into() });
+    let answer = || Box::new(Answer::new("DEVICE_UNREGISTERED", ""));
     let verdicts = [
         Verdict::Delivered { canonical: None },
         Verdict::Unregistered(answer()),
@@ -297,7 +297,7 @@ async fn a_push_is_found_in_the_queue_in_flight_waiting_and_delivered() {
     let sent = |peer: usize| stand.provider.peers.lock()[peer].unanswered[0];
     let (first, second) = (sent(0), sent(1));
     stand.provider.acknowledge(0, 1);
-    let busy = Box::new(Answer { code: "BUSY".into(), detail: "".into() });
+    let busy = Box::new(Answer::new("BUSY", ""));
     let verdict = Verdict::Retry { answer: busy, after: None };
     stand.provider.tell(1, vec![SessionEvent::Answered { key: second, verdict }]);
     stand.settle().await;

@@ -1,6 +1,6 @@
 //! What a pusher is given: its route's settings, and what all pushers of the route share.
 //!
-//! `app` makes one [`Wiring`] per route; it outlives the actors.
+//! `app` makes one [`Wiring`] per partition; it outlives the actors.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,12 @@ use tokio::sync::Semaphore;
 
 use crate::feedback::Feedback;
 use crate::flow::{Port, RouteCell};
+use crate::push::RouteId;
 use crate::transport::Connector;
 use crate::units::Clock;
 
 /// The keys of a `[[route]]` that concern its pushers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
     /// Age at which an unanswered push is taken back.
     pub answer_timeout: Duration,
@@ -24,21 +25,32 @@ pub struct Settings {
     pub login_retry: Duration,
 }
 
-/// What all pushers of a route share.
+/// What all pushers of a partition share.
 #[derive(Debug)]
 pub struct Wiring {
     /// The route.
     pub route: Arc<RouteCell>,
+    /// The partition of the route that they serve.
+    pub partition: RouteId,
     /// Where demand goes.
     pub port: Arc<Port>,
     /// Where verdicts go.
     pub feedback: Arc<Feedback>,
     /// What opens connections; a reload replaces it, and a restart of the pushers then uses it.
     pub connector: RwLock<Arc<dyn Connector>>,
-    /// The pushers' settings.
-    pub settings: Settings,
+    /// The pushers' settings; a change counts from the next time that they are looked at.
+    pub settings: RwLock<Settings>,
     /// The clock.
     pub clock: Clock,
     /// Permits for opening connections at the same time, so that thousands of them do not storm the provider.
     pub logins: Semaphore,
+}
+
+// === impl Wiring ===
+
+impl Wiring {
+    /// Returns the pushers' settings as they are now.
+    pub fn settings(&self) -> Settings {
+        *self.settings.read()
+    }
 }

@@ -1,6 +1,8 @@
-//! JSON strings and numbers, written straight into a buffer.
+//! JSON strings and numbers, written straight into a buffer, and merge patches.
 //!
-//! The request renderers of the transports write with it. Nothing here allocates beyond the given buffer.
+//! The request renderers of the transports write with it. Only [`merge`] allocates beyond the given buffer.
+
+use serde_json::{Map, Value};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -64,11 +66,43 @@ pub fn number(out: &mut Vec<u8>, mut value: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
+/// Applies a merge patch (RFC 7396): objects member by member, `null` removes, anything else replaces.
+pub fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, value) in patch {
+        match (value, target.get_mut(&name)) {
+            (Value::Null, _) => {
+                target.remove(&name);
+            }
+            (Value::Object(patch), Some(Value::Object(inner))) => merge(inner, patch),
+            (Value::Object(patch), _) => {
+                let mut inner = Map::new();
+                merge(&mut inner, patch);
+                target.insert(name, Value::Object(inner));
+            }
+            (value, _) => {
+                target.insert(name, value);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_patch_is_merged_as_in_the_rfc_s_example() {
+        let object = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap();
+        let mut target = object(
+            r#"{"title":"Goodbye!","author":{"givenName":"John","familyName":"Doe"},"tags":["example","sample"],"content":"This will be unchanged"}"#,
+        );
+        let patch = r#"{"title":"Hello!","phoneNumber":"+01-123-456-7890","author":{"familyName":null},"tags":["example"]}"#;
+        merge(&mut target, object(patch));
+        let merged = r#"{"title":"Hello!","author":{"givenName":"John"},"tags":["example"],"content":"This will be unchanged","phoneNumber":"+01-123-456-7890"}"#;
+        assert_eq!(target, object(merged));
+    }
 
     proptest! {
         #[test]

@@ -15,6 +15,10 @@ mod report;
 
 use report::Report;
 
+/// The service's, so that the figures are the service's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// 48 bytes, as a push by reference is.
 pub type Event = [u64; 6];
 

@@ -1,11 +1,13 @@
 //! What a consumer's logic wants done, collected during a callback and carried out by the stage afterwards.
 
+use smallvec::SmallVec;
+
 use crate::protocol::{CancelReason, SubscriptionId};
 
 /// The orders of one callback.
 #[derive(Debug, Default)]
 pub struct Flow {
-    pub(super) orders: Vec<Order>,
+    pub(super) orders: SmallVec<[Order; 2]>,
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -14,6 +14,12 @@ pub(super) struct Tie<E: Send + 'static> {
     pub(super) demand: Demand,
     /// The consumer itself has asked for the end.
     pub(super) wanted_end: bool,
+    /// Apart, so that what a delivery looks at stays within few cache lines.
+    history: Box<History<E>>,
+}
+
+/// What only the end of a subscription asks for.
+struct History<E: Send + 'static> {
     plan: Subscription<E>,
     since: Instant,
     /// Failed tries in a row before this one.
@@ -40,7 +46,8 @@ pub(super) struct Lost<E: Send + 'static> {
 
 impl<E: Send + 'static> Tie<E> {
     pub(super) fn new(upstream: Upstream<E>, plan: Subscription<E>, failures: u32, since: Instant) -> Self {
-        Self { upstream, demand: Demand::Manual(0), wanted_end: false, plan, since, failures }
+        let history = Box::new(History { plan, since, failures });
+        Self { upstream, demand: Demand::Manual(0), wanted_end: false, history }
     }
 
     /// Returns how many events were asked for and have not been handled.
@@ -54,8 +61,8 @@ impl<E: Send + 'static> Tie<E> {
     /// Ends it, as its producer already has.
     pub(super) fn lose(self, id: SubscriptionId, reason: CancelReason, now: Instant) -> Lost<E> {
         self.upstream.ended();
-        let lived = now.saturating_duration_since(self.since);
-        Lost { id, plan: self.plan, reason, lived, failures: self.failures }
+        let History { plan, since, failures } = *self.history;
+        Lost { id, plan, reason, lived: now.saturating_duration_since(since), failures }
     }
 }
 

@@ -9,10 +9,12 @@
 mod buckets;
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 
 use crate::SubscriptionId;
 use crate::protocol::IdMap;
-use buckets::{Buckets, Slot};
+use buckets::Buckets;
+pub(super) use buckets::Slot;
 
 /// How a batch is shared out among subscriptions with demand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,16 +97,25 @@ impl DemandDispatcher {
 
     /// Adds a subscription without demand. Returns false if the id is taken; then nothing changes.
     pub fn subscribe(&mut self, id: SubscriptionId) -> bool {
-        if self.slots.contains_key(&id) {
-            return false;
-        }
-        self.slots.insert(id, self.buckets.insert(id));
-        true
+        self.enter(id).is_some()
     }
 
     /// Adds `count` to a subscription's demand.
     pub fn ask(&mut self, id: SubscriptionId, count: u32) -> Asked {
-        let Some(&slot) = self.slots.get(&id) else { return Asked::Unknown };
+        match self.slots.get(&id) {
+            Some(&slot) => self.ask_at(slot, count),
+            None => Asked::Unknown,
+        }
+    }
+
+    /// As [`Self::subscribe`], but returns the place by which [`Self::ask_at`] finds the subscription without a look-up.
+    pub(super) fn enter(&mut self, id: SubscriptionId) -> Option<Slot> {
+        let Entry::Vacant(entry) = self.slots.entry(id) else { return None };
+        Some(*entry.insert(self.buckets.insert(id)))
+    }
+
+    /// As [`Self::ask`], for a subscription that is there.
+    pub(super) fn ask_at(&mut self, slot: Slot, count: u32) -> Asked {
         let before = self.buckets.demand(slot);
         let after = before.saturating_add(count);
         self.buckets.set_demand(slot, after);

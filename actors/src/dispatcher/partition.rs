@@ -4,7 +4,7 @@
 //! (`reference/genstage.md` 1.10), which lets one hot partition absorb everybody's; here nothing is shared. Invariant:
 //! a subscription belongs to exactly one partition.
 
-use super::demand::{Asked, DemandDispatcher, Policy};
+use super::demand::{Asked, DemandDispatcher, Policy, Slot};
 use crate::SubscriptionId;
 use crate::protocol::IdMap;
 
@@ -12,7 +12,25 @@ use crate::protocol::IdMap;
 #[derive(Clone, Debug)]
 pub struct PartitionDispatcher {
     partitions: Vec<DemandDispatcher>,
-    members: IdMap<u32>,
+    members: IdMap<Member>,
+}
+
+/// Where a subscription is.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    partition: u32,
+    slot: Slot,
+}
+
+/// What an ask came to in the books of a known subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// The partition whose demand has grown.
+    pub partition: u32,
+    /// By how much; less than asked for only at the largest number there is.
+    pub added: u64,
+    /// Whether the ask was within what is expected.
+    pub asked: Asked,
 }
 
 /// Why a subscription was refused; nothing changed.
@@ -51,20 +69,23 @@ impl PartitionDispatcher {
         let last = self.last();
         let unknown = SubscribeError::UnknownPartition { partition, last };
         let books = self.partitions.get_mut(partition as usize).ok_or(unknown)?;
-        books.subscribe(id);
-        self.members.insert(id, partition);
+        let slot = books.enter(id).ok_or(SubscribeError::Duplicated(id))?;
+        self.members.insert(id, Member { partition, slot });
         Ok(())
     }
 
-    /// Adds `count` to a subscription's demand.
-    pub fn ask(&mut self, id: SubscriptionId, count: u32) -> Asked {
-        let Some(&partition) = self.members.get(&id) else { return Asked::Unknown };
-        self.partitions[partition as usize].ask(id, count)
+    /// Adds `count` to a subscription's demand; `None` if it is unknown. One look-up, however many consumers there are.
+    pub fn ask(&mut self, id: SubscriptionId, count: u32) -> Option<Entered> {
+        let &Member { partition, slot } = self.members.get(&id)?;
+        let books = &mut self.partitions[partition as usize];
+        let before = books.total_demand();
+        let asked = books.ask_at(slot, count);
+        Some(Entered { partition, added: books.total_demand() - before, asked })
     }
 
     /// Forgets a subscription. Returns the demand it had left, which is gone with it, or `None` if it is unknown.
     pub fn cancel(&mut self, id: SubscriptionId) -> Option<u32> {
-        let partition = self.members.remove(&id)?;
+        let Member { partition, .. } = self.members.remove(&id)?;
         self.partitions[partition as usize].cancel(id)
     }
 
@@ -81,7 +102,7 @@ impl PartitionDispatcher {
 
     /// Returns the partition a subscription belongs to, or `None` if it is unknown.
     pub fn partition_of(&self, id: SubscriptionId) -> Option<u32> {
-        self.members.get(&id).copied()
+        self.members.get(&id).map(|member| member.partition)
     }
 
     /// Returns a subscription's demand; 0 if it is unknown.
@@ -125,7 +146,10 @@ impl PartitionDispatcher {
         let in_books: usize = self.partitions.iter().map(DemandDispatcher::len).sum();
         in_books == self.members.len()
             && self.partitions.iter().all(DemandDispatcher::is_consistent)
-            && self.members.iter().all(|(&id, &at)| self.partitions[at as usize].contains(id))
+            && self
+                .members
+                .iter()
+                .all(|(&id, member)| self.partitions[member.partition as usize].contains(id))
     }
 
     fn last(&self) -> u32 {
@@ -143,7 +167,7 @@ mod tests {
         let (idle, busy) = (SubscriptionId::next(), SubscriptionId::next());
         dispatcher.subscribe(idle, 0).unwrap();
         dispatcher.subscribe(busy, 1).unwrap();
-        assert_eq!(dispatcher.ask(busy, 5), Asked::Granted);
+        assert_eq!(dispatcher.ask(busy, 5), Some(Entered { partition: 1, added: 5, asked: Asked::Granted }));
         let mut out = Vec::new();
         assert_eq!(dispatcher.assign(0, 9, &mut out), 0);
         assert_eq!(dispatcher.assign(1, 3, &mut out), 3);
@@ -157,7 +181,10 @@ mod tests {
         let (one, two) = (SubscriptionId::next(), SubscriptionId::next());
         for id in [one, two] {
             dispatcher.subscribe(id, 0).unwrap();
-            assert_eq!(dispatcher.ask(id, 4), Asked::Granted);
+            assert_eq!(
+                dispatcher.ask(id, 4),
+                Some(Entered { partition: 0, added: 4, asked: Asked::Granted })
+            );
         }
         assert_eq!(dispatcher.cancel(one), Some(4));
         assert_eq!(dispatcher.cancel(one), None);
@@ -175,7 +202,7 @@ mod tests {
         assert_eq!(dispatcher.subscribe(id, 2), Err(unknown));
         dispatcher.subscribe(id, 0).unwrap();
         assert_eq!(dispatcher.subscribe(id, 1), Err(SubscribeError::Duplicated(id)));
-        assert_eq!(dispatcher.ask(SubscriptionId::next(), 1), Asked::Unknown);
+        assert_eq!(dispatcher.ask(SubscriptionId::next(), 1), None);
         assert_eq!(dispatcher.assign(7, 3, &mut Vec::new()), 0);
         assert!(dispatcher.is_consistent());
     }

@@ -7,7 +7,7 @@
 
 use crate::buffer::{Buffer, Keep};
 use crate::dispatcher::demand::{Asked, Policy};
-use crate::dispatcher::partition::{PartitionDispatcher, SubscribeError};
+use crate::dispatcher::partition::{Entered, PartitionDispatcher, SubscribeError};
 use crate::protocol::SubscriptionId;
 
 /// How a supply is bounded and shared out.
@@ -81,10 +81,10 @@ impl<E> Supply<E> {
 
     /// Adds demand and serves it from the buffer.
     pub fn ask(&mut self, id: SubscriptionId, count: u32, out: &mut Outflow<E>) -> Served {
-        let before = self.dispatcher.demand_of(id);
-        let asked = self.dispatcher.ask(id, count);
-        let Some(partition) = self.dispatcher.partition_of(id) else { return Served { asked, unserved: 0 } };
-        self.demand += u64::from(self.dispatcher.demand_of(id) - before);
+        let Some(Entered { partition, added, asked }) = self.dispatcher.ask(id, count) else {
+            return Served { asked: Asked::Unknown, unserved: 0 };
+        };
+        self.demand += added;
         // Buffered events mean that nobody else had demand, so all that is served now was asked for now.
         let served = self.serve(partition, out);
         debug_assert!(self.is_consistent());

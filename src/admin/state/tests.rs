@@ -10,7 +10,7 @@ use crate::push::RouteId;
 /// Returns the snapshot of a service with one route and `pushers` ready pushers, and nothing done yet.
 pub(in crate::admin) fn fresh(pushers: u32) -> Snapshot {
     let cell = RouteCell::new(RouteId(0), "android".into(), "xmpp");
-    cell.resize(pushers);
+    cell.resize(RouteId(0), pushers);
     let rows: Vec<_> = cell.pushers().iter().map(|cell| ready(cell)).collect();
     let routes = vec![RouteRow::new(&cell, Books::default(), &rows)];
     let tree = TreeNode {

@@ -15,6 +15,12 @@ fn bound() -> Limits {
     Limits::new(Load { pushes: 5, bytes: u64::MAX / 4 }, 0.0, &[1])
 }
 
+fn open(routes: usize, limits: Limits, keep: Keep) -> Queue {
+    let mut queue = Queue::new(limits, keep);
+    (0..routes).for_each(|route| queue.open(RouteId::at(route)));
+    queue
+}
+
 fn keys(pushes: &[Push]) -> Vec<u128> {
     pushes.iter().map(|push| push.key.as_u128()).collect()
 }
@@ -25,7 +31,7 @@ fn normal(numbers: std::ops::Range<u128>) -> Vec<Push> {
 
 #[test]
 fn keep_newest_sheds_the_oldest_of_the_lowest_lane() {
-    let mut queue = Queue::new(1, bound(), Keep::Newest);
+    let mut queue = open(1, bound(), Keep::Newest);
     let mut gone = Gone::default();
     queue.store(ROUTE, vec![push(0, Lane::High), push(1, Lane::Low), push(2, Lane::Low)], &mut gone);
     queue.store(ROUTE, normal(3..9), &mut gone);
@@ -38,8 +44,7 @@ fn keep_newest_sheds_the_oldest_of_the_lowest_lane() {
 #[test]
 fn bytes_bound_the_queue_as_well_as_pushes() {
     let cost = push(0, Lane::Normal).cost();
-    let mut queue =
-        Queue::new(1, Limits::new(Load { pushes: 1000, bytes: cost * 3 }, 0.0, &[1]), Keep::Newest);
+    let mut queue = open(1, Limits::new(Load { pushes: 1000, bytes: cost * 3 }, 0.0, &[1]), Keep::Newest);
     let mut gone = Gone::default();
     queue.store(ROUTE, normal(0..10), &mut gone);
     assert_eq!((gone.shed.len(), queue.load()), (7, Load { pushes: 3, bytes: cost * 3 }));
@@ -48,7 +53,7 @@ fn bytes_bound_the_queue_as_well_as_pushes() {
 #[test]
 fn ordinary_lanes_never_fill_the_slice_reserved_for_critical() {
     let limits = Limits { ordinary: Load { pushes: 3, bytes: u64::MAX / 4 }, ..bound() };
-    let mut queue = Queue::new(1, limits, Keep::Newest);
+    let mut queue = open(1, limits, Keep::Newest);
     let mut gone = Gone::default();
     queue.store(ROUTE, normal(0..4), &mut gone);
     assert_eq!(keys(&gone.shed), [0]);
@@ -61,7 +66,7 @@ fn ordinary_lanes_never_fill_the_slice_reserved_for_critical() {
 
 #[test]
 fn keep_oldest_evicts_for_critical_pushes_only() {
-    let mut queue = Queue::new(1, bound(), Keep::Oldest);
+    let mut queue = open(1, bound(), Keep::Oldest);
     let mut gone = Gone::default();
     queue.store(ROUTE, normal(0..5), &mut gone);
     queue.put_back(ROUTE, normal(20..22), &mut Vec::new());
@@ -72,7 +77,7 @@ fn keep_oldest_evicts_for_critical_pushes_only() {
 
 #[test]
 fn the_route_with_the_longest_queue_sheds_first() {
-    let mut queue = Queue::new(2, Limits::new(bound().all, 0.0, &[1, 1]), Keep::Newest);
+    let mut queue = open(2, Limits::new(bound().all, 0.0, &[1, 1]), Keep::Newest);
     let mut gone = Gone::default();
     queue.store(RouteId(1), normal(100..101), &mut gone);
     queue.store(ROUTE, normal(0..8), &mut gone);
@@ -83,7 +88,7 @@ fn the_route_with_the_longest_queue_sheds_first() {
 #[test]
 fn a_route_borrows_idle_room_and_gives_it_back_at_once() {
     let all = Load { pushes: 100, bytes: u64::MAX / 4 };
-    let mut queue = Queue::new(2, Limits::new(all, 0.0, &[1, 3]), Keep::Newest);
+    let mut queue = open(2, Limits::new(all, 0.0, &[1, 3]), Keep::Newest);
     let mut gone = Gone::default();
     queue.store(ROUTE, (0..100).map(|number| push(number, Lane::High)).collect(), &mut gone);
     assert!(gone.shed.is_empty(), "nobody else needs the room");
@@ -96,8 +101,39 @@ fn a_route_borrows_idle_room_and_gives_it_back_at_once() {
 }
 
 #[test]
+fn many_partitions_have_the_share_of_their_one_route() {
+    let all = Load { pushes: 100, bytes: u64::MAX / 4 };
+    let mut queue = Queue::new(Limits::new(all, 0.0, &[1, 1, 0, 0]), Keep::Newest);
+    [0, 1, 1, 1].map(RouteId).into_iter().for_each(|route| queue.open(route));
+    let mut gone = Gone::default();
+    for partition in 1..4 {
+        let of = |number| Push { route: RouteId(partition), ..push(number, Lane::Normal) };
+        let first = u128::from(partition) * 1_000;
+        queue.store(RouteId(partition), (first..first + 40).map(of).collect(), &mut gone);
+    }
+    assert_eq!(gone.shed.len(), 20, "alone it may use everything");
+    gone.shed.clear();
+    queue.store(ROUTE, normal(0..50), &mut gone);
+    assert!(gone.shed.iter().all(|push| push.route != ROUTE) && gone.shed.len() == 50);
+    assert_eq!(queue.held().route(RouteId(1)).ordinary.pushes, 50, "its share, over all its partitions");
+    let left = [1, 2, 3].map(|partition| queue.ready(RouteId(partition)));
+    assert!(left.iter().all(|left| (16..=17).contains(left)), "the fullest partition lost each: {left:?}");
+}
+
+#[test]
+fn smaller_limits_shed_what_is_too_much_by_them_even_where_the_oldest_are_kept() {
+    let mut queue = open(1, bound(), Keep::Oldest);
+    queue.store(ROUTE, normal(0..5), &mut Gone::default());
+    let mut shed = Vec::new();
+    let smaller = Limits::new(Load { pushes: 2, bytes: u64::MAX / 4 }, 0.0, &[1]);
+    queue.follow(smaller, Keep::Oldest, &mut shed);
+    assert_eq!((keys(&shed), queue.load().pushes), (vec![0, 1, 2], 2));
+    assert!(queue.is_consistent());
+}
+
+#[test]
 fn a_senders_flood_sheds_its_own() {
-    let mut queue = Queue::new(1, bound(), Keep::Newest);
+    let mut queue = open(1, bound(), Keep::Newest);
     let mut gone = Gone::default();
     queue.store(ROUTE, vec![Push { sender: SenderId(1), ..push(100, Lane::Normal) }], &mut gone);
     queue.store(ROUTE, normal(0..9), &mut gone);
@@ -106,7 +142,7 @@ fn a_senders_flood_sheds_its_own() {
 
 #[test]
 fn what_comes_back_stands_in_front_and_is_never_shed_for_lack_of_room() {
-    let mut queue = Queue::new(1, bound(), Keep::Newest);
+    let mut queue = open(1, bound(), Keep::Newest);
     let mut gone = Gone::default();
     queue.store(ROUTE, normal(10..15), &mut gone);
     queue.put_back(ROUTE, normal(0..3), &mut Vec::new());
@@ -117,7 +153,7 @@ fn what_comes_back_stands_in_front_and_is_never_shed_for_lack_of_room() {
 
 #[test]
 fn expired_pushes_do_not_use_up_demand() {
-    let mut queue = Queue::new(1, bound(), Keep::Newest);
+    let mut queue = open(1, bound(), Keep::Newest);
     let mut pushes = normal(0..4);
     pushes[0].deadline = Moment::from_micros(5);
     pushes[2].deadline = Moment::from_micros(5);
@@ -129,7 +165,7 @@ fn expired_pushes_do_not_use_up_demand() {
 
 #[test]
 fn a_retry_waits_outside_the_lanes_and_returns_behind_them() {
-    let mut queue = Queue::new(1, bound(), Keep::Newest);
+    let mut queue = open(1, bound(), Keep::Newest);
     queue.delay(ROUTE, Moment::from_micros(50), push(7, Lane::Normal));
     queue.store(ROUTE, normal(0..2), &mut Gone::default());
     assert_eq!((queue.ready(ROUTE), queue.load().pushes), (2, 3));
@@ -166,7 +202,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn every_push_is_in_one_place_and_the_bound_holds(steps in prop::collection::vec(step(), 1..60)) {
-        let mut queue = Queue::new(3, Limits::new(Load { pushes: 20, bytes: u64::MAX / 4 }, 0.1, &[1, 2, 5]), Keep::Newest);
+        let mut queue = open(3, Limits::new(Load { pushes: 20, bytes: u64::MAX / 4 }, 0.1, &[1, 2, 5]), Keep::Newest);
         let (mut entered, mut left, mut number) = (0, 0, 0);
         let mut out = Vec::new();
         for (tick, step) in steps.into_iter().enumerate() {
@@ -218,7 +254,7 @@ proptest! {
 #[ignore = "a measurement: cargo test --release -p pushweir --lib queue -- --ignored --nocapture"]
 fn what_a_push_costs_in_the_queue() {
     const BATCH: usize = 100;
-    let mut queue = Queue::new(2, limits(1_000_000), Keep::Newest);
+    let mut queue = open(2, limits(1_000_000), Keep::Newest);
     let (mut gone, mut expired) = (Gone::default(), Vec::new());
     queue.store(ROUTE, normal(0..50_000), &mut gone);
     let mut best = std::time::Duration::MAX;

@@ -23,6 +23,8 @@ pub struct Record {
     pub code: Option<Box<str>>,
     /// The provider's text, if there was one.
     pub detail: Option<Box<str>>,
+    /// Since when the token is dead, if the provider said so.
+    pub since: Option<u64>,
     /// The token that the app uses now, if the provider named it.
     pub canonical: Option<Box<str>>,
     /// Attempts that the provider saw or may have seen.
@@ -68,6 +70,7 @@ impl Record {
         out.serialize_field("code", &self.code)?;
         out.serialize_field("detail", &self.detail)?;
         out.serialize_field("delete_token", &self.delete_token())?;
+        out.serialize_field("unregistered_at_ms", &self.since.filter(|_| self.delete_token()))?;
         out.serialize_field("canonical_token", &self.canonical)?;
         out.serialize_field("attempts", &self.attempts)?;
         out.serialize_field("maybe_delivered", &self.maybe_delivered)?;
@@ -78,7 +81,7 @@ impl Record {
 
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let mut out = out.serialize_struct("Record", 13)?;
+        let mut out = out.serialize_struct("Record", 14)?;
         self.members(&mut out)?;
         out.end()
     }
@@ -88,7 +91,7 @@ impl Serialize for Record {
 
 impl Serialize for Numbered<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let mut out = out.serialize_struct("Record", 14)?;
+        let mut out = out.serialize_struct("Record", 15)?;
         out.serialize_field("sequence", &self.0)?;
         self.1.members(&mut out)?;
         out.end()
@@ -133,6 +136,7 @@ pub(super) mod tests {
             outcome: Outcome::Rejected,
             code: Some("INVALID_JSON".into()),
             detail: None,
+            since: None,
             canonical: None,
             attempts: 1,
             maybe_delivered: false,
@@ -147,12 +151,13 @@ pub(super) mod tests {
             name: Some("mine".into()),
             outcome: Outcome::Unregistered,
             code: Some("DEVICE_UNREGISTERED".into()),
+            since: Some(900),
             ..record(1)
         };
         let expected = json!({
             "sequence": 7, "id": "mine", "message_id": "00000000-0000-0000-0000-000000000001",
             "route": "android", "to": {"token": "token"}, "outcome": "unregistered",
-            "code": "DEVICE_UNREGISTERED", "detail": null, "delete_token": true,
+            "code": "DEVICE_UNREGISTERED", "detail": null, "delete_token": true, "unregistered_at_ms": 900,
             "canonical_token": null, "attempts": 1, "maybe_delivered": false,
             "accepted_at_ms": 1_000, "ended_at_ms": 1_020,
         });

@@ -35,12 +35,13 @@ impl Connector for Plain {
 fn results(report: Report) -> Results {
     let settings =
         Settings { report, ring: Bound { records: 100, bytes: 1 << 20 }, awaited: 10, history: 100 };
-    let source = Source { name: "android".into(), connector: Arc::new(Plain) };
-    Results::new(&settings, vec![source], Clock::start())
+    let results = Results::new(&settings, Clock::start());
+    results.open(Source { name: "android".into(), connector: Arc::new(Plain) }).unwrap();
+    results
 }
 
 fn answer(code: &str) -> Box<Answer> {
-    Box::new(Answer { code: code.into(), detail: "in words".into() })
+    Box::new(Answer::new(code, "in words"))
 }
 
 fn ending(number: u128, outcome: Outcome, verdict: Verdict) -> Ending {

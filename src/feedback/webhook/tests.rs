@@ -92,7 +92,7 @@ fn hook(settings: Settings, ring: usize) -> (Arc<Hook>, Arc<Results>) {
         awaited: 1,
         history: 100,
     };
-    let results = Arc::new(Results::new(&kept, Vec::new(), Clock::start()));
+    let results = Arc::new(Results::new(&kept, Clock::start()));
     (Arc::new(Hook::new(settings, Arc::clone(&results))), results)
 }
 

@@ -24,8 +24,7 @@ struct Wanted {
 
 /// Answers with the results behind the cursor.
 pub(super) async fn get(request: HttpRequest, rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
-    let wanted =
-        authorise(&request, &ingest.settings.tokens).and_then(|_sender| wanted(request.query_string()));
+    let wanted = authorise(&request, &ingest).and_then(|_sender| wanted(request.query_string()));
     match wanted {
         Ok(Wanted { after, limit, wait }) => {
             let answer = answer(&ingest.results.page(after, limit, wait).await);
@@ -42,7 +41,7 @@ pub(super) async fn find(
     rest: web::Payload,
     ingest: web::Data<Ingest>,
 ) -> HttpResponse {
-    if let Err(answer) = authorise(&request, &ingest.settings.tokens) {
+    if let Err(answer) = authorise(&request, &ingest) {
         return refuse(answer, rest);
     }
     let answer = match find::find(&ingest, &id).await {

@@ -41,7 +41,7 @@ pub(super) async fn post(
     ingest: web::Data<Ingest>,
 ) -> HttpResponse {
     let begun = ingest.clock.now();
-    let sender = authorise(&request, &ingest.settings.tokens);
+    let sender = authorise(&request, &ingest);
     let (sender, (format, wait)) = match sender.and_then(|sender| Ok((sender, wanted(&request)?))) {
         Ok(known) => known,
         Err(answer) => return refuse(answer, rest),

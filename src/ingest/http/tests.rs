@@ -15,6 +15,7 @@ use crate::ingest::admit::Caller;
 use crate::ingest::wire;
 use crate::outcome::Refusal;
 use crate::push::{Lane, RouteId, SenderId};
+use crate::units::Secret;
 
 const CALLER: Caller<'static> = Caller { sender: SenderId(0), trace: None };
 

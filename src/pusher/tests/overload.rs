@@ -58,7 +58,7 @@ async fn a_push_that_comes_back_is_needless_if_a_newer_one_waits() {
 async fn a_provider_that_refuses_everything_gets_few_retries_and_those_later() {
     let stand = Stand::start(1, 100).await;
     stand.admit(100).await;
-    let answer = Box::new(Answer { code: "SERVICE_UNAVAILABLE".into(), detail: "".into() });
+    let answer = Box::new(Answer::new("SERVICE_UNAVAILABLE", ""));
     let verdict = Verdict::Retry { answer, after: None };
     let refuse = |key| SessionEvent::Answered { key, verdict: verdict.clone() };
     let keys: Vec<_> = std::mem::take(&mut stand.provider.peers.lock()[0].unanswered);

@@ -156,9 +156,9 @@ impl Stand {
     pub async fn start(pushers: u32, window: u32) -> Self {
         tokio::time::pause();
         let clock = Clock::start();
-        let ledger = Arc::new(Ledger::new(1));
+        let ledger = Arc::new(Ledger::default());
         let route = Arc::new(RouteCell::new(ROUTE, "android".to_owned(), "fake"));
-        route.resize(pushers);
+        route.resize(ROUTE, pushers);
         let settings = collector::Settings {
             buffer: 1000,
             buffer_bytes: 1 << 30,
@@ -177,10 +177,11 @@ impl Stand {
             awaited: 100,
             history: 100,
         };
-        let results = Arc::new(Results::new(&reports, vec![source], clock));
+        let results = Arc::new(Results::new(&reports, clock));
+        results.open(source).unwrap();
         let ended = Arc::<Results>::clone(&results);
-        let intake =
-            Arc::new(Intake::new(&settings, vec![Arc::clone(&route)], Arc::clone(&ledger), ended, clock));
+        let intake = Arc::new(Intake::new(&settings, Arc::clone(&ledger), ended, clock));
+        assert_eq!(intake.open(&route), Some(ROUTE));
         let retries = feedback::Settings {
             max_attempts: 5,
             backoff_min: Duration::from_secs(1),
@@ -192,14 +193,15 @@ impl Stand {
         let feedback = Arc::new(Feedback::new(retries, Arc::clone(&ledger), returns, ending, clock));
         let wiring = Arc::new(Wiring {
             route: Arc::clone(&route),
+            partition: ROUTE,
             port: intake.port(),
             feedback: Arc::clone(&feedback),
             connector: RwLock::new(connector),
-            settings: Settings {
+            settings: RwLock::new(Settings {
                 answer_timeout: Duration::from_secs(30),
                 drain_timeout: Duration::from_secs(120),
                 login_retry: Duration::from_secs(60),
-            },
+            }),
             clock,
             logins: Semaphore::new(8),
         });
@@ -292,7 +294,7 @@ impl Stand {
 fn collector_child(intake: &Arc<Intake>, address: &Arc<Mutex<Option<Addr<Collector>>>>) -> ChildSpec {
     let (intake, address) = (Arc::clone(intake), Arc::clone(address));
     ChildSpec::worker("collector", move |link: Link| {
-        let collector = Collector::new(Arc::clone(&intake), 1, link).start();
+        let collector = Collector::new(Arc::clone(&intake), link).start();
         *address.lock() = Some(collector.clone());
         Ok(ChildHandle::new(collector.recipient()))
     })

@@ -139,7 +139,7 @@ async fn tr_1_a_collector_that_panics_and_a_lost_connection_keep_the_trace() {
 async fn a_retry_waits_in_a_new_attempt_and_a_rejection_is_an_error_with_its_code() {
     let (stand, tracer) = (Stand::start(1, 10).await, tracer());
     admit(&stand, &tracer, 1).await;
-    let answer = |code: &str| Box::new(Answer { code: code.into(), detail: "token abc is bad".into() });
+    let answer = |code: &str| Box::new(Answer::new(code, "token abc is bad"));
     let retry = Verdict::Retry { answer: answer("SERVICE_UNAVAILABLE"), after: None };
     stand.provider.tell(0, vec![SessionEvent::Answered { key: key(FIRST), verdict: retry }]);
     stand.pass(Duration::from_secs(2)).await;

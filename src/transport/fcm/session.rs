@@ -15,7 +15,7 @@ use http::{HeaderValue, Request, Uri};
 use super::auth::{GrantError, Refused, Token, Tokens};
 use super::request;
 use super::verdict::{self, Meaning};
-use crate::outcome::Verdict;
+use crate::outcome::{Answer, Scope, Verdict};
 use crate::push::Push;
 use crate::transport::http2::{Judgement, Letter, Protocol, Reply, Stamp};
 
@@ -36,6 +36,12 @@ impl Fcm {
     pub fn new(send: Uri, tokens: Arc<Tokens>, token: Token, retry_min: Duration) -> Self {
         let (token, renewal) = (RefCell::new(token), RefCell::default());
         Self { send, tokens, token, renewal, retry_min, has_complained: Cell::new(false) }
+    }
+
+    /// Says that nothing can be sent before an operator has repaired something; no push is to suffer for it.
+    fn stop(&self, answer: Box<Answer>) -> Judgement {
+        let after = verdict::LONG_DELAY.max(self.retry_min);
+        Judgement { verdict: Verdict::Limited { answer, after, scope: Scope::Setup }, pause: Some(after) }
     }
 
     /// Says once per connection what only an operator can repair.
@@ -95,7 +101,7 @@ impl Protocol for Fcm {
                     &answer.code,
                     &answer.detail,
                 );
-                Judgement::of(Verdict::Retry { answer, after: Some(verdict::LONG_DELAY.max(self.retry_min)) })
+                self.stop(answer)
             }
             Meaning::ThirdParty(answer) => {
                 self.complain(
@@ -109,10 +115,7 @@ impl Protocol for Fcm {
                 Refused::Replaced => Judgement::of(Verdict::Elsewhere),
                 Refused::Hopeless => {
                     self.complain("the provider refuses fresh access tokens", &answer.code, &answer.detail);
-                    Judgement::of(Verdict::Retry {
-                        answer,
-                        after: Some(verdict::LONG_DELAY.max(self.retry_min)),
-                    })
+                    self.stop(answer)
                 }
             },
         }

@@ -5,22 +5,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use crate::outcome::{Answer, Verdict};
+use crate::outcome::{Answer, Scope, Verdict};
 use crate::transport::http2::Judgement;
+use crate::transport::http2::reply::retry_after;
 
 /// The delay after 429 without `Retry-After`, and after answers that only an operator can change.
 pub const LONG_DELAY: Duration = Duration::from_secs(60);
-
-/// The longest `Retry-After` that is obeyed.
-const LONGEST_DELAY: Duration = Duration::from_secs(3600);
-
-/// The most bytes of the provider's code and of its text that are kept.
-const MAX_CODE: usize = 64;
-const MAX_DETAIL: usize = 256;
 
 const FCM_ERROR: &str = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
@@ -80,13 +73,18 @@ pub fn read(
         ("UNREGISTERED" | "SENDER_ID_MISMATCH", _) => push(Verdict::Unregistered(answer)),
         ("THIRD_PARTY_AUTH_ERROR", _) => Meaning::ThirdParty(answer),
         ("QUOTA_EXCEEDED" | "RESOURCE_EXHAUSTED", _) | (_, 429) => {
-            let verdict = later(LONG_DELAY);
-            let pause = fault.is_about_all().then(|| asked.unwrap_or(LONG_DELAY).max(retry_min));
-            Meaning::Push(Judgement { verdict, pause })
+            let after = asked.unwrap_or(LONG_DELAY).max(retry_min);
+            let (scope, pause) =
+                if fault.is_about_all() { (Scope::Route, Some(after)) } else { (Scope::Target, None) };
+            Meaning::Push(Judgement { verdict: Verdict::Limited { answer, after, scope }, pause })
         }
         ("UNAVAILABLE" | "INTERNAL" | "UNSPECIFIED_ERROR", _) => push(later(retry_min)),
         ("INVALID_ARGUMENT", _) if fault.is_about_token() => push(Verdict::Unregistered(answer)),
         ("INVALID_ARGUMENT", _) => push(Verdict::Rejected(answer)),
+        // A front end that gave up waiting: what is behind it may have taken the push.
+        (_, 502 | 504) => {
+            push(Verdict::BrokenOff { answer, after: Some(asked.unwrap_or_default().max(retry_min)) })
+        }
         (_, 401) => Meaning::Token(answer),
         (_, 403 | 404) => Meaning::Setup(answer),
         (_, 408 | 425) => push(later(retry_min)),
@@ -97,23 +95,7 @@ pub fn read(
 
 /// Says what a stream means that the provider reset without refusing it: its fate is unknown, and the provider wants a delay.
 pub fn reset(reason: &str, retry_min: Duration) -> Verdict {
-    let answer = Box::new(Answer { code: "RST_STREAM".into(), detail: bounded(reason, MAX_DETAIL) });
-    Verdict::Retry { answer, after: Some(retry_min) }
-}
-
-/// Returns what `Retry-After` asks for (RFC 9110 section 10.2.3), in either of its forms.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let delay = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
-    };
-    Some(delay.min(LONGEST_DELAY))
-}
-
-fn bounded(text: &str, limit: usize) -> Box<str> {
-    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    text[..end.unwrap_or_default()].into()
+    Verdict::BrokenOff { answer: Box::new(Answer::new("RST_STREAM", reason)), after: Some(retry_min) }
 }
 
 // === impl Fault ===
@@ -158,7 +140,7 @@ impl Fault {
     fn answer(&self, status: StatusCode) -> Box<Answer> {
         let named = self.code.as_deref().or(Some(self.status.as_str())).filter(|word| !word.is_empty());
         let code = named.map_or_else(|| format!("HTTP_{}", status.as_u16()), str::to_owned);
-        Box::new(Answer { code: bounded(&code, MAX_CODE), detail: bounded(&self.message, MAX_DETAIL) })
+        Box::new(Answer::new(&code, &self.message))
     }
 
     /// Returns whether an invalid argument is the registration token, which is then dead.

@@ -3,13 +3,19 @@
 //! The session and single calls read answers with it. Invariant: a body is always read to its end or its stream dropped, and never more than
 //! [`MAX_BODY`] of it is kept.
 
+use std::time::{Duration, SystemTime};
+
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use h2::client::ResponseFuture;
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 
 /// The most bytes of a body that are kept; an answer to a push has a few hundred.
 pub const MAX_BODY: usize = 64 * 1024;
+
+/// The longest `Retry-After` that is obeyed.
+const LONGEST_DELAY: Duration = Duration::from_secs(3600);
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -20,6 +26,16 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body, cut at [`MAX_BODY`].
     pub body: Bytes,
+}
+
+/// Returns what `Retry-After` asks for (RFC 9110 section 10.2.3), in either of its forms, an hour at most.
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let delay = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    Some(delay.min(LONGEST_DELAY))
 }
 
 /// Waits for an answer and reads it.

@@ -8,8 +8,8 @@ use xmpp_parsers::stanza_error::{DefinedCondition, ErrorType, StanzaError};
 use xmpp_parsers::stream_error::StreamError;
 
 use super::scan::GCM_NS;
-use super::verdict::{self, Incoming, bounded};
-use crate::outcome::{Answer, Verdict};
+use super::verdict::{self, Incoming};
+use crate::outcome::{Answer, Verdict, bounded};
 use crate::push::PushKey;
 
 const MAX_TEXT: usize = 256;
@@ -21,17 +21,17 @@ pub fn stanza_error(message: &Element) -> Option<(PushKey, Verdict)> {
     let by_id = message.attr("id").and_then(|id| PushKey::parse(id.as_bytes()));
     let key = by_id.or_else(|| echoed_key(message))?;
     let Some(error) = message.get_child("error", ns::DEFAULT_NS) else {
-        let answer = Answer { code: "error".into(), detail: "".into() };
+        let answer = Answer::new("error", "");
         return Some((key, Verdict::Rejected(Box::new(answer))));
     };
     let Ok(error) = StanzaError::try_from(error.clone()) else {
         let code = error.children().next().map_or("error", Element::name);
-        let answer = Answer { code: bounded(code, MAX_TEXT), detail: bounded(&error.text(), MAX_TEXT) };
+        let answer = Answer::new(code, &error.text());
         return Some((key, Verdict::Rejected(Box::new(answer))));
     };
-    let code = Element::from(error.defined_condition.clone()).name().into();
-    let detail = error.texts.values().next().map(|text| bounded(text, MAX_TEXT)).unwrap_or_default();
-    let answer = Box::new(Answer { code, detail });
+    let condition = Element::from(error.defined_condition.clone());
+    let text = error.texts.values().next().map(String::as_str).unwrap_or_default();
+    let answer = Box::new(Answer::new(condition.name(), text));
     if is_temporary(&error) {
         return Some((key, Verdict::Retry { answer, after: None }));
     }
@@ -100,7 +100,7 @@ mod tests {
         let (key, verdict) =
             stanza_error(&message(&format!("id='{KEY}'"), &error("modify", "bad-request"))).unwrap();
         assert_eq!(key, PushKey::from_u128(42));
-        let answer = Answer { code: "bad-request".into(), detail: "InvalidJson: JSON_PARSING_ERROR".into() };
+        let answer = Answer::new("bad-request", "InvalidJson: JSON_PARSING_ERROR");
         assert_eq!(verdict, Verdict::Rejected(Box::new(answer)));
     }
 

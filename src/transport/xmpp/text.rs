@@ -2,7 +2,7 @@
 //!
 //! The request renderer and the stanza encoder write with it, the framer reads with it. Nothing here allocates beyond the given buffer.
 
-use memchr::{memchr, memchr_iter, memchr3, memchr3_iter};
+use memchr::{memchr, memchr_iter, memchr3_iter, memrchr_iter, memrchr3};
 
 pub use crate::transport::json::{json_inner, json_string, number};
 
@@ -12,48 +12,52 @@ pub use crate::transport::json::{json_inner, json_string, number};
 /// stand inside JSON strings.
 pub fn escape_json(out: &mut Vec<u8>, start: usize) {
     let growth = growth(&out[start..]);
-    if growth == 0 {
-        return;
-    }
     let mut read = out.len();
     let mut write = read + growth;
     out.resize(write, 0);
+    // Backwards, so that each stretch between two references is moved once.
     while read < write {
-        let (taken, text): (usize, &[u8]) = match out[read - 1] {
-            b'&' => (1, b"&amp;"),
-            b'<' => (1, b"&lt;"),
-            b'>' => (1, b"&gt;"),
-            0xbe if ends_in_noncharacter(&out[start..read]) => (3, b"\\ufffe"),
-            0xbf if ends_in_noncharacter(&out[start..read]) => (3, b"\\uffff"),
-            byte => {
-                read -= 1;
-                write -= 1;
-                out[write] = byte;
-                continue;
-            }
-        };
-        read -= taken;
-        write -= text.len();
+        let Some((at, taken, text)) = last_to_escape(&out[start..read]) else { break };
+        let plain = start + at + taken;
+        out.copy_within(plain..read, write - (read - plain));
+        write -= read - plain + text.len();
         out[write..write + text.len()].copy_from_slice(text);
+        read = start + at;
     }
 }
 
 /// Returns by how many bytes [`escape_json`] lengthens this.
 fn growth(bytes: &[u8]) -> usize {
-    let mut growth = 0;
-    if memchr3(b'&', b'<', b'>', bytes).is_some() {
-        growth += memchr3_iter(b'&', b'<', b'>', bytes)
-            .map(|at| if bytes[at] == b'&' { 4 } else { 3 })
-            .sum::<usize>();
+    // Most payloads need nothing, which the compiler can find out many bytes at a time.
+    let is_odd = |byte: u8| byte == b'&' || byte == b'<' || byte == b'>' || byte == 0xef;
+    if bytes.iter().fold(0, |odd, byte| odd | u8::from(is_odd(*byte))) == 0 {
+        return 0;
     }
-    growth
-        + 3 * memchr_iter(0xef, bytes)
-            .filter(|at| ends_in_noncharacter(bytes.get(..at + 3).unwrap_or_default()))
-            .count()
+    let references: usize =
+        memchr3_iter(b'&', b'<', b'>', bytes).map(|at| if bytes[at] == b'&' { 4 } else { 3 }).sum();
+    let noncharacters = memchr_iter(0xef, bytes).filter(|at| is_noncharacter(&bytes[*at..])).count();
+    references + 3 * noncharacters
 }
 
-fn ends_in_noncharacter(bytes: &[u8]) -> bool {
-    bytes.ends_with(&[0xef, 0xbf, 0xbe]) || bytes.ends_with(&[0xef, 0xbf, 0xbf])
+/// Returns where the last thing to escape is, its length, and what takes its place.
+fn last_to_escape(bytes: &[u8]) -> Option<(usize, usize, &'static [u8])> {
+    let reference = memrchr3(b'&', b'<', b'>', bytes);
+    let behind = reference.map_or(0, |at| at + 1);
+    let mut noncharacters = memrchr_iter(0xef, &bytes[behind..]).map(|at| behind + at);
+    if let Some(at) = noncharacters.find(|at| is_noncharacter(&bytes[*at..])) {
+        return Some((at, 3, if bytes[at + 2] == 0xbe { b"\\ufffe" } else { b"\\uffff" }));
+    }
+    let at = reference?;
+    let text: &[u8] = match bytes[at] {
+        b'&' => b"&amp;",
+        b'<' => b"&lt;",
+        _ => b"&gt;",
+    };
+    Some((at, 1, text))
+}
+
+fn is_noncharacter(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xef, 0xbf, 0xbe]) || bytes.starts_with(&[0xef, 0xbf, 0xbf])
 }
 
 /// Appends XML text to `out` with the five predefined references replaced.

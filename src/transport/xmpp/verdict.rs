@@ -10,15 +10,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::outcome::{Answer, Verdict};
+use crate::outcome::{Answer, Scope, Verdict};
 use crate::push::PushKey;
 
 /// The least delay before a push is sent again to a device or topic whose rate was exceeded: the provider asks for no immediate retry.
 pub const RATE_EXCEEDED_DELAY: Duration = Duration::from_secs(60);
-
-/// The most bytes of the provider's code and of its text that are kept.
-const MAX_CODE: usize = 64;
-const MAX_DETAIL: usize = 256;
 
 /// A payload's meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,25 +102,19 @@ pub fn read(json: &str) -> Incoming<'_> {
 
 /// Returns the verdict for a `nack` with this code and text; `None` for one that answers no push.
 pub fn judge(code: &str, detail: &str) -> Option<Verdict> {
-    let words = || Box::new(Answer { code: bounded(code, MAX_CODE), detail: bounded(detail, MAX_DETAIL) });
+    let words = || Box::new(Answer::new(code, detail));
     Some(match code {
         "BAD_ACK" => return None,
         "CONNECTION_DRAINING" => Verdict::Elsewhere,
         "BAD_REGISTRATION" | "DEVICE_UNREGISTERED" => Verdict::Unregistered(words()),
         "INVALID_JSON" | "INVALID_TTL" | "JSON_TYPE_ERROR" => Verdict::Rejected(words()),
         "DEVICE_MESSAGE_RATE_EXCEEDED" | "TOPICS_MESSAGE_RATE_EXCEEDED" | "QUOTA_EXCEEDED" => {
-            Verdict::Retry { answer: words(), after: Some(RATE_EXCEEDED_DELAY) }
+            Verdict::Limited { answer: words(), after: RATE_EXCEEDED_DELAY, scope: Scope::Target }
         }
         // SERVICE_UNAVAILABLE, INTERNAL_SERVER_ERROR, AUTHENTICATION_FAILED and all that is not known: "treat an unknown code as
         // INTERNAL_SERVER_ERROR".
         _ => Verdict::Retry { answer: words(), after: None },
     })
-}
-
-/// Returns at most `limit` bytes of `text`, cut between characters.
-pub fn bounded(text: &str, limit: usize) -> Box<str> {
-    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    text[..end.unwrap_or_default()].into()
 }
 
 fn answer<'a>(id: Loose<'a>, verdict: impl FnOnce() -> Verdict) -> Incoming<'a> {

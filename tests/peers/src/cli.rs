@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::fcm::answer::CODES;
+use crate::double::listener::Place;
+use crate::double::script::TOKEN_TABLE;
+use crate::fcm;
+use crate::fcm::service::Fcm;
+use crate::http2::{call, hub};
 use crate::load::profile::Profile;
-use crate::xmpp::admin::CALLS;
+use crate::tls::LOCAL_NAMES;
+use crate::units;
+use crate::xmpp::hub::CALLS;
 use crate::xmpp::knobs::Knobs;
-use crate::xmpp::script::TOKEN_TABLE;
-use crate::{fcm, units};
 
 /// Provider doubles and a load generator for testing pushweir.
 #[derive(Debug, Parser)]
@@ -54,20 +58,13 @@ pub enum Command {
     Watch(WatchArgs),
 }
 
-/// Flags of the XMPP double.
+/// Where a double listens and what it leaves behind.
 #[derive(Debug, Args)]
-#[command(after_help = format!("Control calls: {CALLS}\n\n{TOKEN_TABLE}"))]
-pub struct XmppArgs {
+pub struct PlaceArgs {
     /// Where to listen; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5236")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
-    /// The sender id that may log in.
-    #[arg(long, value_name = "S", default_value = "1234567890")]
-    pub sender_id: String,
-    /// Its server key.
-    #[arg(long, value_name = "K", default_value = "demo-server-key")]
-    pub server_key: String,
-    /// Directory for the certificate authority; ca.pem there is what clients must trust. It is reused if present.
+    /// Directory for the certificate authority and the accounts; ca.pem there is what clients must trust. What is there is reused.
     #[arg(long, value_name = "DIR", default_value = "target/peers")]
     pub tls_dir: PathBuf,
     /// Make the certificate for this name instead of localhost, 127.0.0.1 and ::1 (may be given several times).
@@ -82,6 +79,32 @@ pub struct XmppArgs {
     /// Threads to serve connections with.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
+}
+
+impl PlaceArgs {
+    /// Returns where the double listens.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let names = self.cert_name.clone();
+        let names = if names.is_empty() { LOCAL_NAMES.map(str::to_owned).to_vec() } else { names };
+        Place { listen: self.listen, control: self.control, tls_dir: self.tls_dir.clone(), names }
+    }
+}
+
+/// Flags of the XMPP double.
+#[derive(Debug, Args)]
+#[command(after_help = format!("Control calls: {CALLS}\n\n{TOKEN_TABLE}"))]
+#[command(mut_arg("listen", |arg| arg.default_value("127.0.0.1:5236")))]
+pub struct XmppArgs {
+    /// Where it listens.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// The sender id that may log in.
+    #[arg(long, value_name = "S", default_value = "1234567890")]
+    pub sender_id: String,
+    /// Its server key.
+    #[arg(long, value_name = "K", default_value = "demo-server-key")]
+    pub server_key: String,
     /// Seed for everything random.
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
@@ -92,26 +115,12 @@ pub struct XmppArgs {
 
 /// Flags of the FCM double.
 #[derive(Debug, Args)]
-#[command(after_help = format!("Control calls: {}\n\n{CODES}\n\n{TOKEN_TABLE}", fcm::admin::CALLS))]
+#[command(after_help = format!("Control calls: {}\n\n{}\n{}\n\n{TOKEN_TABLE}", hub::calls::<Fcm>(), fcm::answer::CODES, call::CODES))]
+#[command(mut_arg("listen", |arg| arg.default_value("127.0.0.1:5443")))]
 pub struct FcmArgs {
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5443")]
-    pub listen: SocketAddr,
-    /// Directory for the certificate authority (ca.pem) and the service account (service-account.json). Keys there are reused.
-    #[arg(long, value_name = "DIR", default_value = "target/peers")]
-    pub tls_dir: PathBuf,
-    /// Make the certificate for this name instead of localhost, 127.0.0.1 and ::1 (may be given several times).
-    #[arg(long, value_name = "NAME")]
-    pub cert_name: Vec<String>,
-    /// Write the report to this file at the end.
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
-    /// Where to answer control calls; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR")]
-    pub control: Option<SocketAddr>,
-    /// Threads to serve connections with.
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: u16,
+    /// Where it listens.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// The behaviour.
     #[command(flatten)]
     pub knobs: fcm::knobs::Knobs,

@@ -19,7 +19,9 @@
 
 pub mod cli;
 pub mod control;
+pub mod double;
 pub mod fcm;
+pub mod http2;
 pub mod load;
 pub mod tls;
 pub mod units;

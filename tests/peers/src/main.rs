@@ -7,17 +7,22 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use pushweir_peers::cli::{Cli, Command, FcmArgs, LoadArgs, PumpArgs, WatchArgs, XmppArgs};
+use pushweir_peers::cli::{Cli, Command, FcmArgs, LoadArgs, PlaceArgs, PumpArgs, WatchArgs, XmppArgs};
+use pushweir_peers::double::admin::Steered;
+use pushweir_peers::double::listener::{Handle, ServeError};
 use pushweir_peers::fcm;
 use pushweir_peers::load::body::Shape;
 use pushweir_peers::load::{self, Plan};
-use pushweir_peers::tls::LOCAL_NAMES;
 use pushweir_peers::watch;
 use pushweir_peers::xmpp::login::Account;
 use pushweir_peers::xmpp::pump;
 use pushweir_peers::xmpp::{self, Config};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// The gateway's too; what the doubles need is taken from the same two cores that are measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Exit code when the watcher has something to complain about.
 const WRONG: u8 = 1;
@@ -41,8 +46,12 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match cli.command {
-        Command::Xmpp(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_xmpp(*args))),
-        Command::Fcm(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_fcm(*args))),
+        Command::Xmpp(args) => {
+            runtime(args.place.threads).and_then(|runtime| runtime.block_on(run_xmpp(*args)))
+        }
+        Command::Fcm(args) => {
+            runtime(args.place.threads).and_then(|runtime| runtime.block_on(run_fcm(*args)))
+        }
         Command::Pump(args) => runtime(1).and_then(|runtime| runtime.block_on(run_pump(args))),
         Command::Load(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_load(*args))),
         Command::Watch(args) => match runtime(1).and_then(|runtime| runtime.block_on(run_watch(args))) {
@@ -69,39 +78,25 @@ fn runtime(threads: u16) -> anyhow::Result<Runtime> {
 }
 
 async fn run_xmpp(args: XmppArgs) -> anyhow::Result<()> {
-    let stop = signals()?;
-    let config = Config {
-        listen: args.listen,
-        control: args.control,
-        account: Account { sender_id: args.sender_id, server_key: args.server_key },
-        tls_dir: args.tls_dir,
-        names: names(args.cert_name),
-        seed: args.seed,
-        knobs: args.knobs,
-    };
-    let double = xmpp::serve(config).await?;
-    announce(double.address, double.control)?;
-    stop.await;
-    finish(&double.report().json(), args.report.as_deref())
+    let account = Account { sender_id: args.sender_id, server_key: args.server_key };
+    let config = Config { place: args.place.place(), account, seed: args.seed, knobs: args.knobs };
+    run_double(&args.place, xmpp::serve(config)).await
 }
 
 async fn run_fcm(args: FcmArgs) -> anyhow::Result<()> {
-    let stop = signals()?;
-    let config = fcm::Config {
-        listen: args.listen,
-        control: args.control,
-        tls_dir: args.tls_dir,
-        names: names(args.cert_name),
-        knobs: args.knobs,
-    };
-    let double = fcm::serve(config).await?;
-    announce(double.address, double.control)?;
-    stop.await;
-    finish(&double.report().json(), args.report.as_deref())
+    run_double(&args.place, fcm::serve(&args.place.place(), args.knobs)).await
 }
 
-fn names(wanted: Vec<String>) -> Vec<String> {
-    if wanted.is_empty() { LOCAL_NAMES.map(str::to_owned).to_vec() } else { wanted }
+/// Runs a double until it is told to end.
+async fn run_double<H: Steered>(
+    place: &PlaceArgs,
+    start: impl Future<Output = Result<Handle<H>, ServeError>>,
+) -> anyhow::Result<()> {
+    let stop = signals()?;
+    let double = start.await?;
+    announce(double.address, double.control)?;
+    stop.await;
+    finish(&double.report(), place.report.as_deref())
 }
 
 /// Returns what waits for SIGTERM or SIGINT.

@@ -14,8 +14,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose,
 };
-use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use thiserror::Error;
 
 /// Names a leaf certificate carries unless others are asked for.
@@ -42,13 +43,42 @@ pub enum TlsError {
     Config(#[from] rustls::Error),
 }
 
+/// Whether clients are asked for a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clients {
+    /// They are not.
+    Anonymous,
+    /// They may show one that the authority in the directory signed.
+    Known,
+}
+
 /// Returns a TLS 1.2 and 1.3 configuration with a fresh certificate for `names`, signed by the authority in `directory`,
 /// which is created when it is not there. The authority's certificate is in `directory/ca.pem` afterwards.
 ///
 /// # Errors
 /// [`TlsError`] when the directory cannot be used or a certificate cannot be made.
-pub fn server_config(directory: &Path, names: &[String], alpn: &[&[u8]]) -> Result<ServerConfig, TlsError> {
+pub fn server_config(
+    directory: &Path,
+    names: &[String],
+    alpn: &[&[u8]],
+    clients: Clients,
+) -> Result<ServerConfig, TlsError> {
     let (authority_key, authority) = authority(directory)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder = match clients {
+        Clients::Anonymous => builder.with_no_client_auth(),
+        Clients::Known => {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority.self_signed(&authority_key)?.der().clone())?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = verifier.allow_unauthenticated().build();
+            builder.with_client_cert_verifier(
+                verifier.map_err(|error| rustls::Error::General(error.to_string()))?,
+            )
+        }
+    };
     let issuer = Issuer::from_params(&authority, authority_key);
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(names.to_vec())?;
@@ -58,11 +88,7 @@ pub fn server_config(directory: &Path, names: &[String], alpn: &[&[u8]]) -> Resu
     let leaf = params.signed_by(&key, &issuer)?;
     let private = PrivateKeyDer::try_from(key.serialize_der())
         .map_err(|text| TlsError::Config(rustls::Error::General(text.to_owned())))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], private)?;
+    let mut config = builder.with_single_cert(vec![leaf.der().clone()], private)?;
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(config)
 }
@@ -123,18 +149,18 @@ mod tests {
     #[test]
     fn the_authority_survives_a_restart() {
         let directory = tempfile::tempdir().unwrap();
-        server_config(directory.path(), &local(), &[]).unwrap();
+        server_config(directory.path(), &local(), &[], Clients::Anonymous).unwrap();
         let first = fs::read_to_string(directory.path().join("ca.pem")).unwrap();
-        server_config(directory.path(), &local(), &[]).unwrap();
+        server_config(directory.path(), &local(), &[], Clients::Anonymous).unwrap();
         assert_eq!(fs::read_to_string(directory.path().join("ca.pem")).unwrap(), first);
     }
 
     #[test]
     fn a_deleted_certificate_is_made_again_from_the_same_key() {
         let directory = tempfile::tempdir().unwrap();
-        server_config(directory.path(), &local(), &[]).unwrap();
+        server_config(directory.path(), &local(), &[], Clients::Anonymous).unwrap();
         fs::remove_file(directory.path().join("ca.pem")).unwrap();
-        server_config(directory.path(), &local(), &[]).unwrap();
+        server_config(directory.path(), &local(), &[], Clients::Anonymous).unwrap();
         assert!(directory.path().join("ca.pem").exists());
     }
 
@@ -142,7 +168,7 @@ mod tests {
     fn a_damaged_key_is_an_error_with_a_hint() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("ca-key.pem"), "x").unwrap();
-        let error = server_config(directory.path(), &local(), &[]).unwrap_err();
+        let error = server_config(directory.path(), &local(), &[], Clients::Anonymous).unwrap_err();
         assert!(error.to_string().contains("hint"), "{error}");
     }
 }

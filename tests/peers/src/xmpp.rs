@@ -3,16 +3,14 @@
 //! [`serve`] starts one; `pushweir-peers xmpp` is the command around it. The protocol's facts are in `reference/fcm.md`
 //! part 1. Outside in:
 //!
-//! - [`listener`] accepts, [`connection`] moves bytes, [`hub`] and [`admin`] steer from outside;
-//! - [`session`] decides, with [`login`], [`downstream`], [`payload`], [`script`], [`flight`], [`quota`] and [`upstream`];
+//! - [`listener`] accepts, [`connection`] moves bytes, [`hub`] steers from outside;
+//! - [`session`] decides, with [`login`], [`downstream`], [`payload`], [`flight`] and [`upstream`];
 //! - [`framer`], [`element`], [`escape`], [`answer`] and [`output`] know the bytes;
-//! - [`knobs`] say how to behave, [`books`], [`ledger`] and [`report`] what happened.
+//! - [`knobs`] say how to behave; what happened is in [`crate::double`].
 //!
 //! [`probe`] and [`pump`] are clients: for tests of the double, and for its own speed.
 
-pub mod admin;
 pub mod answer;
-pub mod books;
 pub mod connection;
 pub mod downstream;
 pub mod element;
@@ -21,17 +19,13 @@ pub mod flight;
 pub mod framer;
 pub mod hub;
 pub mod knobs;
-pub mod ledger;
 pub mod listener;
 pub mod login;
 pub mod output;
 pub mod payload;
 pub mod probe;
 pub mod pump;
-pub mod quota;
-pub mod report;
-pub mod script;
 pub mod session;
 pub mod upstream;
 
-pub use listener::{Config, Handle, ServeError, serve};
+pub use listener::{Config, Handle, serve};

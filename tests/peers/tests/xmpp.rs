@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use pushweir_peers::double::listener::Place;
+use pushweir_peers::double::report::Report;
 use pushweir_peers::tls::LOCAL_NAMES;
 use pushweir_peers::xmpp::knobs::Knobs;
 use pushweir_peers::xmpp::login::Account;
@@ -36,11 +38,13 @@ impl Double {
         let mut knobs = Knobs::default();
         knobs.set(pairs.iter().copied()).unwrap();
         let config = Config {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            control: Some("127.0.0.1:0".parse().unwrap()),
+            place: Place {
+                listen: "127.0.0.1:0".parse().unwrap(),
+                control: Some("127.0.0.1:0".parse().unwrap()),
+                tls_dir: directory.path().to_owned(),
+                names: names.iter().map(|name| (*name).to_owned()).collect(),
+            },
             account: account(),
-            tls_dir: directory.path().to_owned(),
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
             seed: 1,
             knobs,
         };
@@ -245,7 +249,7 @@ async fn a_pump_within_the_window_is_no_violation() {
         length: std::time::Duration::from_millis(200),
     };
     let outcome = pump::run(&plan).await.unwrap();
-    let report = double.handle.report();
+    let report = Report::of(&double.handle.hub.books);
     assert_eq!((report.unique, report.acks, report.duplicates), (outcome.answered, outcome.answered, 0));
     assert!((1..=100).contains(&report.highest_unacked), "{}", report.highest_unacked);
     assert_eq!(report.violations.total, 0, "{:?}", report.violations);

@@ -18,7 +18,7 @@ const NONE: u32 = u32::MAX;
 
 /// A place in the slab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slot(u32);
+pub(in crate::dispatcher) struct Slot(u32);
 
 #[derive(Clone)]
 pub(super) struct Buckets {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
@@ -17,10 +18,10 @@ use crate::flow::{Door, RouteCell, Sighting, Wanted, Whereabouts};
 use crate::ingest::http::server;
 use crate::ingest::{Ingest, IngestRoute, Seen, Settings};
 use crate::outcome::Refusal;
-use crate::push::{Addressee, Digest, KeyMint, Push, PushRequest, RouteId, Target};
+use crate::push::{Addressee, Coalesce, KeyMint, Push, PushRequest, RouteId, SenderId, Target};
 use crate::telemetry::trace::{self, Tracer};
 use crate::transport::{ConnectError, Connector, RenderError, Session};
-use crate::units::Clock;
+use crate::units::{Clock, Slots};
 
 /// A collector with `room` places.
 #[derive(Default)]
@@ -140,8 +141,11 @@ fn results(routes: &[&str]) -> Results {
         awaited: 4,
         history: 100,
     };
-    let source = |name: &&str| Source { name: (*name).into(), connector: Arc::new(FakeConnector) };
-    Results::new(&settings, routes.iter().map(source).collect(), Clock::start())
+    let results = Results::new(&settings, Clock::start());
+    for name in routes {
+        results.open(Source { name: (*name).into(), connector: Arc::new(FakeConnector) }).unwrap();
+    }
+    results
 }
 
 /// Traces nothing.
@@ -158,21 +162,27 @@ fn tracer() -> Tracer {
 
 pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<FakeDoor>) {
     let door = Arc::new(FakeDoor { room: Mutex::new(1_000), ..FakeDoor::default() });
+    let open = Slots::default();
     let route = |(index, name): (u16, &&str)| IngestRoute {
         name: (*name).to_owned(),
         id: RouteId(index),
+        is_open: AtomicBool::new(true),
         cell: Arc::new(RouteCell::new(RouteId(index), (*name).to_owned(), "fake")),
         connector: Arc::new(FakeConnector),
     };
+    assert!((0..).zip(routes).map(route).all(|route| open.push(route).is_ok()));
+    let coalesce = Coalesce::default();
+    coalesce.switch(true);
     let ingest = Ingest {
-        routes: (0..).zip(routes).map(route).collect(),
+        routes: Arc::new(open),
+        senders: (0..).take(settings.tokens.len()).map(SenderId).collect(),
         door: Arc::clone(&door) as Arc<dyn Door>,
         results: Arc::new(results(routes)),
         look_ups: tokio::sync::Semaphore::new(1),
         tracer: Arc::new(tracer()),
         mint: Arc::new(KeyMint::new(7)),
         clock: Clock::start(),
-        coalesce: Some(Digest::default()),
+        coalesce: Arc::new(coalesce),
         seen: Some(Arc::new(Seen::new(settings.idempotency_window, settings.idempotency_ids))),
         settings,
     };

@@ -61,7 +61,7 @@ pub fn merge(
     }
     platform::write(out, request);
     let mut message = parse(&out[start..])?;
-    apply(&mut message, patch);
+    json::merge(&mut message, patch);
     out.truncate(start);
     write(out, &message, limit)
 }
@@ -114,26 +114,6 @@ fn snake(name: &str) -> String {
         out.push(c.to_ascii_lowercase());
     }
     out
-}
-
-/// A JSON merge patch (RFC 7396): objects member by member, `null` removes, anything else replaces.
-fn apply(target: &mut Map<String, Value>, patch: Map<String, Value>) {
-    for (name, value) in patch {
-        match (value, target.get_mut(&name)) {
-            (Value::Null, _) => {
-                target.remove(&name);
-            }
-            (Value::Object(patch), Some(Value::Object(inner))) => apply(inner, patch),
-            (Value::Object(patch), _) => {
-                let mut inner = Map::new();
-                apply(&mut inner, patch);
-                target.insert(name, Value::Object(inner));
-            }
-            (value, _) => {
-                target.insert(name, value);
-            }
-        }
-    }
 }
 
 fn write(out: &mut Vec<u8>, message: &Map<String, Value>, limit: usize) -> Result<(), RenderError> {

@@ -41,6 +41,13 @@ fn shape(meaning: Meaning) -> (&'static str, String, Option<u64>, Option<u64>) {
             Verdict::Rejected(answer) => ("rejected", answer.code, None, pause),
             Verdict::Unregistered(answer) => ("unregistered", answer.code, None, pause),
             Verdict::Retry { answer, after } => ("retry", answer.code, after, pause),
+            Verdict::BrokenOff { answer, after } => ("broken off", answer.code, after, pause),
+            Verdict::Limited { answer, after, scope: Scope::Route } => {
+                ("quota", answer.code, Some(after), pause)
+            }
+            Verdict::Limited { answer, after, scope: Scope::Target } => {
+                ("rate", answer.code, Some(after), pause)
+            }
             other => panic!("{other:?}"),
         },
     };
@@ -109,22 +116,22 @@ fn every_row_of_the_table_has_its_verdict() {
         (
             429,
             error("RESOURCE_EXHAUSTED", "Quota exceeded", quota),
-            ("retry", "QUOTA_EXCEEDED", Some(60), Some(60)),
+            ("quota", "QUOTA_EXCEEDED", Some(60), Some(60)),
         ),
         (
             429,
             error("RESOURCE_EXHAUSTED", "too many messages to this device", json!([fcm("QUOTA_EXCEEDED")])),
-            ("retry", "QUOTA_EXCEEDED", Some(60), None),
+            ("rate", "QUOTA_EXCEEDED", Some(60), None),
         ),
-        (429, "slow down".into(), ("retry", "HTTP_429", Some(60), Some(60))),
+        (429, "slow down".into(), ("quota", "HTTP_429", Some(60), Some(60))),
         (500, error("INTERNAL", "", json!([fcm("INTERNAL")])), ("retry", "INTERNAL", Some(10), None)),
         (
             503,
             error("UNAVAILABLE", "", json!([fcm("UNAVAILABLE")])),
             ("retry", "UNAVAILABLE", Some(10), None),
         ),
-        (502, "<html>".into(), ("retry", "HTTP_502", Some(10), None)),
-        (504, String::new(), ("retry", "HTTP_504", Some(10), None)),
+        (502, "<html>".into(), ("broken off", "HTTP_502", Some(10), None)),
+        (504, String::new(), ("broken off", "HTTP_504", Some(10), None)),
         (
             500,
             error("UNKNOWN", "", json!([fcm("UNSPECIFIED_ERROR")])),
@@ -152,13 +159,13 @@ fn retry_after_is_obeyed_in_both_forms_within_limits() {
         assert_eq!(shape(busy), ("retry", "HTTP_503".into(), Some(after), None), "{value}");
     }
     let all = ask(429, &[("retry-after", "20")], "");
-    assert_eq!(shape(all), ("retry", "HTTP_429".into(), Some(20), Some(20)));
+    assert_eq!(shape(all), ("quota", "HTTP_429".into(), Some(20), Some(20)));
     assert_eq!(shape(ask(429, &[("retry-after", "soon")], "")).2, Some(60));
 }
 
 #[test]
-fn a_reset_stream_waits_before_it_is_tried_again() {
-    let Verdict::Retry { answer, after } = reset("CANCEL", MIN) else { panic!("not tried again") };
+fn a_reset_stream_may_have_arrived_and_waits_before_it_is_tried_again() {
+    let Verdict::BrokenOff { answer, after } = reset("CANCEL", MIN) else { panic!("not tried again") };
     assert_eq!((&*answer.code, &*answer.detail, after), ("RST_STREAM", "CANCEL", Some(MIN)));
 }
 
@@ -167,12 +174,12 @@ proptest! {
     fn no_answer_panics_or_is_retried_too_soon(status in 100..1000_u16, retry in "\\PC{0,30}", body in "\\PC{0,300}") {
         let mut headers = HeaderMap::new();
         if let Ok(value) = HeaderValue::from_str(&retry) {
-            headers.insert(RETRY_AFTER, value);
+            headers.insert(http::header::RETRY_AFTER, value);
         }
         let meaning = read(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), MIN, now());
         if let Meaning::Push(Judgement { verdict: Verdict::Retry { answer, after }, .. }) = meaning {
             prop_assert!(after >= Some(MIN));
-            prop_assert!(answer.code.len() <= MAX_CODE && answer.detail.len() <= MAX_DETAIL);
+            prop_assert!(answer.code.len() <= 64 && answer.detail.len() <= 256);
         }
     }
 }

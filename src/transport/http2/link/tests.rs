@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use h2::Reason;
 use h2::server::{self, SendResponse};
 use http::{Request, Response};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncWriteExt, DuplexStream};
 
 use super::*;
 use crate::outcome::Answer;
@@ -53,14 +53,13 @@ impl Protocol for Plain {
         if reply.status.is_success() {
             return Judgement::of(Verdict::Delivered { canonical: None });
         }
-        let detail = reply.body.len().to_string().into();
-        let answer = Box::new(Answer { code: reply.status.as_str().into(), detail });
+        let answer = Box::new(Answer::new(reply.status.as_str(), &reply.body.len().to_string()));
         let pause = (reply.status == 429).then_some(Duration::from_secs(5));
         Judgement { verdict: Verdict::Rejected(answer), pause }
     }
 
     fn judge_reset(&self, reason: &str) -> Judgement {
-        Judgement::of(Verdict::Rejected(Box::new(Answer { code: reason.into(), detail: "".into() })))
+        Judgement::of(Verdict::Rejected(Box::new(Answer::new(reason, ""))))
     }
 }
 
@@ -241,6 +240,44 @@ async fn a_graceful_going_away_drains_and_the_last_answer_closes() {
     let closed = both.told.last().cloned();
     assert!(matches!(closed, Some(SessionEvent::Closed { expected: false, .. })), "{closed:?}");
     assert_eq!(both.verdicts(), [delivered(0), delivered(1)]);
+}
+
+/// The bytes of a SETTINGS frame that allows five streams, and of a GOAWAY that names a last stream (RFC 9113 sections 6.5 and 6.8).
+const SETTINGS: [u8; 15] = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 5];
+const fn going_away(last: u8, reason: u8) -> [u8; 17] {
+    [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, last, 0, 0, 0, reason]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_going_away_with_the_end_behind_it_tells_what_was_not_processed() {
+    for reason in [0, 1, 11] {
+        let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+        let (mut outbox, mut events) = start(ours, LIMITS, Rc::new(Plain::default())).await.unwrap();
+        theirs.write_all(&SETTINGS).await.unwrap();
+        assert_eq!(events.next().await.unwrap(), [SessionEvent::Window(5)]);
+        for number in 0..5 {
+            outbox.send(&push(number, Lane::Normal), Duration::from_secs(60));
+        }
+        outbox.flush();
+        assert!(events.next().now_or_never().is_none(), "all are out");
+        theirs.write_all(&going_away(3, reason)).await.unwrap();
+        drop(theirs);
+        let mut told = Vec::new();
+        while let Some(events) = events.next().await {
+            told.extend(events);
+        }
+        assert!(matches!(told.last(), Some(SessionEvent::Closed { expected: false, .. })), "{told:?}");
+        let mut keys: Vec<_> = told
+            .iter()
+            .filter_map(|event| match event {
+                SessionEvent::Answered { key, verdict: Verdict::Elsewhere } => Some(key.as_u128()),
+                SessionEvent::Answered { .. } => panic!("nothing was answered: {told:?}"),
+                _ => None,
+            })
+            .collect();
+        keys.sort_unstable();
+        assert_eq!(keys, [2, 3, 4], "streams 1 and 3 may have been processed, those above were not");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,8 +6,8 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::check_key;
-use crate::transport::RenderError;
 use crate::transport::data::{self, check_size, invalid};
+use crate::transport::{RenderError, json};
 
 /// What the gateway decides; each with its path for the error.
 const RESERVED: [(&str, &str); 6] = [
@@ -33,7 +33,7 @@ pub fn merge(out: &mut Vec<u8>, start: usize, raw: &RawValue, limit: usize) -> R
         }
     }
     let mut members = parse(&out[start..])?;
-    apply(&mut members, patch);
+    json::merge(&mut members, patch);
     out.truncate(start);
     write(out, &members, limit)
 }
@@ -42,26 +42,6 @@ fn parse(members: &[u8]) -> Result<Map<String, Value>, RenderError> {
     let text = [b"{", members, b"}"].concat();
     // The one thing that can be wrong in what was just written is a value of `data`, copied as it came.
     serde_json::from_slice(&text).map_err(|error| invalid("data", format!("is not valid JSON: {error}")))
-}
-
-/// A JSON merge patch (RFC 7396): objects member by member, `null` removes, anything else replaces.
-fn apply(target: &mut Map<String, Value>, patch: Map<String, Value>) {
-    for (name, value) in patch {
-        match (value, target.get_mut(&name)) {
-            (Value::Null, _) => {
-                target.remove(&name);
-            }
-            (Value::Object(patch), Some(Value::Object(inner))) => apply(inner, patch),
-            (Value::Object(patch), _) => {
-                let mut inner = Map::new();
-                apply(&mut inner, patch);
-                target.insert(name, Value::Object(inner));
-            }
-            (value, _) => {
-                target.insert(name, value);
-            }
-        }
-    }
 }
 
 fn write(out: &mut Vec<u8>, members: &Map<String, Value>, limit: usize) -> Result<(), RenderError> {

@@ -18,14 +18,18 @@ fn nack_of(code: &str) -> Incoming<'static> {
 }
 
 fn answer_of(code: &str) -> Box<Answer> {
-    Box::new(Answer { code: code.into(), detail: "why".into() })
+    Box::new(Answer::new(code, "why"))
 }
 
 #[test]
 fn every_documented_code_has_its_verdict() {
     let key = PushKey::from_u128(42);
     let retry = |code: &str, after| Verdict::Retry { answer: answer_of(code), after };
-    let slow = Some(RATE_EXCEEDED_DELAY);
+    let limited = |code: &str| Verdict::Limited {
+        answer: answer_of(code),
+        after: RATE_EXCEEDED_DELAY,
+        scope: Scope::Target,
+    };
     for (code, verdict) in [
         ("INVALID_JSON", Verdict::Rejected(answer_of("INVALID_JSON"))),
         ("INVALID_TTL", Verdict::Rejected(answer_of("INVALID_TTL"))),
@@ -36,9 +40,9 @@ fn every_documented_code_has_its_verdict() {
         ("INTERNAL_SERVER_ERROR", retry("INTERNAL_SERVER_ERROR", None)),
         ("AUTHENTICATION_FAILED", retry("AUTHENTICATION_FAILED", None)),
         ("SOMETHING_NEW", retry("SOMETHING_NEW", None)),
-        ("DEVICE_MESSAGE_RATE_EXCEEDED", retry("DEVICE_MESSAGE_RATE_EXCEEDED", slow)),
-        ("TOPICS_MESSAGE_RATE_EXCEEDED", retry("TOPICS_MESSAGE_RATE_EXCEEDED", slow)),
-        ("QUOTA_EXCEEDED", retry("QUOTA_EXCEEDED", slow)),
+        ("DEVICE_MESSAGE_RATE_EXCEEDED", limited("DEVICE_MESSAGE_RATE_EXCEEDED")),
+        ("TOPICS_MESSAGE_RATE_EXCEEDED", limited("TOPICS_MESSAGE_RATE_EXCEEDED")),
+        ("QUOTA_EXCEEDED", limited("QUOTA_EXCEEDED")),
         ("CONNECTION_DRAINING", Verdict::Elsewhere),
     ] {
         assert_eq!(nack_of(code), Incoming::Answer { key, verdict }, "{code}");
@@ -116,7 +120,7 @@ fn what_asks_for_nothing_is_unknown() {
 #[test]
 fn the_providers_words_are_bounded() {
     let Some(Verdict::Retry { answer, .. }) = judge(&"é".repeat(100), &"€".repeat(1000)) else { panic!() };
-    assert!(answer.code.len() <= MAX_CODE && answer.detail.len() <= MAX_DETAIL);
+    assert!(answer.code.len() <= 64 && answer.detail.len() <= 256);
     assert!(answer.detail.chars().all(|character| character == '€'));
 }
 

@@ -1,6 +1,6 @@
 //! The answers to a push: what each code looks like on the wire (`reference/fcm.md` 2.3).
 //!
-//! Pure. Codes are FCM's own, and some of ours for what has no code: BAD_TOKEN, DEVICE_QUOTA, HTML_404, BAD_GATEWAY, RESET, REFUSED.
+//! Pure. Codes are FCM's own, and some of ours for what has no code: BAD_TOKEN, DEVICE_QUOTA, HTML, BAD_GATEWAY.
 
 use serde_json::{Value, json};
 
@@ -8,39 +8,19 @@ use serde_json::{Value, json};
 pub const CODES: &str = "\
 Codes for --nack and in tokens: UNREGISTERED, SENDER_ID_MISMATCH, INVALID_ARGUMENT, QUOTA_EXCEEDED, UNAVAILABLE, INTERNAL,
 UNSPECIFIED_ERROR, THIRD_PARTY_AUTH_ERROR, UNAUTHENTICATED, PERMISSION_DENIED, NOT_FOUND; and of ours BAD_TOKEN, DEVICE_QUOTA,
-HTML (404 from a front end), BAD_GATEWAY, RESET (RST_STREAM), REFUSED (RST_STREAM REFUSED_STREAM). Any other is a 500 with that code.";
+HTML (404 from a front end), BAD_GATEWAY. Any other is a 500 with that code.";
 
 const FCM_ERROR: &str = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 const QUOTA: &str = "type.googleapis.com/google.rpc.QuotaFailure";
 
-/// How a refusal is carried.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// By a response.
-    Response {
-        /// The status.
-        status: u16,
-        /// The body.
-        body: String,
-        /// Whether `Retry-After` belongs to it.
-        is_temporary: bool,
-    },
-    /// By RST_STREAM, after processing or not at all.
-    Reset {
-        /// Whether with REFUSED_STREAM: it was not processed.
-        is_refused: bool,
-    },
-}
-
-/// Returns the refusal for a code, with a text.
+/// Returns status and body for a code, with a text.
 #[must_use]
-pub fn refusal(code: &str, text: &str) -> Refusal {
+pub fn refusal(code: &str, text: &str) -> (u16, String) {
     let fcm = |code: &str| json!({"@type": FCM_ERROR, "errorCode": code});
     let quota =
         |subject: &str| json!({"@type": QUOTA, "violations": [{"subject": subject, "description": text}]});
     let (status, word, text, details) = match code {
-        "RESET" | "REFUSED" => return Refusal::Reset { is_refused: code == "REFUSED" },
         "HTML" => return page(404),
         "BAD_GATEWAY" => return page(502),
         "UNREGISTERED" => (404, "NOT_FOUND", "Requested entity was not found.", vec![fcm(code)]),
@@ -77,8 +57,7 @@ pub fn refusal(code: &str, text: &str) -> Refusal {
         "INTERNAL" => (500, code, "Internal error encountered.", vec![fcm(code)]),
         _ => (500, "UNKNOWN", text, vec![fcm(code)]),
     };
-    let body = error(status, word, text, details);
-    Refusal::Response { status, body, is_temporary: matches!(status, 429 | 503) }
+    (status, error(status, word, text, details))
 }
 
 /// Returns the body of an error.
@@ -87,9 +66,8 @@ pub fn error(status: u16, word: &str, text: &str, details: Vec<Value>) -> String
     json!({"error": {"code": status, "message": text, "status": word, "details": details}}).to_string()
 }
 
-fn page(status: u16) -> Refusal {
-    let body = format!("<!DOCTYPE html><html lang=en><title>Error {status}</title>");
-    Refusal::Response { status, body, is_temporary: false }
+fn page(status: u16) -> (u16, String) {
+    (status, format!("<!DOCTYPE html><html lang=en><title>Error {status}</title>"))
 }
 
 /// Returns the code of the refusal that the XMPP double's table of tokens means by one of its own.
@@ -109,8 +87,9 @@ mod tests {
     #[test]
     fn every_code_that_help_names_is_no_unknown_one() {
         let words = CODES.split(|c: char| !c.is_ascii_uppercase() && c != '_').filter(|word| word.len() > 3);
-        for code in words.filter(|word| !matches!(*word, "RST_STREAM" | "REFUSED_STREAM")) {
-            let is_unknown = matches!(refusal(code, "x"), Refusal::Response { status: 500, body, .. } if body.contains("UNKNOWN"));
+        for code in words {
+            let (status, body) = refusal(code, "x");
+            let is_unknown = status == 500 && body.contains("UNKNOWN");
             assert_eq!(is_unknown, code == "UNSPECIFIED_ERROR", "{code}");
         }
     }

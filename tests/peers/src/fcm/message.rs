@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::xmpp::ledger::MessageKey;
+use crate::double::ledger::MessageKey;
 
 /// The most bytes of keys and values of `data` and `notification`, to a device and to a topic or condition.
 const DEVICE_LIMIT: usize = 4096;

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::time::Instant;
 
-use crate::xmpp::ledger::{KeyHasher, MessageKey};
+use crate::double::ledger::{KeyHasher, MessageKey};
 
 /// What is to be said about a push.
 #[derive(Debug, Default)]

@@ -1,47 +1,36 @@
-//! The switchboard of a double: knows the open connections, tells them of new knobs, and passes commands on.
-//!
-//! The listener registers connections, the control face sends commands. Each connection has a bounded queue; a command
-//! that finds it full is reported as not delivered.
+//! The XMPP double from outside: its switchboard, its books, and what the control face does with them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
+use serde_json::json;
 use tokio::time::Instant;
 
-use crate::xmpp::books::Books;
-use crate::xmpp::knobs::{KnobError, Knobs};
-use crate::xmpp::quota::Quota;
+use crate::control::{Request, Response};
+use crate::double::admin::{Call, Steered};
+use crate::double::books::Books;
+use crate::double::knobs::KnobError;
+use crate::double::quota::Quota;
+use crate::double::report::Report;
+use crate::double::switchboard::{self, Switchboard};
+use crate::xmpp::knobs::{CloseStyle, Knobs};
 use crate::xmpp::session::Command;
 
-/// Commands a connection may have waiting.
-const COMMANDS: usize = 64;
+/// The calls, as shown by `--help` and for unknown paths.
+pub const CALLS: &str = "GET /report, POST /set?KNOB=VALUE&…, POST /drain, POST /close[?style=STYLE], POST /stall, \
+                         POST /unstall, POST /garbage, POST /upstream?n=N, POST /reset; \
+                         drain, close, stall, unstall and garbage take ?connection=ID";
 
 /// What the hub tells a connection.
-#[derive(Debug)]
-pub struct Line {
-    /// The connection's number.
-    pub connection: u64,
-    /// Commands of the control face.
-    pub commands: mpsc::Receiver<Command>,
-    /// The knobs, as they change.
-    pub knobs: watch::Receiver<Arc<Knobs>>,
-    /// Whether there were too many connections already, or too many in this minute. The hub does not know such a connection.
-    pub surplus: bool,
-    /// Keeps the command queue of a surplus connection open.
-    _held: Option<mpsc::Sender<Command>>,
-}
+pub type Line = switchboard::Line<Knobs, Command>;
 
-/// The switchboard; see the module's documentation.
+/// The double's shared parts.
 #[derive(Debug)]
 pub struct Hub {
     /// Where everything is recorded.
     pub books: Arc<Books>,
-    knobs: watch::Sender<Arc<Knobs>>,
-    lines: Mutex<BTreeMap<u64, mpsc::Sender<Command>>>,
-    next: AtomicU64,
+    /// The open connections.
+    pub switchboard: Switchboard<Knobs, Command>,
     /// Connections per minute.
     arrivals: Mutex<Quota>,
 }
@@ -50,51 +39,29 @@ impl Hub {
     /// Returns a hub without connections.
     #[must_use]
     pub fn new(knobs: Knobs) -> Self {
-        Self {
-            books: Arc::new(Books::default()),
-            knobs: watch::Sender::new(Arc::new(knobs)),
-            lines: Mutex::new(BTreeMap::new()),
-            next: AtomicU64::new(1),
-            arrivals: Mutex::default(),
-        }
+        let (books, arrivals) = (Arc::new(Books::default()), Mutex::default());
+        Self { books, switchboard: Switchboard::new(knobs), arrivals }
     }
 
-    /// Registers a new connection.
+    /// Registers a new connection, unless there are too many, or too many in this minute.
     pub fn open(&self) -> Line {
-        let connection = self.next.fetch_add(1, Ordering::Relaxed);
-        let (sender, commands) = mpsc::channel(COMMANDS);
-        let knobs = self.knobs.subscribe();
-        let (most, rate) = {
-            let knobs = knobs.borrow();
-            (knobs.max_connections, knobs.connection_rate)
-        };
-        let in_time = self.arrivals.lock().admit("", rate, Instant::now().into_std());
-        let mut lines = self.lines.lock();
-        let surplus = !in_time || (most > 0 && lines.len() >= most);
-        let mut held = Some(sender);
-        if !surplus {
-            lines.extend(held.take().map(|sender| (connection, sender)));
-        }
-        drop(lines);
+        let now = Instant::now().into_std();
+        let line = self.switchboard.open(|knobs, open| {
+            let in_time = self.arrivals.lock().admit("", knobs.connection_rate, now);
+            in_time && (knobs.max_connections == 0 || open < knobs.max_connections)
+        });
         let mut ledger = self.books.ledger.lock();
-        ledger.opened(connection);
-        ledger.refused += u64::from(surplus);
-        Line { connection, commands, knobs, surplus, _held: held }
+        ledger.opened(line.connection);
+        ledger.refused += u64::from(line.surplus);
+        line
     }
 
     /// Forgets a closed connection and offers its upstream messages to the others.
     pub fn close(&self, connection: u64) {
-        self.lines.lock().remove(&connection);
+        self.switchboard.close(connection);
         if self.books.pool.lock().waiting() > 0 {
             self.offer_upstream();
         }
-    }
-
-    /// Sends a command to one connection or to all; returns how many got it.
-    pub fn send(&self, command: Command, only: Option<u64>) -> usize {
-        let lines = self.lines.lock();
-        let chosen = lines.iter().filter(|(id, _)| only.is_none_or(|only| only == **id));
-        chosen.filter(|(_, line)| line.try_send(command).is_ok()).count()
     }
 
     /// Creates upstream messages and offers them to all connections in equal shares; returns how many wait now.
@@ -104,26 +71,116 @@ impl Hub {
         self.books.pool.lock().waiting()
     }
 
-    /// Returns the knobs as they stand.
-    #[must_use]
-    pub fn knobs(&self) -> Knobs {
-        Knobs::clone(&self.knobs.borrow())
-    }
-
-    /// Changes knobs for every open and future connection.
-    ///
-    /// # Errors
-    /// [`KnobError`] when a name or value is unknown; nothing changes then.
-    pub fn set<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), KnobError> {
-        let mut knobs = Knobs::clone(&self.knobs.borrow());
-        knobs.set(pairs)?;
-        self.knobs.send_replace(Arc::new(knobs));
-        Ok(())
-    }
-
     fn offer_upstream(&self) {
         let waiting = self.books.pool.lock().waiting();
-        let open = self.lines.lock().len().max(1);
-        self.send(Command::Upstream(waiting.div_ceil(open)), None);
+        let open = self.switchboard.count().max(1);
+        self.switchboard.send(&Command::Upstream(waiting.div_ceil(open)), None);
+    }
+
+    fn close_style(&self, request: &Request) -> Result<CloseStyle, KnobError> {
+        let mut knobs = Knobs::clone(&self.switchboard.knobs());
+        if let Some(style) = request.parameter("style") {
+            knobs.set([("close-style", style)].into_iter())?;
+        }
+        Ok(knobs.close_style)
+    }
+}
+
+impl Steered for Hub {
+    type Command = Command;
+
+    fn calls(&self) -> String {
+        CALLS.to_owned()
+    }
+
+    fn report(&self) -> String {
+        Report::of(&self.books).json()
+    }
+
+    fn set(&self, pairs: &[(String, String)]) -> Result<(), KnobError> {
+        self.switchboard.set(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    fn reset(&self) {
+        self.books.reset();
+    }
+
+    fn send(&self, command: Command, only: Option<u64>) -> usize {
+        self.switchboard.send(&command, only)
+    }
+
+    fn call(&self, request: &Request) -> Call<Command> {
+        match request.path.as_str() {
+            "/drain" => Call::Command(Command::Drain),
+            "/stall" => Call::Command(Command::Stall),
+            "/unstall" => Call::Command(Command::Unstall),
+            "/garbage" => Call::Command(Command::Garbage),
+            "/close" => match self.close_style(request) {
+                Ok(style) => Call::Command(Command::Close(style)),
+                Err(error) => Call::Done(Response::fault(400, &error.to_string())),
+            },
+            "/upstream" => Call::Done(match request.parameter("n").unwrap_or("1").parse() {
+                Ok(count) => Response::fine(json!({"waiting": self.create_upstream(count)}).to_string()),
+                Err(_) => Response::fault(400, "n must be a whole number"),
+            }),
+            _ => Call::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::double::admin::answer;
+
+    fn call(hub: &Hub, line: &str) -> Response {
+        answer(hub, &Request::parse(&format!("{line} HTTP/1.1\r\n\r\n")).unwrap())
+    }
+
+    #[test]
+    fn knobs_change_by_post_and_never_by_get() {
+        let hub = Hub::new(Knobs::default());
+        let knobs = || hub.switchboard.knobs();
+        assert_eq!(call(&hub, "GET /set?latency=5ms").status, 404);
+        assert_eq!(*knobs(), Knobs::default());
+        assert_eq!(call(&hub, "POST /set?latency=5ms&lose_acks=0.5").status, 200);
+        assert_eq!((knobs().latency.as_millis(), knobs().lose_acks), (5, 0.5));
+        assert_eq!(call(&hub, "POST /set?latency=fast").status, 400);
+    }
+
+    #[test]
+    fn a_command_reaches_the_connection_it_names() {
+        let hub = Hub::new(Knobs::default());
+        let (mut first, mut second) = (hub.open(), hub.open());
+        assert_eq!(call(&hub, "POST /drain?connection=2").body, "{\"connections\":1}");
+        assert!(first.commands.try_recv().is_err());
+        assert_eq!(second.commands.try_recv(), Ok(Command::Drain));
+        assert_eq!(call(&hub, "POST /close?style=rst").body, "{\"connections\":2}");
+        assert_eq!(first.commands.try_recv(), Ok(Command::Close(CloseStyle::Rst)));
+        assert_eq!(call(&hub, "POST /drain?connection=7").status, 404);
+        assert_eq!(call(&hub, "POST /close?style=soft").status, 400);
+        assert_eq!(call(&hub, "POST /nowhere").status, 404);
+    }
+
+    #[test]
+    fn connections_beyond_the_rate_are_surplus_and_get_no_commands() {
+        let hub = Hub::new(Knobs { connection_rate: 2, ..Knobs::default() });
+        let lines: Vec<_> = (0..3).map(|_| hub.open()).collect();
+        assert_eq!(lines.iter().map(|line| line.surplus).collect::<Vec<_>>(), [false, false, true]);
+        assert_eq!(call(&hub, "POST /drain").body, "{\"connections\":2}");
+    }
+
+    #[test]
+    fn upstream_messages_are_shared_out_and_a_reset_clears_the_counters() {
+        let hub = Hub::new(Knobs::default());
+        let mut line = hub.open();
+        assert_eq!(call(&hub, "POST /upstream?n=3").body, "{\"waiting\":3}");
+        assert_eq!(line.commands.try_recv(), Ok(Command::Upstream(3)));
+        assert_eq!(call(&hub, "POST /reset").status, 200);
+        let report: serde_json::Value = serde_json::from_str(&call(&hub, "GET /report").body).unwrap();
+        assert_eq!(
+            (&report["connections"]["opened"], &report["connections"]["open"]),
+            (&json!(0), &json!(1))
+        );
     }
 }

@@ -19,12 +19,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::double::books::Books;
+use crate::double::ledger::{Breach, Tally};
 use crate::xmpp::answer::{self, GcmForm};
-use crate::xmpp::books::Books;
 use crate::xmpp::flight::Flight;
 use crate::xmpp::framer::{Frame, FrameError, Framer};
 use crate::xmpp::knobs::{CloseStyle, DrainMode, Knobs};
-use crate::xmpp::ledger::{Breach, Tally};
 use crate::xmpp::login::{Account, Login};
 use crate::xmpp::output::Output;
 use crate::xmpp::upstream::Upstream;

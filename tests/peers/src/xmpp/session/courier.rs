@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use super::Core;
+use crate::double::ledger::Breach;
 use crate::xmpp::answer::{Addressed, upstream_into};
-use crate::xmpp::ledger::Breach;
 use crate::xmpp::upstream::{AckVerdict, UPSTREAM_WINDOW, Upstream};
 
 impl Core {

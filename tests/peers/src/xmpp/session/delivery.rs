@@ -5,10 +5,10 @@
 use std::time::Instant;
 
 use super::Core;
+use crate::double::ledger::Event;
 use crate::xmpp::answer;
 use crate::xmpp::flight::{Answer, AnswerKind};
 use crate::xmpp::knobs::CloseStyle;
-use crate::xmpp::ledger::Event;
 
 /// Bytes no XML parser accepts.
 pub(super) const GARBAGE: &str = "\u{1}<<garbage & ]]>";

@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use super::{Core, DRAIN_GRACE};
+use crate::double::ledger::{Breach, Event, MessageKey};
+use crate::double::script::Script;
 use crate::xmpp::answer::{ack_json, nack_json, receipt_json};
 use crate::xmpp::downstream::Push;
 use crate::xmpp::flight::AnswerKind;
 use crate::xmpp::knobs::{CloseStyle, DrainMode, Order, OverWindow};
-use crate::xmpp::ledger::{Breach, Event, MessageKey};
-use crate::xmpp::script::Script;
 
 const DRAINING: &str = "CONNECTION_DRAINING";
 

@@ -8,12 +8,12 @@ use std::time::Instant;
 use memchr::memchr;
 
 use super::Core;
+use crate::double::ledger::Breach;
 use crate::xmpp::answer::{self, Addressed};
 use crate::xmpp::downstream::{Downstream, read};
 use crate::xmpp::element::Element;
 use crate::xmpp::escape::unescape;
 use crate::xmpp::knobs::CloseStyle;
-use crate::xmpp::ledger::Breach;
 use crate::xmpp::login::{LoginOutcome, result_head_into};
 
 const CLIENT: &str = "jabber:client";

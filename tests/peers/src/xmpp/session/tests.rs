@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
+use crate::double::report::Report;
 use crate::xmpp::knobs::Order;
-use crate::xmpp::report::Report;
 
 mod upstream;
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::xmpp::books::Books;
-use crate::xmpp::ledger::Ledger;
+use crate::double::books::Books;
+use crate::double::ledger::Ledger;
 
 /// The report; its field names are the JSON's keys.
 #[derive(Debug, Clone, Serialize)]

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 
 use parking_lot::Mutex;
 
-use crate::xmpp::ledger::{ConnectionRecord, KeyHasher, Ledger, MessageKey};
-use crate::xmpp::quota::Quota;
+use crate::double::ledger::{ConnectionRecord, KeyHasher, Ledger, MessageKey};
+use crate::double::quota::Quota;
 use crate::xmpp::upstream::Pool;
 
 /// The shared records.

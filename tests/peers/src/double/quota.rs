@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::xmpp::ledger::{KeyHasher, MessageKey};
+use crate::double::ledger::{KeyHasher, MessageKey};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

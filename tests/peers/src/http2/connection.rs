@@ -17,11 +17,13 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
-use super::call::{Call, is_push};
-use super::frames::{Frames, Wire};
+use super::allowance::Allowance;
+use super::call::Call;
+use super::frames::Frames;
 use super::hub::{Command, Hub, Line};
 use super::knobs::{DrainMode, Knobs};
-use crate::xmpp::ledger::{Breach, MessageKey, Tally};
+use super::provider::Provider;
+use crate::double::ledger::{Breach, MessageKey, Tally};
 
 /// How long a client may take to begin.
 const BEGIN: Duration = Duration::from_secs(10);
@@ -35,11 +37,11 @@ type Server = Connection<Frames<TlsStream<TcpStream>>, Bytes>;
 type Open = Arc<Mutex<BTreeMap<u32, Option<AbortHandle>>>>;
 
 /// One connection at work.
-struct Serving {
-    hub: Arc<Hub>,
+struct Serving<P: Provider> {
+    hub: Arc<Hub<P>>,
     connection: u64,
-    knobs: Arc<Knobs>,
-    wire: Wire,
+    knobs: Arc<P::Knobs>,
+    allowance: Arc<Allowance>,
     open: Open,
     calls: JoinSet<()>,
     /// Pushes so far.
@@ -52,16 +54,21 @@ struct Serving {
 }
 
 /// Serves a secured connection until it ends; `socket` is the same socket again, for ending it rudely.
-pub async fn run(stream: TlsStream<TcpStream>, socket: TcpStream, hub: Arc<Hub>, mut line: Line) {
+pub async fn run<P: Provider>(
+    stream: TlsStream<TcpStream>,
+    socket: TcpStream,
+    hub: Arc<Hub<P>>,
+    mut line: Line<P>,
+) {
     let knobs = line.knobs.borrow_and_update().clone();
-    let wire = Wire::new(knobs.max_streams);
-    let frames = Frames::new(stream, wire.clone());
+    let allowance = Arc::new(Allowance::new((*knobs).as_ref()));
+    let frames = Frames::new(stream, allowance.wire().clone());
     let Ok(Ok(mut server)) = timeout(BEGIN, h2::server::handshake(frames)).await else { return };
     let mut serving = Serving {
         connection: line.connection,
         hub,
         knobs,
-        wire,
+        allowance,
         open: Open::default(),
         calls: JoinSet::new(),
         carried: 0,
@@ -79,8 +86,8 @@ pub async fn run(stream: TlsStream<TcpStream>, socket: TcpStream, hub: Arc<Hub>,
     }
 }
 
-impl Serving {
-    async fn serve(&mut self, server: &mut Server, line: &mut Line) {
+impl<P: Provider> Serving<P> {
+    async fn serve(&mut self, server: &mut Server, line: &mut Line<P>) {
         loop {
             let close_at = self.close_at.unwrap_or_else(|| Instant::now() + NEVER);
             tokio::select! {
@@ -94,11 +101,8 @@ impl Serving {
                     if changed.is_err() {
                         return;
                     }
-                    let knobs = line.knobs.borrow_and_update().clone();
-                    if knobs.max_streams != self.knobs.max_streams {
-                        self.wire.limit(knobs.max_streams);
-                    }
-                    self.knobs = knobs;
+                    self.knobs = line.knobs.borrow_and_update().clone();
+                    self.allowance.follow((*self.knobs).as_ref());
                 }
                 asked = server.accept(), if !self.is_stalled => match asked {
                     Some(Ok((request, respond))) => {
@@ -140,15 +144,12 @@ impl Serving {
             return false;
         }
         let open = self.open.lock().len() + 1;
-        let allowed = self.wire.allowed();
-        if open > allowed as usize {
-            let text = format!("stream {id} is open stream number {open} of {allowed}");
-            self.hub.breach(self.connection, Breach::OverWindow, text);
+        if self.is_too_much(id, open) {
             self.hub.streams_refused.fetch_add(1, Ordering::Relaxed);
             respond.send_reset(Reason::REFUSED_STREAM);
             return false;
         }
-        let counts = is_push(&request);
+        let counts = self.hub.provider.is_push(request.uri().path());
         self.open.lock().insert(id, None);
         if counts {
             self.carried += 1;
@@ -158,7 +159,8 @@ impl Serving {
         let done = Box::new(move || {
             streams.lock().remove(&id);
         });
-        let call = Call { hub: Arc::clone(&self.hub), connection: self.connection, respond, done };
+        let (hub, allowance) = (Arc::clone(&self.hub), Arc::clone(&self.allowance));
+        let call = Call { hub, connection: self.connection, allowance, respond, done };
         let handle = self.calls.spawn(call.run(request));
         if let Some(slot) = self.open.lock().get_mut(&id) {
             *slot = Some(handle);
@@ -166,11 +168,26 @@ impl Serving {
         counts && self.fire_triggers(server)
     }
 
+    /// Returns whether a stream is one too many, which is a violation if the client could know.
+    fn is_too_much(&self, id: u32, open: usize) -> bool {
+        let allowed = self.allowance.wire().allowed();
+        if open > allowed as usize {
+            let text = format!("stream {id} is open stream number {open} of {allowed}");
+            self.hub.breach(self.connection, Breach::OverWindow, text);
+            return true;
+        }
+        self.common().refuse_racing && open > self.allowance.announced() as usize
+    }
+
+    fn common(&self) -> &Knobs {
+        (*self.knobs).as_ref()
+    }
+
     /// Does what a knob asks for after a number of pushes; returns whether the connection ends now.
     fn fire_triggers(&mut self, server: &mut Server) -> bool {
         let is_reached = |count: u64| count > 0 && self.carried == count;
-        let (drain, stall) = (is_reached(self.knobs.drain_after), is_reached(self.knobs.stall_after));
-        let close = is_reached(self.knobs.close_after);
+        let (drain, stall) = (is_reached(self.common().drain_after), is_reached(self.common().stall_after));
+        let close = is_reached(self.common().close_after);
         if drain {
             self.drain(server);
         }
@@ -182,8 +199,8 @@ impl Serving {
         if self.close_at.is_some() {
             return;
         }
-        self.close_at = Some(Instant::now() + self.knobs.drain_close);
-        match self.knobs.drain_mode {
+        self.close_at = Some(Instant::now() + self.common().drain_close);
+        match self.common().drain_mode {
             DrainMode::Graceful => server.graceful_shutdown(),
             DrainMode::Error => server.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
             DrainMode::Cut => self.cut(),
@@ -195,7 +212,7 @@ impl Serving {
         let mut open = self.open.lock();
         let last = open.keys().nth(open.len() / 2).copied().unwrap_or(u32::MAX >> 1);
         self.last = Some(last);
-        self.wire.go_away(last, "{\"reason\":\"Shutdown\"}");
+        self.allowance.wire().go_away(last, "{\"reason\":\"Shutdown\"}");
         // Behind the announcement, so that the client knows why when these are reset.
         for (id, handle) in open.split_off(&(last + 1)) {
             log::debug!("not processed connection={} stream={id}", self.connection);

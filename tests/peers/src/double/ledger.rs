@@ -1,7 +1,7 @@
 //! What the double saw and did: counters, the fate of every message id, and violations.
 //!
 //! Each session collects a [`Tally`] while it works on one read and hands it over with one lock; the control face reads the
-//! totals as a [`crate::xmpp::report::Report`]. Message ids are kept as 112-bit hashes, in shards, so that ten million of them fit and no single
+//! totals as a [`crate::double::report::Report`]. Message ids are kept as 112-bit hashes, in shards, so that ten million of them fit and no single
 //! growth of a table stops the double for long.
 
 use std::collections::hash_map::DefaultHasher;

@@ -1,0 +1,161 @@
+"""A provider's double and a gateway on free ports, for one run of a scenario, and what is measured of them."""
+
+import atexit
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.path.join(ROOT, "target", "release")
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Process:
+    """A program that is up once it has printed its addresses."""
+
+    def __init__(self, args, addresses, log, env=None):
+        self.log = open(log, "w+", encoding="utf-8")
+        self.child = subprocess.Popen(args, cwd=ROOT, stdout=self.log, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})})
+        atexit.register(self.child.kill)
+        self.address = {}
+        end = time.monotonic() + 20
+        while len(self.address) < len(addresses):
+            text = open(log, encoding="utf-8").read()
+            for name, pattern in addresses.items():
+                found = re.search(pattern, text)
+                if found:
+                    self.address[name] = found.group(1)
+            if self.child.poll() is not None or time.monotonic() > end:
+                sys.exit(f"bench: {args[0]} did not start:\n{text}")
+            time.sleep(0.02)
+
+    def cpu(self):
+        """CPU seconds used so far."""
+        fields = open(f"/proc/{self.child.pid}/stat", encoding="utf-8").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def resident_mib(self):
+        return int(open(f"/proc/{self.child.pid}/statm", encoding="utf-8").read().split()[1]) * 4096 / 2**20
+
+    def stop(self):
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+            try:
+                self.child.wait(60)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+        self.log.close()
+        return self.child.returncode
+
+
+def get(address, path):
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=20) as answer:
+        return json.load(answer)
+
+
+def post(address, path):
+    request = urllib.request.Request(f"http://{address}{path}", data=b"", method="POST")
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        answer.read()
+
+
+class Stand:
+    """The double and the gateway."""
+
+    def __init__(self, peer_flags=(), collector="", route="", provider="xmpp", ready_within=60):
+        self.dir = tempfile.TemporaryDirectory()
+        self.loaders = []
+        self.provider = provider
+        path = self.dir.name
+        tls = os.path.join(path, "tls")
+        peer = [f"{BIN}/pushweir-peers", provider, "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--tls-dir", tls]
+        self.peer = Process([*peer, *peer_flags], {"listen": r"listening on (\S+)", "control": r"control on (\S+)"}, f"{path}/peer.log")
+        port = self.peer.address["listen"].rsplit(":", 1)[1]
+        if provider == "xmpp":
+            table = f'[route.xmpp]\nhost = "127.0.0.1"\nport = {port}\nsender_id = "1234567890"\nserver_key = "demo-server-key"\nca = "{tls}/ca.pem"\n'
+        else:
+            table = f'[route.fcm]\nservice_account = "file:{tls}/service-account.json"\nendpoint = "https://localhost:{port}"\nca = "{tls}/ca.pem"\n'
+        with open(f"{path}/config.toml", "w", encoding="utf-8") as file:
+            file.write(f'[ingest]\nlisten = "127.0.0.1:0"\n[admin]\nlisten = "127.0.0.1:0"\n[runtime]\ndrain_deadline = "40s"\n')
+            file.write(f'[collector]\n{collector}\n[[route]]\nname = "android"\ntransport = "{provider}"\n{route}\n{table}')
+        gateway = [f"{BIN}/pushweir", "serve", "--config", f"{path}/config.toml"]
+        patterns = {"ingest": r"listening ingest=http://(\S+)", "admin": r"listening admin=http://(\S+)"}
+        self.gateway = Process(gateway, patterns, f"{path}/gateway.log")
+        self.ready_after = self.wait_ready(ready_within)
+
+    def wait_ready(self, within):
+        """Waits until every connection stands; returns the seconds that took, or None."""
+        start = time.monotonic()
+        while time.monotonic() - start < within:
+            route = self.route()
+            if route["ready"] == route["connections"]:
+                return time.monotonic() - start
+            time.sleep(0.02)
+        return None
+
+    def state(self):
+        return get(self.gateway.address["admin"], "/admin/api/state")
+
+    def route(self):
+        return self.state()["routes"][0]
+
+    def report(self):
+        return get(self.peer.address["control"], "/report")
+
+    def control(self, path):
+        post(self.peer.address["control"], path)
+
+    def load(self, *flags):
+        """Starts a load generator; returns the file its report will be in."""
+        report = os.path.join(self.dir.name, f"load-{len(self.loaders)}.json")
+        args = [f"{BIN}/pushweir-peers", "load", "--to", f"http://{self.gateway.address['ingest']}", "--route", "android", "--report", report]
+        self.loaders.append(subprocess.Popen([*args, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        return report
+
+    def loaded(self, report, within=600):
+        """Waits for the load generator; returns its report."""
+        self.loaders[-1].wait(within)
+        return json.load(open(report, encoding="utf-8"))
+
+    def settle(self, limit=120):
+        """Waits until nothing is offered or held any more; returns the last snapshot."""
+        end = time.monotonic() + limit
+        while True:
+            snapshot = self.state()
+            ledger = snapshot["ledger"]
+            held = ledger["buffered"] + ledger["waiting_retry"] + ledger["in_flight"]
+            done = all(loader.poll() is not None for loader in self.loaders)
+            if (held == 0 and done) or time.monotonic() > end:
+                return snapshot
+            time.sleep(0.005)
+
+    def close(self, drains=True):
+        """Stops everything; returns what is wrong with the run."""
+        for loader in self.loaders:
+            if loader.poll() is None:
+                loader.kill()
+                loader.wait()
+        report, ledger = self.report(), self.state()["ledger"]
+        faults = []
+        if ledger["unaccounted"] or ledger["lost"]:
+            faults.append(f"unaccounted={ledger['unaccounted']} lost={ledger['lost']}")
+        # FCM's HTTP v1 has no message ids, so its double can tell only how many it took.
+        taken = report["delivered_unique"] if self.provider == "xmpp" else report["acks"]
+        if drains and ledger["delivered"] != taken:
+            faults.append(f"gateway delivered {ledger['delivered']}, peer {taken}")
+        if report["violations"]["total"]:
+            faults.append(f"{report['violations']['total']} violations")
+        if not drains:
+            self.gateway.child.kill()
+        if self.gateway.stop() != 0 and drains:
+            faults.append("the gateway did not drain")
+        self.peer.stop()
+        self.dir.cleanup()
+        return faults

@@ -1,0 +1,42 @@
+//! Another number of connections for a route, while it runs.
+
+use std::sync::Arc;
+
+use super::control;
+use super::partitions::{start_pushers, stop_pushers};
+use super::routes::Phase;
+use super::service::Service;
+use crate::flow::CommandError;
+
+/// More connections than any provider allows a sender.
+const MOST_CONNECTIONS: u32 = 5000;
+
+/// Gives each partition of a route that has pushers so many of them.
+///
+/// # Errors
+/// There is no such route, the number is not allowed, or somebody else changes the route at the moment.
+pub async fn scale(service: &Arc<Service>, name: &str, connections: u32) -> Result<(), CommandError> {
+    let route = control::route(service, name)?;
+    if !(1..=MOST_CONNECTIONS).contains(&connections) {
+        return Err(CommandError::Invalid(format!(
+            "connections: must be 1 to {MOST_CONNECTIONS}, not {connections} (hint: pause the route to stop it)"
+        )));
+    }
+    let supervisor = control::supervisor(service, name)?;
+    let _busy = control::busy(&route)?;
+    for partition in service.parts.routes.partitions_of(&route) {
+        let before = partition.connections();
+        if before == 0 || partition.phase() != Phase::Awake {
+            continue;
+        }
+        log::info!("scaling route={name} from={before} to={connections}");
+        partition.set_connections(connections);
+        let cells = route.cell.pushers_of(partition.id());
+        let surplus = cells.iter().skip(connections as usize).map(|cell| cell.number).collect();
+        stop_pushers(Some(&supervisor), &route, surplus).await.map_err(|error| control::conflict(&error))?;
+        let missing = (connections as usize).saturating_sub(cells.len());
+        (0..missing).for_each(|_| drop(route.cell.add(partition.id())));
+        start_pushers(service, &route, partition).await.map_err(|error| control::conflict(&error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! Which bearer token is which sender: a number per token, the same wherever the token stands in the list and through every reload.
+//!
+//! Turns in the queue and the memory of senders' ids go by this number. Tokens are kept as keyed hashes only.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+
+use crate::push::{Digest, SenderId};
+use crate::units::Secret;
+
+/// The numbers that were given.
+#[derive(Debug, Default)]
+pub struct Senders {
+    digest: Digest,
+    numbers: Mutex<HashMap<u128, SenderId>>,
+}
+
+// === impl Senders ===
+
+impl Senders {
+    /// Returns the numbers of these tokens, in their order; a new token gets the next one. Beyond 65,536 tokens in the life of a process all new
+    /// ones share the last number.
+    pub fn numbers(&self, tokens: &[Secret]) -> Vec<SenderId> {
+        let mut numbers = self.numbers.lock();
+        let number = |token: &Secret| {
+            let next = SenderId(u16::try_from(numbers.len()).unwrap_or(u16::MAX));
+            *numbers.entry(self.digest.of(&[token.expose().as_bytes()])).or_insert(next)
+        };
+        tokens.iter().map(number).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_keeps_its_number_when_others_come_go_and_move() {
+        let senders = Senders::default();
+        let numbers = |tokens: &[&str]| {
+            senders.numbers(&tokens.iter().map(|token| Secret::new(*token)).collect::<Vec<_>>())
+        };
+        assert_eq!(numbers(&["a", "b"]), [0, 1].map(SenderId));
+        assert_eq!(numbers(&["c", "b", "a"]), [2, 1, 0].map(SenderId));
+        assert_eq!(numbers(&["b"]), [SenderId(1)]);
+        assert_eq!(numbers(&["a", "d"]), [0, 3].map(SenderId), "a number is never given to another token");
+    }
+}
