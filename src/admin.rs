@@ -10,6 +10,7 @@ mod feed;
 mod forms;
 mod guard;
 pub mod http;
+pub mod measured;
 mod metrics;
 mod page;
 mod process;

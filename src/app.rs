@@ -5,6 +5,7 @@ mod endpoint;
 mod figures;
 mod http;
 mod limits;
+mod measured;
 mod partitions;
 mod parts;
 mod reload;
@@ -13,6 +14,7 @@ mod scale;
 mod senders;
 mod service;
 mod snapshot;
+mod test_push;
 mod traces;
 mod tree;
 

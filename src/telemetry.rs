@@ -4,8 +4,10 @@ mod histogram;
 mod latency;
 pub mod log;
 mod rate;
+mod times;
 pub mod trace;
 
-pub use histogram::{Histogram, Reading, Tally};
+pub use histogram::{Example, Histogram, Reading, Tally};
 pub use latency::Latencies;
 pub use rate::Rate;
+pub use times::{CLASSES, HttpMeter, Longest, PushTimes, Requests};

@@ -30,6 +30,7 @@ use super::attempts::Attempts;
 use super::feed::Feed;
 use super::forms::Tokens;
 use super::guard::{self, Actor, Claims, Denial};
+use super::measured::template;
 
 /// Largest body of a command.
 const MAX_BODY: usize = 4 * 1_024;
@@ -74,7 +75,16 @@ pub fn server(listener: TcpListener, settings: Settings, backend: Arc<dyn Backen
     Ok(server.run())
 }
 
-async fn any(request: HttpRequest, mut payload: web::Payload, admin: web::Data<Admin>) -> HttpResponse {
+async fn any(request: HttpRequest, payload: web::Payload, admin: web::Data<Admin>) -> HttpResponse {
+    let begun = Instant::now();
+    let template = template(request.method().as_str(), request.path());
+    let response = answer(request, payload, &admin).await;
+    let meter = admin.backend.record().meter();
+    meter.record(template, response.status().as_u16(), begun.elapsed(), None);
+    response
+}
+
+async fn answer(request: HttpRequest, mut payload: web::Payload, admin: &web::Data<Admin>) -> HttpResponse {
     let probe = matches!(request.path(), "/healthz" | "/readyz");
     let reading = matches!(request.method().as_str(), "GET" | "HEAD");
     let from = request.peer_addr().map(|peer| peer.ip());
@@ -96,9 +106,9 @@ async fn any(request: HttpRequest, mut payload: web::Payload, admin: web::Data<A
     };
     let who = Who { name: actor.name.to_owned(), from };
     match wanted.call() {
-        Ok(Call::Run(command)) => deed::by_api(&admin, who, command).await,
-        Ok(Call::Form) => deed::by_form(&admin, who, &request, &body).await,
-        Ok(call) => show::show(&admin, &request, actor, call),
+        Ok(Call::Run(command)) => deed::by_api(admin, who, command).await,
+        Ok(Call::Form) => deed::by_form(admin, who, &request, &body).await,
+        Ok(call) => show::show(admin, &request, actor, call),
         Err(misfit) => explain(misfit),
     }
 }

@@ -3,6 +3,7 @@
 //! HTTP threads put batches into a bounded channel and ring one bell; returns go straight into the queue. A push that [`Door::admit`]
 //! reports as held is in the channel or in the queue, and in the ledger as buffered.
 
+mod ends;
 mod returns;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Mutex, MutexGuard};
 use pushweir_actors::Doorbell;
 
+use super::Gauges;
 use super::Keep;
 use super::Settings;
 use super::drain::{Drains, wait};
@@ -24,7 +26,6 @@ use super::queue::{Gone, Queue};
 use crate::flow::{Door, Ended, Port, RouteCell, Sighting, Wanted};
 use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
-use crate::push::trace::Ending;
 use crate::push::{Lane, Push, RouteId};
 use crate::units::{Clock, Moment, Slots};
 use way::{Bounds, Way};
@@ -57,6 +58,7 @@ pub struct Intake {
     port: Arc<Port>,
     queue: Mutex<Queue>,
     queued: [AtomicU64; 2],
+    gauges: Gauges,
     /// Locked before the queue by those who need both.
     way: Mutex<Way>,
     draining: AtomicBool,
@@ -90,6 +92,7 @@ impl Intake {
             bell: Doorbell::new(),
             port: Arc::default(),
             queued: Default::default(),
+            gauges: Gauges::default(),
             draining: AtomicBool::new(false),
             touched: AtomicBool::new(false),
         }
@@ -194,6 +197,21 @@ impl Intake {
         self.refused_late.load(Ordering::Relaxed)
     }
 
+    /// Returns the figures of the actor's work.
+    pub const fn gauges(&self) -> &Gauges {
+        &self.gauges
+    }
+
+    /// Returns how many batches wait for the actor.
+    pub fn waiting_batches(&self) -> usize {
+        self.receiver.len()
+    }
+
+    /// Returns a partition's route.
+    pub(super) fn route(&self, partition: RouteId) -> Option<&Arc<RouteCell>> {
+        self.routes.get(partition.index())
+    }
+
     /// Returns the bell that announces work for the collector.
     pub(super) const fn bell(&self) -> &Doorbell {
         &self.bell
@@ -232,33 +250,6 @@ impl Intake {
         debug_assert!(queue.is_consistent(), "{queue:?}");
         self.publish(&queue);
         result
-    }
-
-    /// Enters buffered pushes that have ended, and has their senders told.
-    pub(super) fn end_buffered(&self, pushes: &[Push], outcome: Outcome) {
-        self.tell_ended(pushes, outcome);
-        for chunk in pushes.chunk_by(|one, next| one.route == next.route) {
-            self.ledger
-                .enter(chunk[0].route, |books| books.end(chunk.len() as u64, Place::Buffered, outcome));
-        }
-    }
-
-    /// Has senders told of pushes that have ended.
-    pub(super) fn tell_ended(&self, pushes: &[Push], outcome: Outcome) {
-        if !pushes.is_empty() {
-            self.ended.ended(pushes, outcome);
-            self.end_traces(pushes, outcome);
-        }
-    }
-
-    fn end_traces(&self, pushes: &[Push], outcome: Outcome) {
-        for push in pushes {
-            let Some(trace) = &push.trace else { continue };
-            let now = self.clock.now();
-            let is_good = outcome == Outcome::Coalesced;
-            let ending = Ending { at: now, word: outcome.as_str(), code: None, is_good };
-            trace.ended(push.key, push.accepted_at, ending, now);
-        }
     }
 
     /// Returns the ledger.

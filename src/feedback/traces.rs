@@ -1,10 +1,11 @@
-//! What traces are told of verdicts and ends. Pure; nothing happens for pushes that are not traced.
+//! What traces and the log are told of verdicts and ends; nothing happens for deliveries that are not traced.
 
 use super::Consequence;
 use super::results::Ending;
 use crate::outcome::{Outcome, Verdict};
 use crate::push::trace::{self, Trace};
 use crate::push::{Push, PushKey};
+use crate::telemetry::log as logging;
 use crate::units::Moment;
 
 /// A traced push that has ended, until the books have it.
@@ -21,16 +22,22 @@ pub(super) fn attempt_ended(push: &mut Push, verdict: &Verdict, now: Moment, fol
     if let Some(trace) = &mut push.trace {
         let is_requeued = !matches!(follows, Consequence::End(_));
         let is_good = matches!(verdict, Verdict::Delivered { .. });
-        let ending = trace::Ending { at: now, word: word(verdict), code: code(verdict), is_good };
+        let ending =
+            trace::Ending { at: now, word: word(verdict), code: code(verdict).map(Box::from), is_good };
         trace.attempt_ended(push.key, ending, is_requeued);
     }
 }
 
-/// Takes note of the traced among those that have ended.
+/// Has the log tell of those that were not delivered, and takes note of the traced among them all.
 pub(super) fn of(endings: &mut [Ending], now: Moment) -> Vec<Ended> {
+    for Ending { push, outcome, verdict } in
+        endings.iter().filter(|ending| ending.outcome != Outcome::Delivered)
+    {
+        logging::ended(&logging::Ended { push, outcome: *outcome, code: code(verdict) });
+    }
     let ended = |ending: &mut Ending| {
         let trace = ending.push.trace.take()?;
-        let (word, code) = (ending.outcome.as_str(), code(&ending.verdict));
+        let (word, code) = (ending.outcome.as_str(), code(&ending.verdict).map(Box::from));
         let is_good = ending.outcome == Outcome::Delivered;
         let told = trace::Ending { at: now, word, code, is_good };
         Some(Ended { key: ending.push.key, trace, accepted: ending.push.accepted_at, ending: told })
@@ -58,13 +65,13 @@ const fn word(verdict: &Verdict) -> &'static str {
     }
 }
 
-fn code(verdict: &Verdict) -> Option<Box<str>> {
+fn code(verdict: &Verdict) -> Option<&str> {
     match verdict {
         Verdict::Rejected(answer)
         | Verdict::Unregistered(answer)
         | Verdict::Retry { answer, .. }
         | Verdict::BrokenOff { answer, .. }
-        | Verdict::Limited { answer, .. } => Some(answer.code.clone()),
+        | Verdict::Limited { answer, .. } => Some(&answer.code),
         Verdict::Delivered { .. } | Verdict::Elsewhere | Verdict::Unanswered => None,
     }
 }

@@ -15,11 +15,13 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, Service};
 use actix_web::http::{StatusCode, header};
 use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, web};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
+use tokio::time::Instant;
 
+pub use self::take::{Own, send_own};
 pub(crate) use self::unread::Unread;
 use super::Ingest;
 use super::answer::Answer;
@@ -53,7 +55,19 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
             web::resource(PUSH).route(web::get().to(results::find)).default_service(web::to(only_read));
         let results =
             web::resource(RESULTS).route(web::get().to(results::get)).default_service(web::to(only_read));
+        let meter = Arc::clone(&data.meter);
         App::new()
+            .wrap_fn(move |request, service| {
+                let (meter, begun) = (Arc::clone(&meter), Instant::now());
+                let template = template(request.path());
+                let answered = service.call(request);
+                async move {
+                    let response = answered.await?;
+                    let trace = take::trace_of(response.headers());
+                    meter.record(template, response.status().as_u16(), begun.elapsed(), trace);
+                    Ok(response)
+                }
+            })
             .app_data(data.clone())
             .service(pushes)
             .service(push)
@@ -71,6 +85,16 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())
+}
+
+/// Returns the position in [`super::TEMPLATES`] of what a path is for.
+fn template(path: &str) -> usize {
+    match path {
+        PATH => 0,
+        RESULTS => 2,
+        _ if path.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('/')) => 1,
+        _ => 3,
+    }
 }
 
 async fn other_method(request: HttpRequest, rest: web::Payload) -> HttpResponse {

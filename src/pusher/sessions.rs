@@ -14,6 +14,7 @@ use crate::flow::{Look, RouteCell, Sighting, Whereabouts};
 use crate::outcome::Verdict;
 use crate::push::trace::Carrier;
 use crate::push::{Push, PushKey};
+use crate::telemetry::Tally;
 use crate::transport::{Outbox, Session, SessionEvent};
 use crate::units::Moment;
 
@@ -47,6 +48,9 @@ struct Answers {
     others: Vec<(Push, Verdict)>,
     done: Vec<Done>,
     unknown: u64,
+    /// How long answers took, and whole deliveries.
+    answer: Tally,
+    delivery: Tally,
 }
 
 // === impl Live ===
@@ -87,6 +91,8 @@ impl Pusher {
                 event => rest.push(event),
             }
         }
+        self.wiring.route.times.answer.enter(&answers.answer);
+        self.wiring.route.times.delivery.enter(&answers.delivery);
         self.cell.count_answers(answers.delivered + answers.others.len() as u64, answers.unknown);
         if answers.delivered > 0 || !answers.others.is_empty() {
             self.wiring.feedback.remember(answers.done);
@@ -96,6 +102,7 @@ impl Pusher {
             self.follow(number, event, ctx);
         }
         self.after_change(ctx);
+        self.wiring.route.times.handler.note(self.now().since(now));
     }
 
     /// Opens the connection after `last`: at once, unless those before it came to nothing.
@@ -127,7 +134,9 @@ impl Pusher {
             }
             return;
         };
+        let trace = entry.push.trace.as_ref().map(|trace| trace.name().trace);
         self.cell.latencies.record(now.since(entry.sent_at));
+        answers.answer.add(now.since(entry.sent_at), trace);
         if let Some(live) = self.current.as_mut().filter(|live| live.number == entry.session) {
             if is_current {
                 live.settled = live.settled.saturating_add(1);
@@ -140,7 +149,9 @@ impl Pusher {
         }
         match verdict {
             Verdict::Delivered { .. } => {
-                self.wiring.route.delivery.record(now.since(entry.push.accepted_at));
+                let whole = now.since(entry.push.accepted_at);
+                self.wiring.route.delivery.record(whole);
+                answers.delivery.add(whole, trace);
                 if self.wiring.feedback.keeps_history() {
                     answers.done.push(Done::new(&entry.push, self.cell.number, entry.sent_at, now));
                 }

@@ -103,6 +103,23 @@ impl Histogram {
     }
 }
 
+// === impl Reading ===
+
+impl Reading {
+    /// Adds another reading; of examples, its own go first.
+    pub fn add(&mut self, other: &Self) {
+        if self.buckets.is_empty() {
+            self.clone_from(other);
+            return;
+        }
+        let counts = self.buckets.iter_mut().zip(&other.buckets);
+        counts.for_each(|((_, count), (_, more))| *count += more);
+        let examples = self.examples.iter_mut().zip(&other.examples);
+        examples.for_each(|(mine, theirs)| *mine = mine.or(*theirs));
+        self.sum += other.sum;
+    }
+}
+
 /// Bounds belong to the bucket below them.
 fn bucket(micros: u64) -> usize {
     let steps = micros.saturating_sub(1) / FIRST;
@@ -131,7 +148,7 @@ mod tests {
         let counted: Vec<_> = reading.buckets.iter().filter(|(_, count)| *count > 0).copied().collect();
         assert_eq!(counted, [(0.0005, 1), (0.004, 1), (f64::INFINITY, 1)]);
         assert_eq!(reading.buckets[BOUNDS - 1].0, 32.768);
-        assert!((reading.sum - 3_600.0035).abs() < 1e-9);
+        assert!((reading.sum - 3_600.003_5).abs() < 1e-9);
         let examples: Vec<_> = reading.examples.iter().flatten().map(|example| example.trace).collect();
         assert_eq!((examples, reading.examples[3].is_some()), (vec![7], true));
     }

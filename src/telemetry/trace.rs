@@ -146,6 +146,25 @@ impl Tracer {
         self.settings.lock().clone()
     }
 
+    /// Returns whether there is a receiver.
+    pub fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
+    }
+
+    /// Begins a trace for an operator's own request; `None` if there is no receiver.
+    pub fn begin_own(self: &Arc<Self>, now: Moment) -> Option<Call> {
+        self.is_on().then(|| Call {
+            tracer: Arc::clone(self),
+            name: SpanName { trace: fastrand::u128(1..), span: fastrand::u64(1..) },
+            parent: None,
+            link: None,
+            state: None,
+            begun: now,
+            is_wanted: false,
+            pushes_per_request: 1.0,
+        })
+    }
+
     /// Waits until there are other settings.
     pub async fn changed(&self) {
         self.changed.notified().await;
@@ -258,6 +277,11 @@ impl Call {
         let state = self.state.clone();
         let origin = Origin { sink, call: self.name, state, fanout, keep, depth };
         Roots { call: self, origin: Arc::new(origin) }
+    }
+
+    /// Returns the trace's id.
+    pub const fn trace(&self) -> u128 {
+        self.name.trace
     }
 
     /// Returns the `traceresponse` header: where the sender finds the request again.

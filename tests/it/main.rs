@@ -15,3 +15,4 @@ mod privacy;
 mod prosody;
 mod reload;
 mod support;
+mod traces;

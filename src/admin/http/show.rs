@@ -13,7 +13,6 @@ use crate::admin::forms::Fields;
 use crate::admin::guard::Actor;
 use crate::admin::metrics;
 use crate::admin::page::{self, Page};
-use crate::admin::process::Process;
 use crate::admin::view::View;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -35,7 +34,7 @@ pub(super) fn show(admin: &Admin, request: &HttpRequest, actor: Actor<'_>, call:
         Call::History => headed(StatusCode::OK).json(backend.record().history()),
         Call::Audit => headed(StatusCode::OK).json(json!({ "entries": backend.record().audit() })),
         Call::Configuration => headed(StatusCode::OK).content_type(TEXT).body(backend.configuration()),
-        Call::Metrics => match metrics::write(backend.snapshot(), Process::read()) {
+        Call::Metrics => match metrics::write(backend) {
             Ok(text) => headed(StatusCode::OK).content_type(metrics::CONTENT_TYPE).body(text),
             Err(_) => {
                 error(StatusCode::INTERNAL_SERVER_ERROR, "encoding", "the metrics could not be written")

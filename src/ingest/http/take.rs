@@ -12,7 +12,8 @@ use crate::ingest::Ingest;
 use crate::ingest::admit::{self, Admission, Caller};
 use crate::ingest::answer::Answer;
 use crate::ingest::wire::{self, Format};
-use crate::telemetry::trace::{Head, w3c};
+use crate::push::SenderId;
+use crate::telemetry::trace::{Call, Head, w3c};
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -33,6 +34,12 @@ impl Head for HeaderMap {
     fn state(&self) -> Option<String> {
         w3c::state(self.get_all(&TRACESTATE).map(HeaderValue::as_bytes))
     }
+}
+
+/// Returns the trace that an answer names, if it was to a traced request.
+pub(super) fn trace_of(headers: &HeaderMap) -> Option<u128> {
+    let parent = w3c::parse(headers.get(&TRACERESPONSE)?.as_bytes());
+    parent.map(|parent| parent.name.trace)
 }
 
 pub(super) async fn post(
@@ -68,6 +75,29 @@ pub(super) async fn post(
         call.end(ingest.clock.now(), status, counts);
     }
     response
+}
+
+/// The answer to a push of the gateway's own.
+#[derive(Debug)]
+pub struct Own {
+    /// The status, as a sender would get it.
+    pub status: u16,
+    /// The JSON.
+    pub body: Vec<u8>,
+    /// The trace, if there is one.
+    pub trace: Option<u128>,
+}
+
+/// Takes a body that an operator wrote, and waits for its pushes to end; it is traced if traces have a receiver.
+pub async fn send_own(ingest: &Ingest, body: &[u8], wait: Duration) -> Own {
+    let call = ingest.tracer.begin_own(ingest.clock.now());
+    let caller = Caller { sender: SenderId::default(), trace: call.as_ref() };
+    let (answer, counts) = take_and_wait(ingest, body, (Format::Json, wait), caller).await;
+    let trace = call.as_ref().map(Call::trace);
+    if let Some(call) = call {
+        call.end(ingest.clock.now(), answer.status, counts);
+    }
+    Own { status: answer.status, body: answer.body, trace }
 }
 
 /// Takes a whole body: from here to the answer nothing waits.

@@ -16,9 +16,10 @@ use crate::feedback::Results;
 use crate::feedback::results::{self, Bound, Report, Source};
 use crate::flow::{Door, RouteCell, Sighting, Wanted, Whereabouts};
 use crate::ingest::http::server;
-use crate::ingest::{Ingest, IngestRoute, Seen, Settings};
+use crate::ingest::{Ingest, IngestRoute, Seen, Settings, TEMPLATES};
 use crate::outcome::Refusal;
 use crate::push::{Addressee, Coalesce, KeyMint, Push, PushRequest, RouteId, SenderId, Target};
+use crate::telemetry::HttpMeter;
 use crate::telemetry::trace::{self, Tracer};
 use crate::transport::{ConnectError, Connector, RenderError, Session};
 use crate::units::{Clock, Slots};
@@ -179,6 +180,7 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
         door: Arc::clone(&door) as Arc<dyn Door>,
         results: Arc::new(results(routes)),
         look_ups: tokio::sync::Semaphore::new(1),
+        meter: Arc::new(HttpMeter::new(&TEMPLATES, TEMPLATES.len())),
         tracer: Arc::new(tracer()),
         mint: Arc::new(KeyMint::new(7)),
         clock: Clock::start(),
