@@ -34,7 +34,10 @@ static SWITCH: OnceLock<Switch> = OnceLock::new();
 
 /// The filters there are, for people who wrote another one.
 pub const FILTERS: &str =
-    "off, error, warn, info, debug, trace, or a list such as \"info,pushweir::pusher=debug\"";
+    "off, error, warn, info, debug, trace, or a list such as info,pushweir::pusher=debug";
+
+/// A filter as an example.
+pub const EXAMPLE: &str = "info,pushweir::pusher=debug";
 
 /// Returns whether a text is a filter.
 pub fn is_filter(text: &str) -> bool {

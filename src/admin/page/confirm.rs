@@ -9,6 +9,7 @@ use crate::admin::forms::Fields;
 use crate::admin::guard::Actor;
 use crate::admin::state::Snapshot;
 use crate::admin::words::grouped;
+use crate::telemetry::log::EXAMPLE;
 
 /// What is asked.
 struct Question {
@@ -75,7 +76,7 @@ fn log(out: &mut String, filter: &str) {
     let _ = write!(
         out,
         "<label>Filter <input name=\"filter\" value=\"{}\" list=\"filters\" required autocomplete=\"off\"></label>\
-         <datalist id=\"filters\"><option>info</option><option>debug</option><option>info,pushweir::pusher=debug</option>\
+         <datalist id=\"filters\"><option>info</option><option>debug</option><option>{EXAMPLE}</option>\
          <option>warn</option></datalist>",
         Escaped(filter)
     );
