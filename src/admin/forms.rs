@@ -17,7 +17,7 @@ use crate::flow::Command;
 pub(super) struct Tokens(RandomState);
 
 /// The fields of a form or query that the page uses; those that were not sent are empty.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub(super) struct Fields {
     /// The token.
     pub(super) token: String,
@@ -32,7 +32,7 @@ pub(super) struct Fields {
     /// Of a change of the log.
     pub(super) filter: String,
     /// Of pushes to trace.
-    pub(super) next: String,
+    pub(super) count: String,
     /// Of a test push: a device's token, or what a sender would write in `to`.
     pub(super) to: String,
     /// Order of the pushers.
@@ -43,19 +43,25 @@ pub(super) struct Fields {
     pub(super) page: String,
     /// Number of the action whose result is to be shown.
     pub(super) note: String,
+    /// Of a login.
+    pub(super) name: String,
+    /// Of a login.
+    pub(super) password: String,
+    /// Where a login leads.
+    pub(super) next: String,
 }
 
 // === impl Tokens ===
 
 impl Tokens {
-    /// Returns a user's token.
-    pub(super) fn of(&self, user: &str) -> String {
-        format!("{:016x}{:016x}", self.0.hash_one((0_u8, user)), self.0.hash_one((1_u8, user)))
+    /// Returns the token for a seal: a user's name, or what stands for a session.
+    pub(super) fn of(&self, seal: &str) -> String {
+        format!("{:016x}{:016x}", self.0.hash_one((0_u8, seal)), self.0.hash_one((1_u8, seal)))
     }
 
-    /// Returns whether a token is a user's.
-    pub(super) fn is_of(&self, user: &str, token: &str) -> bool {
-        self.of(user).as_bytes().ct_eq(token.as_bytes()).into()
+    /// Returns whether a token is that of a seal.
+    pub(super) fn is_of(&self, seal: &str, token: &str) -> bool {
+        self.of(seal).as_bytes().ct_eq(token.as_bytes()).into()
     }
 }
 
@@ -74,17 +80,30 @@ impl Fields {
                 b"mode" => &mut fields.mode,
                 b"connections" => &mut fields.connections,
                 b"filter" => &mut fields.filter,
-                b"next" => &mut fields.next,
+                b"count" => &mut fields.count,
                 b"to" => &mut fields.to,
                 b"sort" => &mut fields.sort,
                 b"show" => &mut fields.show,
                 b"page" => &mut fields.page,
                 b"note" => &mut fields.note,
+                b"name" => &mut fields.name,
+                b"password" => &mut fields.password,
+                b"next" => &mut fields.next,
                 _ => continue,
             };
             *field = decode(value.strip_prefix(b"=").unwrap_or(value));
         }
         fields
+    }
+
+    /// Returns where to go after a login: a place of ours, never another site.
+    pub(super) fn destination(&self) -> &str {
+        let next = self.next.as_str();
+        let is_ours = next.starts_with('/')
+            && !next.starts_with("//")
+            && !next.contains('\\')
+            && next.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_ours { next } else { "/" }
     }
 
     /// Finds the command that is meant, by the rules of the API.
@@ -100,7 +119,7 @@ impl Fields {
         let path = format!("/admin/api/{scope}{}", self.verb);
         let query = match self.verb.as_str() {
             "log" => format!("filter={}", encode(&self.filter)),
-            "trace" => format!("next={}", encode(&self.next)),
+            "trace" => format!("next={}", encode(&self.count)),
             _ if self.mode.is_empty() => String::new(),
             _ => format!("mode={}", self.mode),
         };
@@ -189,7 +208,7 @@ mod tests {
             ("do=pause&target=android", Command::PauseRoute { route: route() }),
             ("do=resume&target=android%2f0&x=y", Command::ResumePusher { route: route(), number: 0 }),
             ("do=drain", Command::Drain),
-            ("do=trace&target=&next=10", Command::TraceNext { count: 10 }),
+            ("do=trace&target=&count=10", Command::TraceNext { count: 10 }),
             (
                 "do=log&filter=info%2Cpushweir%3A%3Apusher%3Ddebug",
                 Command::SetLog { filter: "info,pushweir::pusher=debug".into() },
@@ -221,6 +240,17 @@ mod tests {
             !tokens.is_of("dev", &token) && !tokens.is_of("ops", "") && !tokens.is_of("ops", &token[1..])
         );
         assert!(!Tokens::default().is_of("ops", &token));
+    }
+
+    #[test]
+    fn a_login_leads_to_no_other_site() {
+        let next = |text: &str| Fields { next: text.into(), ..Fields::default() }.destination().to_owned();
+        assert_eq!(next("/?sort=p99&page=2#pushers"), "/?sort=p99&page=2#pushers");
+        for foreign in
+            ["", "evil.example", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nx: y"]
+        {
+            assert_eq!(next(foreign), "/", "{foreign}");
+        }
     }
 
     proptest! {

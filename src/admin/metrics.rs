@@ -3,6 +3,7 @@
 //! Names are those of `reference/observability.md` 3.1, each from the first scrape on. Pushers are listed one by one up to
 //! [`MAX_PUSHERS`], above that summed per route as the pusher `*`.
 
+mod gates;
 mod histograms;
 mod telemetry;
 #[cfg(test)]
@@ -221,7 +222,7 @@ impl Scrape {
                 series.map(|route| ([("route", route.name.as_str())], figure(route))).collect();
             writer.gauges(name, help, &series)?;
         }
-        Ok(())
+        gates::write(writer, &self.snapshot.routes)
     }
 
     fn pushers(&self, writer: &mut Writer<'_>) -> Result<(), Error> {

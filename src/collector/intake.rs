@@ -3,7 +3,10 @@
 //! HTTP threads put batches into a bounded channel and ring one bell; returns go straight into the queue. A push that [`Door::admit`]
 //! reports as held is in the channel or in the queue, and in the ledger as buffered.
 
+mod closing;
 mod ends;
+mod figures;
+mod open;
 mod returns;
 #[cfg(test)]
 mod tests;
@@ -14,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use pushweir_actors::Doorbell;
 
 use super::Gauges;
@@ -23,7 +26,7 @@ use super::Settings;
 use super::drain::{Drains, wait};
 use super::occupancy::{Classes, Load, Sifted};
 use super::queue::{Gone, Queue};
-use crate::flow::{Door, Ended, Port, RouteCell, Sighting, Wanted};
+use crate::flow::{Door, Ended, Gate, Port, RouteCell, Sighting, Wanted, breaker};
 use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
 use crate::push::{Lane, Push, RouteId};
@@ -49,8 +52,11 @@ pub struct Batch {
 pub struct Intake {
     /// By partition: the route that it belongs to.
     routes: Slots<Arc<RouteCell>>,
+    /// By partition: what its provider's answers let out.
+    gates: Slots<Gate>,
+    breaker: RwLock<breaker::Settings>,
     ledger: Arc<Ledger>,
-    ended: Arc<dyn Ended>,
+    results: Arc<dyn Ended>,
     clock: Clock,
     sender: Sender<Batch>,
     receiver: Receiver<Batch>,
@@ -84,8 +90,10 @@ impl Intake {
             refused_late: AtomicU64::new(0),
             drain_rates: Slots::default(),
             routes: Slots::default(),
+            gates: Slots::default(),
+            breaker: RwLock::new(breaker::Settings::OFF),
             ledger,
-            ended,
+            results: ended,
             clock,
             sender,
             receiver,
@@ -102,6 +110,8 @@ impl Intake {
     /// a route has the number that the route is known by.
     pub fn open(&self, route: &Arc<RouteCell>) -> Option<RouteId> {
         let mut way = self.way.lock();
+        // Before the number is known to anybody, since everybody who knows it looks for the gate.
+        self.gates.push(self.new_gate(route)).ok()?;
         let partition = RouteId::at(self.routes.push(Arc::clone(route)).ok()?);
         way.open();
         self.queue.lock().open(route.id);
@@ -195,21 +205,6 @@ impl Intake {
     /// Returns how many pushes were refused because they would have waited longer than they live.
     pub fn refused_late(&self) -> u64 {
         self.refused_late.load(Ordering::Relaxed)
-    }
-
-    /// Returns the figures of the actor's work.
-    pub const fn gauges(&self) -> &Gauges {
-        &self.gauges
-    }
-
-    /// Returns how many batches wait for the actor.
-    pub fn waiting_batches(&self) -> usize {
-        self.receiver.len()
-    }
-
-    /// Returns a partition's route.
-    pub(super) fn route(&self, partition: RouteId) -> Option<&Arc<RouteCell>> {
-        self.routes.get(partition.index())
     }
 
     /// Returns the bell that announces work for the collector.

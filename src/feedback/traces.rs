@@ -29,17 +29,18 @@ pub(super) fn attempt_ended(push: &mut Push, verdict: &Verdict, now: Moment, fol
 }
 
 /// Has the log tell of those that were not delivered, and takes note of the traced among them all.
-pub(super) fn of(endings: &mut [Ending], now: Moment) -> Vec<Ended> {
+pub(super) fn of(endings: &mut [Ending]) -> Vec<Ended> {
     for Ending { push, outcome, verdict } in
         endings.iter().filter(|ending| ending.outcome != Outcome::Delivered)
     {
         logging::ended(&logging::Ended { push, outcome: *outcome, code: code(verdict) });
     }
     let ended = |ending: &mut Ending| {
+        // Its last attempt ended when it would have begun to wait for another one.
         let trace = ending.push.trace.take()?;
         let (word, code) = (ending.outcome.as_str(), code(&ending.verdict).map(Box::from));
         let is_good = ending.outcome == Outcome::Delivered;
-        let told = trace::Ending { at: now, word, code, is_good };
+        let told = trace::Ending { at: trace.queued, word, code, is_good };
         Some(Ended { key: ending.push.key, trace, accepted: ending.push.accepted_at, ending: told })
     };
     endings.iter_mut().filter_map(ended).collect()

@@ -8,13 +8,13 @@ use futures_util::StreamExt;
 use pushweir_actors::Exit;
 
 use super::Pusher;
-use super::inflight::SessionNumber;
+use super::answers::Answers;
+use super::inflight::{Entry, SessionNumber};
 use crate::feedback::results::Done;
 use crate::flow::{Look, RouteCell, Sighting, Whereabouts};
 use crate::outcome::Verdict;
+use crate::push::PushKey;
 use crate::push::trace::Carrier;
-use crate::push::{Push, PushKey};
-use crate::telemetry::Tally;
 use crate::transport::{Outbox, Session, SessionEvent};
 use crate::units::Moment;
 
@@ -39,18 +39,6 @@ pub struct Live {
     pub settled: u32,
     /// Whether it was our idea to end it, so that the provider will not close it.
     pub is_ours_to_close: bool,
-}
-
-/// What a batch of answers amounts to.
-#[derive(Default)]
-struct Answers {
-    delivered: u64,
-    others: Vec<(Push, Verdict)>,
-    done: Vec<Done>,
-    unknown: u64,
-    /// How long answers took, and whole deliveries.
-    answer: Tally,
-    delivery: Tally,
 }
 
 // === impl Live ===
@@ -81,7 +69,8 @@ impl Pusher {
     pub(super) fn hear(&mut self, batch: FromSession, ctx: &mut Context<Self>) {
         let FromSession { number, events } = batch;
         let now = self.now();
-        let mut answers = Answers::default();
+        let wiring = Arc::clone(&self.wiring);
+        let mut answers = Answers::new(&wiring.feedback, self.cell.partition);
         let mut rest = Vec::new();
         for event in events {
             match event {
@@ -91,13 +80,10 @@ impl Pusher {
                 event => rest.push(event),
             }
         }
-        self.wiring.route.times.answer.enter(&answers.answer);
-        self.wiring.route.times.delivery.enter(&answers.delivery);
-        self.cell.count_answers(answers.delivered + answers.others.len() as u64, answers.unknown);
-        if answers.delivered > 0 || !answers.others.is_empty() {
-            self.wiring.feedback.remember(answers.done);
-            self.wiring.feedback.settle(self.cell.partition, answers.delivered, answers.others);
-        }
+        self.cell.count_answers(answers.len(), answers.unknown);
+        answers.settle();
+        self.wiring.route.times.answer.enter(&answers.answer_times);
+        self.wiring.route.times.delivery.enter(&answers.delivery_times);
         for event in rest {
             self.follow(number, event, ctx);
         }
@@ -124,7 +110,7 @@ impl Pusher {
         key: PushKey,
         verdict: Verdict,
         now: Moment,
-        answers: &mut Answers,
+        answers: &mut Answers<'_>,
     ) {
         let is_current = self.current.as_ref().is_some_and(|live| live.number == number);
         let Some(entry) = self.held.table.settle(key) else {
@@ -134,10 +120,18 @@ impl Pusher {
             }
             return;
         };
-        let trace = entry.push.trace.as_ref().map(|trace| trace.name().trace);
-        self.cell.latencies.record(now.since(entry.sent_at));
-        answers.answer.add(now.since(entry.sent_at), trace);
-        if let Some(live) = self.current.as_mut().filter(|live| live.number == entry.session) {
+        let Entry { push, sent_at, session, .. } = entry;
+        let accepted_at = push.accepted_at;
+        let trace = push.trace.as_ref().map(|trace| trace.name().trace);
+        answers.answer_times.add(now.since(sent_at), trace);
+        let is_delivered = matches!(verdict, Verdict::Delivered { .. });
+        answers.add(push, verdict, |push| Done::new(push, self.cell.number, sent_at, now));
+        self.cell.latencies.record(now.since(sent_at));
+        if is_delivered {
+            self.wiring.route.delivery.record(now.since(accepted_at));
+            answers.delivery_times.add(now.since(accepted_at), trace);
+        }
+        if let Some(live) = self.current.as_mut().filter(|live| live.number == session) {
             if is_current {
                 live.settled = live.settled.saturating_add(1);
                 self.window.settle(1);
@@ -146,22 +140,6 @@ impl Pusher {
                 self.window.lapse(1);
                 self.owed.add(key);
             }
-        }
-        match verdict {
-            Verdict::Delivered { .. } => {
-                let whole = now.since(entry.push.accepted_at);
-                self.wiring.route.delivery.record(whole);
-                answers.delivery.add(whole, trace);
-                if self.wiring.feedback.keeps_history() {
-                    answers.done.push(Done::new(&entry.push, self.cell.number, entry.sent_at, now));
-                }
-                if entry.push.trace.is_some() || self.wiring.feedback.wants_delivery(&verdict) {
-                    answers.others.push((entry.push, verdict));
-                } else {
-                    answers.delivered += 1;
-                }
-            }
-            verdict => answers.others.push((entry.push, verdict)),
         }
     }
 

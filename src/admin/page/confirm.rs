@@ -24,7 +24,7 @@ struct Question {
 /// Returns the page with the question; `None` if it makes no sense.
 pub(in crate::admin) fn render(
     snapshot: &Snapshot,
-    actor: Actor<'_>,
+    actor: &Actor,
     fields: &Fields,
     token: &str,
 ) -> Option<String> {
@@ -85,7 +85,7 @@ fn log(out: &mut String, filter: &str) {
 fn next(out: &mut String) {
     let _ = write!(
         out,
-        "<label>Pushes <input type=\"number\" name=\"next\" min=\"1\" max=\"{MAX_TRACED}\" value=\"10\" required></label>"
+        "<label>Pushes <input type=\"number\" name=\"count\" min=\"1\" max=\"{MAX_TRACED}\" value=\"10\" required></label>"
     );
 }
 

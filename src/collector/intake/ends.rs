@@ -1,7 +1,7 @@
 //! Pushes that end in the buffer: their books, their senders, their traces, and the log's word on them.
 
 use super::Intake;
-use crate::ledger::Place;
+use super::closing::Closing;
 use crate::outcome::Outcome;
 use crate::push::Push;
 use crate::push::trace::Ending;
@@ -10,25 +10,20 @@ use crate::telemetry::log::{Ended, ended};
 impl Intake {
     /// Enters buffered pushes that have ended, and has their senders told.
     pub(in crate::collector) fn end_buffered(&self, pushes: &[Push], outcome: Outcome) {
-        self.tell_ended(pushes, outcome);
-        for chunk in pushes.chunk_by(|one, next| one.route == next.route) {
-            self.ledger
-                .enter(chunk[0].route, |books| books.end(chunk.len() as u64, Place::Buffered, outcome));
+        let closing = Closing { ledger: &self.ledger, pushes, outcome };
+        if !pushes.is_empty() {
+            self.results.ended(pushes, outcome);
+            pushes.iter().for_each(|push| self.tell_end(push, outcome));
         }
+        drop(closing);
     }
 
-    /// Has senders told of pushes that have ended.
-    pub(in crate::collector) fn tell_ended(&self, pushes: &[Push], outcome: Outcome) {
-        if pushes.is_empty() {
-            return;
-        }
-        self.ended.ended(pushes, outcome);
+    fn tell_end(&self, push: &Push, outcome: Outcome) {
         let is_good = outcome == Outcome::Coalesced;
-        for push in pushes {
-            if !is_good {
-                ended(&Ended { push, outcome, code: None });
-            }
-            let Some(trace) = &push.trace else { continue };
+        if !is_good {
+            ended(&Ended { push, outcome, code: None });
+        }
+        if let Some(trace) = &push.trace {
             let now = self.clock.now();
             let ending = Ending { at: now, word: outcome.as_str(), code: None, is_good };
             trace.ended(push.key, push.accepted_at, ending, now);
