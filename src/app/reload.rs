@@ -90,6 +90,8 @@ pub async fn reload(service: Arc<Service>, file: Option<PathBuf>) {
             log::error!("a part of the reload failed step={step:?} error={error} (hint: send SIGHUP again)");
         }
     }
+    // Also where the file has not changed: an operator's filter ends here.
+    logging::set_filter(&plan.config.log);
     for key in &plan.restart {
         log::warn!("the change needs a restart, the old value stays key={key}");
     }

@@ -248,3 +248,31 @@ fn tr_9_share_receiver_and_next_pushes_change_at_run_time() {
     assert_agreed_without_repeats(&gateway, &peer);
     gateway.finish();
 }
+
+#[test]
+fn an_operators_test_push_is_delivered_traced_and_audited_without_its_token() {
+    let (peer, sink) = (Peer::start(&[]), Sink::start());
+    let gateway = Gateway::start_ready(&to(&peer, &sink).set("telemetry.traces.sample", 0));
+    let path = "routes/android/test";
+    let reply = gateway.command_with(path, "{\"to\":{\"token\":\"pr1vate\"}}").expect(200).json();
+    assert_eq!(reply["push"]["outcome"], "delivered", "{reply:#}");
+    let trace = reply["push"]["trace"].as_str().expect("it is traced").to_owned();
+    sink.wait_for("its spans are there", |spans| of(spans, &trace).len() == 7);
+    let metrics = gateway.get("/metrics").expect(200).body;
+    let example = format!("trace_id=\"{trace}\"");
+    let is_example =
+        |line: &str| line.starts_with("pushweir_delivery_duration_seconds_bucket") && line.contains(&example);
+    assert!(metrics.lines().any(is_example), "OB-2: a bucket names an exported trace: {metrics}");
+    gateway.command_with(path, "{}").expect(400);
+    gateway.command_with("routes/ios/test", "{\"to\":{\"token\":\"t\"}}").expect(404);
+    gateway.command_at("log?filter=debug").expect(200);
+    assert_eq!(gateway.state().0["telemetry"]["log"], "debug");
+    gateway.command_at("log?filter=loud").expect(400);
+    let audit = gateway.get("/admin/api/audit").expect(200).body;
+    assert!(
+        audit.contains("push on android") && audit.contains("\"debug\"") && !audit.contains("pr1vate"),
+        "{audit}"
+    );
+    assert_agreed_without_repeats(&gateway, &peer);
+    assert!(!gateway.finish().join("\n").contains("pr1vate"));
+}
