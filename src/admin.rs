@@ -20,7 +20,7 @@ pub mod record;
 mod sessions;
 pub mod state;
 mod view;
-mod words;
+pub(crate) mod words;
 
 use std::net::SocketAddr;
 use std::time::Duration;

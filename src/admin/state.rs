@@ -136,6 +136,8 @@ pub struct RouteRow {
     pub delivery_p50_ms: f64,
     /// Its 99th percentile.
     pub delivery_p99_ms: f64,
+    /// The 95th percentile between them.
+    pub delivery_p95_ms: f64,
     /// Retries that had to wait longer because the route's retry budget was used up.
     pub stretched_retries: u64,
     /// The part of the buffer that it has when others need theirs.
@@ -203,7 +205,8 @@ pub fn overall(draining: bool, collector: &CollectorState, rates: &Rates, routes
     if draining {
         return State::Draining;
     }
-    if !routes.is_empty() && routes.iter().all(|route| route.state == RouteState::Paused) {
+    let mut present = routes.iter().filter(|route| route.state != RouteState::Removed).peekable();
+    if present.peek().is_some() && present.all(|route| route.state == RouteState::Paused) {
         return State::Paused;
     }
     if rates.shed_per_second > 0.0 {
@@ -263,6 +266,7 @@ impl RouteRow {
             buffered: ledger.buffered,
             delivery_p50_ms: cell.delivery.quantile(0.5).as_secs_f64() * 1_000.0,
             delivery_p99_ms: cell.delivery.quantile(0.99).as_secs_f64() * 1_000.0,
+            delivery_p95_ms: cell.delivery.quantile(0.95).as_secs_f64() * 1_000.0,
             stretched_retries: 0,
             share: 1.0,
             drain_per_second: None,

@@ -10,13 +10,13 @@ impl Service {
     pub fn measured(&self) -> Measured {
         let parts = &self.parts;
         let gauges = parts.intake.gauges();
-        let times = parts.routes.visible().map(|route| RouteTimes {
+        let times = parts.routes.alive().map(|route| RouteTimes {
             route: route.cell.name.clone(),
             queue: route.cell.times.queue.read(),
             answer: route.cell.times.answer.read(),
             delivery: route.cell.times.delivery.read(),
         });
-        let pushers = parts.routes.visible().map(|route| route.cell.times.handler.read()).max();
+        let pushers = parts.routes.alive().map(|route| route.cell.times.handler.read()).max();
         Measured {
             dispatched: gauges.dispatched(),
             demand: gauges.demand(),

@@ -16,7 +16,7 @@ use crate::ledger::Ledger;
 use crate::push::{Coalesce, KeyMint};
 use crate::telemetry::HttpMeter;
 use crate::telemetry::trace::Tracer;
-use crate::transport::{Connector, SettingsError, fcm, xmpp};
+use crate::transport::{Connector, SettingsError, apns, fcm, xmpp};
 use crate::units::Clock;
 
 /// Why a route cannot be had.
@@ -138,7 +138,7 @@ impl Parts {
 /// Returns the connections that a route has before anything is sent.
 pub const fn home_connections(route: &Route) -> u32 {
     match route.transport {
-        Transport::Xmpp(_) | Transport::Fcm(_) => route.connections,
+        Transport::Xmpp(_) | Transport::Fcm(_) | Transport::Apns(_) => route.connections,
     }
 }
 
@@ -150,5 +150,6 @@ pub fn connector(transport: &Transport) -> Result<Arc<dyn Connector>, SettingsEr
     match transport {
         Transport::Xmpp(settings) => Ok(Arc::new(xmpp::Connector::new(settings.clone())?)),
         Transport::Fcm(settings) => Ok(Arc::new(fcm::Connector::new(settings.as_ref().clone())?)),
+        Transport::Apns(settings) => Ok(Arc::new(apns::Connector::new(settings.as_ref().clone())?)),
     }
 }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use pushweir_actors::SupervisorError;
+
 use super::control;
 use super::partitions::{start_pushers, stop_pushers};
-use super::routes::Phase;
+use super::routes::{LiveRoute, Phase};
 use super::service::Service;
+use super::tree;
 use crate::flow::CommandError;
 
 /// More connections than any provider allows a sender.
@@ -21,6 +24,11 @@ pub async fn scale(service: &Arc<Service>, name: &str, connections: u32) -> Resu
         return Err(CommandError::Invalid(format!(
             "connections: must be 1 to {MOST_CONNECTIONS}, not {connections} (hint: pause the route to stop it)"
         )));
+    }
+    if !route.is_present() {
+        let text =
+            format!("route {name:?} was removed from the configuration and only delivers what it holds");
+        return Err(CommandError::Conflict(text));
     }
     let supervisor = control::supervisor(service, name)?;
     let _busy = control::busy(&route)?;
@@ -38,5 +46,21 @@ pub async fn scale(service: &Arc<Service>, name: &str, connections: u32) -> Resu
         (0..missing).for_each(|_| drop(route.cell.add(partition.id())));
         start_pushers(service, &route, partition).await.map_err(|error| control::conflict(&error))?;
     }
-    Ok(())
+    adjust(service, &route).await
+}
+
+/// Tells a route's supervisor how often pushers may fail, for as many as there are now, and how long they wait then. One that is being started
+/// reads that itself.
+///
+/// # Errors
+/// It could not be told.
+pub async fn adjust(service: &Service, route: &LiveRoute) -> Result<(), CommandError> {
+    let Some(supervisor) = service.route_supervisor(&route.cell.name) else { return Ok(()) };
+    let settings = route.settings();
+    let limit = tree::restart_limit(&settings, route.cell.pushers().len());
+    let backoff = tree::restart_backoff(settings.restart_min, settings.restart_max);
+    match supervisor.adjust(limit, backoff).await {
+        Ok(()) | Err(SupervisorError::NotReady(_) | SupervisorError::ShuttingDown(_)) => Ok(()),
+        Err(error) => Err(control::conflict(&error)),
+    }
 }

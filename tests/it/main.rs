@@ -3,9 +3,11 @@
 //! Every test that sends pushes ends with a balanced ledger, nothing lost, and the same counts at the gateway and at the provider.
 
 mod admin;
+mod apns;
 mod breaker;
 mod command_line;
 mod delivery;
+mod deploy;
 mod faults;
 mod fcm;
 mod input;
@@ -14,6 +16,7 @@ mod load_generator;
 mod overload;
 mod privacy;
 mod prosody;
+mod referees;
 mod reload;
 mod support;
 mod traces;

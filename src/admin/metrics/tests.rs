@@ -73,6 +73,8 @@ fn every_metric_is_there_from_the_start() {
         "pushweir_pusher_state{route=\"android\",pusher=\"android/0\",state=\"failed\"} 0.0",
         "pushweir_pusher_restarts_total{route=\"android\",pusher=\"android/0\"} 2",
         "pushweir_unaccounted_pushes 0.0",
+        "pushweir_state{state=\"ok\"} 1.0",
+        "pushweir_state{state=\"draining\"} 0.0",
         "pushweir_build_info{version=\"0.1.0\"} 1",
         "pushweir_uptime_seconds 1.5",
         "pushweir_process_cpu_seconds_total 1.5",
