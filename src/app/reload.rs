@@ -14,6 +14,7 @@ use pushweir_actors::StopMode;
 
 use super::control;
 use super::parts::connector;
+use super::scale;
 use super::service::Service;
 use crate::config::{Config, Route};
 use crate::flow::{Command, CommandError, RestartMode};
@@ -109,8 +110,7 @@ async fn follow(service: &Arc<Service>, config: &Config, step: &Step) -> Result<
             restarted.map_err(|error| CommandError::Conflict(error.to_string()))?;
         }
         Step::Scale(index) => {
-            let connections = config.routes[*index].connections;
-            control::carry_out(service, Command::ScaleRoute { route: name(index), connections }).await?;
+            scale::follow(service, &config.routes[*index]).await?;
         }
         Step::Rotate(index) => {
             let mode = RestartMode::Graceful;

@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
 use crate::collector::Intake;
-use crate::config::Route;
+use crate::config::{Connections, Route};
 use crate::feedback::Feedback;
 use crate::feedback::results::{Results, Source};
 use crate::flow::RouteCell;
@@ -176,6 +176,16 @@ impl LiveRoute {
     /// Returns its settings as they are now.
     pub fn settings(&self) -> Route {
         self.settings.read().clone()
+    }
+
+    /// Returns how many connections each of its partitions may have.
+    pub fn connections(&self) -> Connections {
+        self.settings.read().connections
+    }
+
+    /// Sets that.
+    pub fn set_connections(&self, connections: Connections) {
+        self.settings.write().connections = connections;
     }
 
     /// Returns the partition that takes its pushes.

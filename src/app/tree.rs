@@ -105,7 +105,7 @@ pub fn route(service: &Arc<Service>, live: &Arc<LiveRoute>) -> ChildSpec {
         };
         SupervisorSpec {
             strategy: Strategy::OneForOne,
-            intensity: restart_limit(&settings, cells.len()),
+            intensity: restart_limit(&settings, cells.len().max(settings.connections.max as usize)),
             backoff: restart_backoff(settings.restart_min, settings.restart_max),
             children: cells.iter().filter_map(child).collect(),
             ..SupervisorSpec::new(live.cell.name.as_str())

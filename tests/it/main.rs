@@ -3,6 +3,7 @@
 //! Every test that sends pushes ends with a balanced ledger, nothing lost, and the same counts at the gateway and at the provider.
 
 mod admin;
+mod autosize;
 mod command_line;
 mod delivery;
 mod faults;

@@ -42,8 +42,18 @@ fn credentials_are_rotated_connections_scaled_and_other_routes_need_a_restart() 
     assert_eq!(plan.steps, [Step::Scale(0), Step::Rotate(0)]);
     assert_eq!(plan.restart.len(), 2, "{:?}", plan.restart);
     assert!(plan.restart[0].contains("share") && plan.restart[1].contains("b (added)"));
-    assert_eq!((plan.config.routes.len(), plan.config.routes[0].connections), (1, 5));
+    assert_eq!((plan.config.routes.len(), plan.config.routes[0].connections.max), (1, 5));
     assert_ne!(plan.config.routes[0].share, 9);
+}
+
+#[test]
+fn bounds_of_connections_and_what_belongs_to_them_change_without_a_restart() {
+    let bounds = "connections = { min = 2, max = 9 }\nshrink_after = \"5s\"\nopen_rate = 7";
+    let plan = plan(ROUTE, &ROUTE.replace("connections = 2", bounds));
+    assert_eq!((plan.steps.as_slice(), plan.restart.len()), (&[Step::Scale(0)][..], 0));
+    let connections = plan.config.routes[0].connections;
+    assert_eq!((connections.min, connections.max, connections.open_rate), (2, 9, 7));
+    assert_eq!(connections.shrink_after, Duration::from_secs(5));
 }
 
 #[test]

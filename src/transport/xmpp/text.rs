@@ -2,7 +2,7 @@
 //!
 //! The request renderer and the stanza encoder write with it, the framer reads with it. Nothing here allocates beyond the given buffer.
 
-use memchr::{memchr, memchr_iter, memchr3_iter, memrchr3, memrchr_iter};
+use memchr::{memchr, memchr_iter, memchr3_iter, memrchr_iter, memrchr3};
 
 pub use crate::transport::json::{json_inner, json_string, number};
 
