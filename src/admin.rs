@@ -6,21 +6,26 @@
 pub mod actions;
 mod assets;
 mod attempts;
+mod credentials;
 mod feed;
 mod forms;
 mod guard;
 pub mod http;
 mod metrics;
 mod page;
+pub mod password;
 mod process;
 pub mod record;
+mod sessions;
 pub mod state;
 mod view;
 mod words;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 pub use actions::Backend;
+pub use password::Proof;
 pub use record::Record;
 
 use crate::units::Secret;
@@ -30,9 +35,20 @@ use crate::units::Secret;
 pub struct User {
     /// Name.
     pub name: String,
-    /// Password, as for HTTP Basic authentication.
-    pub password: Secret,
+    /// What the user's password is compared with.
+    pub proof: Proof,
     /// What the user may do.
+    pub role: Role,
+}
+
+/// A bearer token, for scripts and scrapers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Token {
+    /// What it is listed as.
+    pub name: String,
+    /// It.
+    pub secret: Secret,
+    /// What it allows.
     pub role: Role,
 }
 
@@ -51,8 +67,23 @@ pub enum Role {
 pub struct Settings {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// Users; none means that anybody who can connect is the operator (loopback only).
+    /// Users; none and no tokens mean that anybody who can connect is the operator (loopback only).
     pub users: Vec<User>,
+    /// Bearer tokens.
+    pub tokens: Vec<Token>,
+    /// A session that is not used for so long ends.
+    pub session_idle: Duration,
+    /// A session ends so long after the login.
+    pub session_longest: Duration,
     /// Host names, besides loopback names and `listen`, under which browsers may reach it.
     pub hosts: Vec<String>,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Returns whether anybody who can connect is the operator.
+    pub const fn is_open(&self) -> bool {
+        self.users.is_empty() && self.tokens.is_empty()
+    }
 }

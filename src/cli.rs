@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use crate::admin::password;
 use crate::config::{Config, Loaded};
 use crate::telemetry::log as logging;
 
@@ -43,6 +44,18 @@ Signals (serve):
 
 Every configuration key is documented in config.toml, and can be set as PUSHWEIR__SECTION__KEY.";
 
+const LONGEST_INPUT: u64 = 64 * 1_024;
+
+const HASH_HELP: &str = "\
+Keeps the password out of the shell's history:
+  read -rs PASSWORD && printf %s \"$PASSWORD\" | pushweir hash-password
+
+Then, in the configuration:
+  [admin]
+  users = [{ name = \"ops\", password_hash = \"$argon2id$…\" }]
+
+A newline at the end is not part of the password.";
+
 /// A push-notification gateway that carries back-pressure from the provider to the sender.
 #[derive(Debug, Parser)]
 #[command(name = "pushweir", version, after_help = AFTER_HELP, subcommand_required = true)]
@@ -59,6 +72,9 @@ enum Task {
     /// Prints all faults of the configuration, or the configuration that is in effect with secrets masked
     #[command(after_help = AFTER_HELP)]
     Check(Source),
+    /// Reads a password from standard input and prints its hash for [admin] users
+    #[command(after_help = HASH_HELP)]
+    HashPassword,
 }
 
 #[derive(Debug, Args)]
@@ -84,6 +100,7 @@ pub fn run(
     match CommandLine::try_parse_from(arguments) {
         Ok(CommandLine { task: Task::Serve(source) }) => start(source.config.as_deref(), serve),
         Ok(CommandLine { task: Task::Check(source) }) => check(source.config.as_deref()),
+        Ok(CommandLine { task: Task::HashPassword }) => hash_password(std::io::stdin().lock()),
         Err(error) => {
             // A closed pipe is no reason to fail differently.
             let _ = error.print();
@@ -132,6 +149,26 @@ fn check(path: Option<&Path>) -> Exit {
     }
 }
 
+fn hash_password(input: impl std::io::Read) -> Exit {
+    use std::io::{Read, Write};
+    let mut password = Vec::new();
+    // More than any password has, and no more than memory has.
+    let read = input.take(LONGEST_INPUT).read_to_end(&mut password);
+    let end = password.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
+    let hashed = read.map_err(|error| format!("read the password: {error}"));
+    match hashed.and_then(|_| password::hash(&password[..end])) {
+        Ok(hash) => {
+            let _ = writeln!(std::io::stdout(), "{hash}");
+            Exit::Fine
+        }
+        Err(error) => {
+            let _ =
+                writeln!(std::io::stderr(), "{error} (hint: pipe it in, see pushweir hash-password --help)");
+            Exit::Usage
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -164,6 +201,14 @@ mod tests {
     }
 
     #[test]
+    fn a_password_is_hashed_without_its_newline_and_none_is_wrong_usage() {
+        assert_eq!(hash_password(&b"s3same\n"[..]), Exit::Fine);
+        for none in [&b""[..], b"\r\n", &[b'x'; 2_000]] {
+            assert_eq!(hash_password(none), Exit::Usage);
+        }
+    }
+
+    #[test]
     fn serve_hands_over_the_configuration_and_returns_its_exit() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
@@ -181,7 +226,7 @@ mod tests {
     fn help_documents_every_flag_and_exit_code() {
         use clap::CommandFactory;
         let help = CommandLine::command().render_long_help().to_string();
-        for word in ["serve", "check", "64", "70", "75", "78", "HUP"] {
+        for word in ["serve", "check", "hash-password", "64", "70", "75", "78", "HUP"] {
             assert!(help.contains(word), "{word}");
         }
         for task in CommandLine::command().get_subcommands() {

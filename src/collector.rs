@@ -8,6 +8,7 @@
 mod delayed;
 mod drain;
 mod fifo;
+mod handout;
 mod intake;
 mod lanes;
 mod line;
@@ -20,11 +21,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use handout::Handout;
 pub use intake::Intake;
 pub use occupancy::Load;
 use pushweir_actors::{
-    Ask, Asked, Cancel, CancelReason, ConsumerLink, DemandDispatcher, Events, Exit, Link, ProducerLink, Stop,
-    Subscribe, SubscriptionId, Turn, Undelivered,
+    Ask, Asked, Cancel, CancelReason, ConsumerLink, DemandDispatcher, Exit, Link, ProducerLink, Stop,
+    Subscribe, SubscriptionId, Turn,
 };
 
 use crate::ledger::Place;
@@ -97,11 +99,11 @@ impl Collector {
         self.schedule_due(ctx);
     }
 
-    /// Gives a partition's waiting pushes to those who asked, until one of the two has run out.
+    /// Gives a partition's waiting pushes to those who asked, until one of the two has run out or the partition's gate lets no more out.
     fn serve(&mut self, route: RouteId) {
         let mut assigned = Vec::new();
         while self.demand[route.index()].total_demand() > 0 {
-            let ready = self.intake.with_queue(|queue| queue.ready(route));
+            let ready = self.intake.ready(route);
             if ready == 0 {
                 return;
             }
@@ -114,18 +116,11 @@ impl Collector {
 
     fn deliver(&mut self, route: RouteId, id: SubscriptionId, count: usize) {
         let now = self.intake.clock().now();
-        let mut expired = Vec::new();
-        let pushes = self.intake.with_queue(|queue| queue.take(route, count, now, &mut expired));
-        let (taken, late) = (pushes.len(), expired.len() as u64);
-        self.intake.tell_ended(&expired, Outcome::Expired);
-        self.intake.ledger().enter(route, |books| {
-            books.end(late, Place::Buffered, Outcome::Expired);
-            books.transfer(taken as u64, Place::Buffered, Place::InFlight);
-        });
-        let home: Arc<dyn Undelivered<Push>> = Arc::<Intake>::clone(&self.intake);
-        let events = Events::with_return(id, pushes, home);
+        let handout = Handout::take(&self.intake, route, count, now);
+        let taken = handout.len();
+        let events = handout.into_events(id, now);
         if taken < count {
-            // Expired pushes fill no demand.
+            // Pushes that are too late or have to wait fill no demand.
             let _known = self.demand[route.index()].ask(id, u32::try_from(count - taken).unwrap_or(u32::MAX));
         }
         let gone = match self.consumers.get(&id) {
@@ -163,7 +158,7 @@ impl Collector {
     }
 
     fn schedule_due(&mut self, ctx: &mut Context<Self>) {
-        let Some(due) = self.intake.with_queue(|queue| queue.next_due()) else { return };
+        let Some(due) = self.intake.next_due() else { return };
         match self.due_timer {
             Some((scheduled, _)) if scheduled <= due => return,
             Some((_, timer)) => ctx.cancel_future(timer),
@@ -178,6 +173,7 @@ impl Collector {
         let mut expired = Vec::new();
         for route in (0..self.intake.partitions()).map(RouteId::at) {
             self.intake.with_queue(|queue| queue.sweep(route, now, &mut expired));
+            self.intake.gate_of(route).forget_past(now);
         }
         self.intake.end_buffered(&expired, Outcome::Expired);
     }
@@ -235,7 +231,7 @@ impl Handler<Subscribe<Push>> for Collector {
 impl Handler<Ask> for Collector {
     type Result = ();
 
-    fn handle(&mut self, ask: Ask, _ctx: &mut Self::Context) {
+    fn handle(&mut self, ask: Ask, ctx: &mut Self::Context) {
         let Some((route, _)) = self.consumers.get(&ask.id) else {
             if let Some(consumer) = self.intake.port().forget(ask.id) {
                 let _gone = consumer.cancelled(ask.id, CancelReason::UnknownSubscription);
@@ -245,6 +241,9 @@ impl Handler<Ask> for Collector {
         let route = *route;
         if self.demand[route.index()].ask(ask.id, ask.count) != Asked::Unknown {
             self.serve(route);
+            if self.intake.gate_of(route).is_limited() {
+                self.schedule_due(ctx);
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod budget;
 mod codes;
+mod entries;
 pub mod results;
 mod retry;
 pub mod webhook;
@@ -14,14 +15,16 @@ use std::time::Duration;
 
 use budget::Budget;
 pub use codes::Codes;
+use entries::Entries;
 use parking_lot::{Mutex, RwLock};
 pub use results::Results;
 use results::{Done, Ending};
 pub use retry::{Consequence, consequence};
 
 use crate::flow::Returns;
-use crate::ledger::{Ledger, Place};
-use crate::outcome::{Outcome, Verdict};
+use crate::flow::breaker::{self, Tally};
+use crate::ledger::Ledger;
+use crate::outcome::{Outcome, Scope, Verdict};
 use crate::push::{Push, RouteId};
 use crate::units::{Clock, Moment, Slots};
 
@@ -36,6 +39,16 @@ pub struct Settings {
     pub backoff_max: Duration,
     /// Retries of a route as a share of what it sends; 1 for no limit.
     pub retry_share: f64,
+    /// When a route stops sending for a while; the routes' gates follow it.
+    pub breaker: breaker::Settings,
+}
+
+/// What becomes of a batch.
+#[derive(Debug, Default)]
+struct Decided {
+    put_back: Vec<Push>,
+    retries: Vec<(Moment, Push)>,
+    endings: Vec<Ending>,
 }
 
 /// The shared handle.
@@ -75,53 +88,68 @@ impl Feedback {
 
     /// Settles one batch of answered attempts of a partition: `delivered` plain successes that nobody asked about, and the others one by one.
     pub fn settle(&self, route: RouteId, delivered: u64, others: Vec<(Push, Verdict)>) {
-        let now = self.clock.now();
-        let settings = self.settings.read();
-        let mut ended = [0_u64; Outcome::ALL.len()];
-        ended[Outcome::Delivered as usize] = delivered;
-        let mut put_back = Vec::new();
-        let mut retries: Vec<(Moment, Push)> = Vec::new();
-        let mut endings = Vec::new();
-        let answered = delivered + others.len() as u64;
-        let fresh = || Mutex::new(Budget::new(settings.retry_share));
-        let mut budget = self.budgets.get_or_fill(route.index(), fresh).lock();
-        budget.sent(now, answered);
-        for (mut push, verdict) in others {
-            self.note(&push, &verdict);
-            match consequence(&mut push, &verdict, now, &settings, fastrand::f64()) {
-                Consequence::End(outcome) => {
-                    ended[outcome as usize] += 1;
-                    endings.push(Ending { push, outcome, verdict });
-                }
-                Consequence::PutBack => put_back.push(push),
-                Consequence::RetryAt(due) => {
-                    let due = due.max(budget.take(now));
-                    if due <= push.deadline {
-                        retries.push((due, push));
-                    } else {
-                        budget.give_back();
-                        ended[Outcome::Expired as usize] += 1;
-                        endings.push(Ending { push, outcome: Outcome::Expired, verdict });
-                    }
-                }
-            }
-        }
-        drop(budget);
-        drop(settings);
-        self.results.record(endings);
-        self.ledger.enter(route, |books| {
-            for outcome in Outcome::ALL {
-                books.end(ended[outcome as usize], Place::InFlight, outcome);
-            }
-        });
-        self.returns.put_back(route, put_back);
-        self.returns.retry_at(route, retries);
+        let mut tally = Tally { fine: delivered, ..Tally::default() };
+        others.iter().for_each(|(_, verdict)| tally.count(verdict));
+        self.settle_batch(route, delivered, others, &tally);
     }
 
     /// Settles pushes whose connection is gone or whose answer is overdue.
     pub fn unanswered(&self, route: RouteId, pushes: Vec<Push>) {
         self.maybe_delivered.fetch_add(pushes.len() as u64, Ordering::Relaxed);
         self.settle(route, 0, pushes.into_iter().map(|push| (push, Verdict::Unanswered)).collect());
+    }
+
+    /// As [`Self::unanswered`], for pushes whose connection we gave up ourselves: that says nothing about the provider.
+    pub fn abandoned(&self, route: RouteId, pushes: Vec<Push>) {
+        self.maybe_delivered.fetch_add(pushes.len() as u64, Ordering::Relaxed);
+        let others = pushes.into_iter().map(|push| (push, Verdict::Unanswered)).collect();
+        self.settle_batch(route, 0, others, &Tally::default());
+    }
+
+    fn settle_batch(&self, route: RouteId, delivered: u64, others: Vec<(Push, Verdict)>, tally: &Tally) {
+        let answered = delivered + others.len() as u64;
+        let mut entries = Entries::new(&self.ledger, route, answered);
+        entries.end(delivered, Outcome::Delivered);
+        let Decided { put_back, retries, endings } = self.decide(route, answered, others);
+        endings.iter().for_each(|ending| entries.end(1, ending.outcome));
+        self.results.record(endings);
+        entries.write();
+        // Before anything comes back, so that a route that must wait does not send it again at once.
+        self.returns.judge(route, tally);
+        entries.hand_over(put_back.len());
+        self.returns.put_back(route, put_back);
+        entries.hand_over(retries.len());
+        self.returns.retry_at(route, retries);
+    }
+
+    /// Turns verdicts into consequences.
+    fn decide(&self, route: RouteId, answered: u64, others: Vec<(Push, Verdict)>) -> Decided {
+        let now = self.clock.now();
+        let settings = self.settings.read();
+        let mut decided = Decided::default();
+        let fresh = || Mutex::new(Budget::new(settings.retry_share));
+        let mut budget = self.budgets.get_or_fill(route.index(), fresh).lock();
+        budget.sent(now, answered);
+        for (mut push, verdict) in others {
+            self.note(&push, &verdict);
+            if let Verdict::Limited { after, scope: Scope::Target, .. } = &verdict {
+                self.returns.hold_target(&push, now.after(*after));
+            }
+            match consequence(&mut push, &verdict, now, &settings, fastrand::f64()) {
+                Consequence::End(outcome) => decided.endings.push(Ending { push, outcome, verdict }),
+                Consequence::PutBack => decided.put_back.push(push),
+                Consequence::RetryAt(due) => {
+                    let due = due.max(budget.take(now));
+                    if due <= push.deadline {
+                        decided.retries.push((due, push));
+                    } else {
+                        budget.give_back();
+                        decided.endings.push(Ending { push, outcome: Outcome::Expired, verdict });
+                    }
+                }
+            }
+        }
+        decided
     }
 
     /// Returns whether deliveries are to be remembered.

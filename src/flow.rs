@@ -2,15 +2,19 @@
 //!
 //! Demand and events themselves are `pushweir_actors::protocol`. Nobody here owns a mailbox or a socket.
 
+pub mod breaker;
 mod cells;
 mod command;
+mod gate;
 mod look;
 mod port;
+mod targets;
 
 use std::time::Duration;
 
 pub use cells::{Nudge, PusherCell, PusherState, RouteCell};
 pub use command::{Command, CommandError, RestartMode};
+pub use gate::{Gate, View};
 pub use look::{Look, Sighting, Wanted, Whereabouts, find_in_flight};
 pub use port::Port;
 
@@ -51,8 +55,15 @@ pub trait Ended: Send + Sync {
 
 /// The way back: where pushes go that were with a pusher and have not ended. Implemented by `collector::Intake`.
 ///
-/// Both calls move them in the ledger, and work while the collector's actor is being restarted.
+/// Both of the calls that take pushes move them in the ledger, and work while the collector's actor is being restarted.
 pub trait Returns: Send + Sync {
+    /// Takes note of how a batch of attempts ended, which decides how much more of the route goes out. Call it before those that have to
+    /// be sent again are put back.
+    fn judge(&self, route: RouteId, tally: &breaker::Tally);
+
+    /// Takes note that whom a push is for takes nothing before `until`.
+    fn hold_target(&self, push: &Push, until: Moment);
+
     /// Puts pushes back in front of their lanes, in this order.
     fn put_back(&self, route: RouteId, pushes: Vec<Push>);
 

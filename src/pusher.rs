@@ -13,6 +13,7 @@
 //! ```
 //! Demand belongs to a session: each session has a subscription of its own, cancelled when the session takes no more pushes.
 
+mod answers;
 mod held;
 mod inflight;
 mod owed;

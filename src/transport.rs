@@ -5,10 +5,13 @@
 
 pub mod data;
 pub mod fcm;
+pub mod guard;
+pub mod http1;
 pub mod http2;
 pub mod json;
 pub mod keepalive;
 pub mod tls;
+pub mod webpush;
 pub mod xmpp;
 
 use std::pin::Pin;
@@ -98,6 +101,14 @@ pub enum ConnectError {
         /// Which peer.
         peer: String,
         /// The system's words.
+        cause: String,
+    },
+    /// The host has no address that may be connected to.
+    #[error("connect to {peer}: {cause}")]
+    Forbidden {
+        /// Which peer.
+        peer: String,
+        /// The address and what it is.
         cause: String,
     },
     /// TLS failed: certificate, name or protocol.

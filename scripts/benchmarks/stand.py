@@ -134,7 +134,7 @@ class Stand:
             done = all(loader.poll() is not None for loader in self.loaders)
             if (held == 0 and done) or time.monotonic() > end:
                 return snapshot
-            time.sleep(0.005)
+            time.sleep(0.02)
 
     def close(self, drains=True):
         """Stops everything; returns what is wrong with the run."""

@@ -51,6 +51,8 @@ pub(super) enum Call {
     Asset(String),
     /// A form of the page, to be read yet.
     Form,
+    /// The end of a session.
+    Logout,
     Run(Command),
 }
 
@@ -122,7 +124,8 @@ impl Wanted<'_> {
             ["admin", "api", "config"] => self.read(Call::Configuration),
             ["confirm"] => self.read(Call::Confirm),
             ["admin", "assets", name] => self.read(Call::Asset(name.to_owned())),
-            ["admin", "actions"] => self.form(),
+            ["admin", "actions"] => self.form(Call::Form),
+            ["logout"] => self.form(Call::Logout),
             ["admin", "api", "faults", "panic"] => self.change(|| self.target()),
             ["admin", "api", "drain"] => self.change(|| Ok(Command::Drain)),
             ["admin", "api", "resume"] => self.change(|| Ok(Command::Resume)),
@@ -149,8 +152,8 @@ impl Wanted<'_> {
         if self.method == "POST" { command().map(Call::Run) } else { Err(Misfit::Method("POST")) }
     }
 
-    fn form(self) -> Result<Call, Misfit> {
-        if self.method == "POST" { Ok(Call::Form) } else { Err(Misfit::Method("POST")) }
+    fn form(self, call: Call) -> Result<Call, Misfit> {
+        if self.method == "POST" { Ok(call) } else { Err(Misfit::Method("POST")) }
     }
 
     fn pusher(self, route: &str, number: &str, verb: &str) -> Result<Command, Misfit> {

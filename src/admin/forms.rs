@@ -16,7 +16,7 @@ use crate::flow::Command;
 pub(super) struct Tokens(RandomState);
 
 /// The fields of a form or query that the page uses; those that were not sent are empty.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub(super) struct Fields {
     /// The token.
     pub(super) token: String,
@@ -36,19 +36,25 @@ pub(super) struct Fields {
     pub(super) page: String,
     /// Number of the action whose result is to be shown.
     pub(super) note: String,
+    /// Of a login.
+    pub(super) name: String,
+    /// Of a login.
+    pub(super) password: String,
+    /// Where a login leads.
+    pub(super) next: String,
 }
 
 // === impl Tokens ===
 
 impl Tokens {
-    /// Returns a user's token.
-    pub(super) fn of(&self, user: &str) -> String {
-        format!("{:016x}{:016x}", self.0.hash_one((0_u8, user)), self.0.hash_one((1_u8, user)))
+    /// Returns the token for a seal: a user's name, or what stands for a session.
+    pub(super) fn of(&self, seal: &str) -> String {
+        format!("{:016x}{:016x}", self.0.hash_one((0_u8, seal)), self.0.hash_one((1_u8, seal)))
     }
 
-    /// Returns whether a token is a user's.
-    pub(super) fn is_of(&self, user: &str, token: &str) -> bool {
-        self.of(user).as_bytes().ct_eq(token.as_bytes()).into()
+    /// Returns whether a token is that of a seal.
+    pub(super) fn is_of(&self, seal: &str, token: &str) -> bool {
+        self.of(seal).as_bytes().ct_eq(token.as_bytes()).into()
     }
 }
 
@@ -70,11 +76,24 @@ impl Fields {
                 b"show" => &mut fields.show,
                 b"page" => &mut fields.page,
                 b"note" => &mut fields.note,
+                b"name" => &mut fields.name,
+                b"password" => &mut fields.password,
+                b"next" => &mut fields.next,
                 _ => continue,
             };
             *field = decode(value.strip_prefix(b"=").unwrap_or(value));
         }
         fields
+    }
+
+    /// Returns where to go after a login: a place of ours, never another site.
+    pub(super) fn destination(&self) -> &str {
+        let next = self.next.as_str();
+        let is_ours = next.starts_with('/')
+            && !next.starts_with("//")
+            && !next.contains('\\')
+            && next.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_ours { next } else { "/" }
     }
 
     /// Finds the command that is meant, by the rules of the API.
@@ -177,6 +196,17 @@ mod tests {
             !tokens.is_of("dev", &token) && !tokens.is_of("ops", "") && !tokens.is_of("ops", &token[1..])
         );
         assert!(!Tokens::default().is_of("ops", &token));
+    }
+
+    #[test]
+    fn a_login_leads_to_no_other_site() {
+        let next = |text: &str| Fields { next: text.into(), ..Fields::default() }.destination().to_owned();
+        assert_eq!(next("/?sort=p99&page=2#pushers"), "/?sort=p99&page=2#pushers");
+        for foreign in
+            ["", "evil.example", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nx: y"]
+        {
+            assert_eq!(next(foreign), "/", "{foreign}");
+        }
     }
 
     proptest! {

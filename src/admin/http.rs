@@ -3,14 +3,16 @@
 //! A thin shell on one thread of its own, so that it answers however busy the service is. `app` starts and stops it by the [`Server`]
 //! that [`server`] returns.
 
+mod admit;
 mod answer;
 mod deed;
+mod login;
 mod show;
 #[cfg(test)]
 mod tests;
 
 use std::io;
-use std::net::{IpAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,16 +22,17 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
+use self::admit::Desk;
 use self::answer::{deny, explain, refuse};
 use self::deed::Who;
 use super::Settings;
-use super::actions::{Backend, Call, Wanted};
+use super::actions::{Backend, Call, Misfit, Wanted};
 use super::attempts::Attempts;
 use super::feed::Feed;
 use super::forms::Tokens;
-use super::guard::{self, Actor, Claims, Denial};
+use super::guard::{Actor, Claims, Denial};
+use super::sessions::Sessions;
 
 /// Largest body of a command.
 const MAX_BODY: usize = 4 * 1_024;
@@ -47,6 +50,10 @@ struct Admin {
     feed: Arc<Feed>,
     tokens: Tokens,
     attempts: Mutex<Attempts>,
+    sessions: Mutex<Sessions>,
+    desk: Desk,
+    /// The port that browsers know us by, unless a proxy is between.
+    port: u16,
 }
 
 /// Returns the server on a bound listener; it runs once awaited or spawned, and stops by its handle.
@@ -55,6 +62,9 @@ struct Admin {
 /// The system's, when the listener cannot be used.
 pub fn server(listener: TcpListener, settings: Settings, backend: Arc<dyn Backend>) -> io::Result<Server> {
     let data = web::Data::new(Admin {
+        sessions: Mutex::new(Sessions::new(settings.session_idle, settings.session_longest)),
+        desk: Desk::default(),
+        port: listener.local_addr()?.port(),
         settings,
         feed: Arc::new(Feed::new(Arc::clone(&backend))),
         backend,
@@ -75,18 +85,21 @@ pub fn server(listener: TcpListener, settings: Settings, backend: Arc<dyn Backen
 }
 
 async fn any(request: HttpRequest, mut payload: web::Payload, admin: web::Data<Admin>) -> HttpResponse {
-    let probe = matches!(request.path(), "/healthz" | "/readyz");
+    let (claims, from) = (claims(&request), request.peer_addr().map(|peer| peer.ip()));
     let reading = matches!(request.method().as_str(), "GET" | "HEAD");
-    let from = request.peer_addr().map(|peer| peer.ip());
-    let actor = match admin.admit(&claims(&request), from, !reading) {
+    if request.path() == "/login" {
+        return login::serve(&admin, &request, &claims, payload).await;
+    }
+    let actor = match admin.admit(&claims, from, !reading).await {
         Ok(actor) => actor,
-        // Probes come from service managers, which have neither our names nor our credentials.
-        Err(_) if probe && reading => Actor::ANYBODY,
-        Err(denial) => return deny(&denial, payload),
+        Err(denial) if reading && is_for_anybody(request.path(), &denial) => Actor::anybody(),
+        Err(denial) if reading && login::is_wanted(&admin, &request, &denial) => {
+            return login::lead(&request);
+        }
+        Err(denial) => return deny(&denial, &claims, payload),
     };
     let Some(body) = read(&mut payload).await else {
-        let message = format!("the body is over {MAX_BODY} bytes, or did not arrive in {READ_TIMEOUT:?}");
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &message, payload);
+        return too_large(payload);
     };
     let wanted = Wanted {
         method: request.method().as_str(),
@@ -94,39 +107,30 @@ async fn any(request: HttpRequest, mut payload: web::Payload, admin: web::Data<A
         query: request.query_string(),
         body: &body,
     };
-    let who = Who { name: actor.name.to_owned(), from };
+    let who = Who { actor, from };
     match wanted.call() {
         Ok(Call::Run(command)) => deed::by_api(&admin, who, command).await,
         Ok(Call::Form) => deed::by_form(&admin, who, &request, &body).await,
-        Ok(call) => show::show(&admin, &request, actor, call),
-        Err(misfit) => explain(misfit),
+        Ok(Call::Logout) => login::end(&admin, &who, &claims, &body),
+        Ok(call) => show::show(&admin, &request, &who.actor, call),
+        Err(misfit) => {
+            if reading && misfit == Misfit::Method("POST") {
+                admin.enter_denial(&Denial::Get(who.actor.name), who.from);
+            }
+            explain(misfit)
+        }
     }
 }
 
-// === impl Admin ===
+/// Probes come from service managers, which have neither our names nor our credentials; the login needs the page's style.
+fn is_for_anybody(path: &str, denial: &Denial) -> bool {
+    let probe = matches!(path, "/healthz" | "/readyz");
+    probe || path.starts_with("/admin/assets/") && denial.is_login()
+}
 
-impl Admin {
-    /// Checks a request; whoever tries to change something and may not, or guesses, is remembered.
-    fn admit(&self, claims: &Claims<'_>, from: Option<IpAddr>, change: bool) -> Result<Actor<'_>, Denial> {
-        let login =
-            (!self.settings.users.is_empty() && claims.authorization.is_some()).then_some(from).flatten();
-        let wait = login.and_then(|address| self.attempts.lock().wait(address, Instant::now()));
-        let admitted = match wait {
-            Some(wait) => Err(Denial::TooMany(wait)),
-            None => guard::admit(&self.settings, claims, change),
-        };
-        match (&admitted, login) {
-            (Err(Denial::Unknown), Some(address)) => self.attempts.lock().fail(address, Instant::now()),
-            (Ok(_), Some(address)) => self.attempts.lock().succeed(address),
-            _ => {}
-        }
-        if let Err(denial) = &admitted
-            && (change || login.is_some())
-        {
-            self.enter_denial(denial, from);
-        }
-        admitted
-    }
+fn too_large(rest: web::Payload) -> HttpResponse {
+    let message = format!("the body is over {MAX_BODY} bytes, or did not arrive in {READ_TIMEOUT:?}");
+    refuse(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &message, rest)
 }
 
 fn claims(request: &HttpRequest) -> Claims<'_> {
@@ -136,6 +140,7 @@ fn claims(request: &HttpRequest) -> Claims<'_> {
         origin: text("origin"),
         fetch_site: text("sec-fetch-site"),
         authorization: text("authorization"),
+        cookies: text("cookie"),
     }
 }
 

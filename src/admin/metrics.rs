@@ -3,6 +3,8 @@
 //! Names are those of `reference/observability.md` 3.1, each from the first scrape on. Pushers are listed one by one up to
 //! [`MAX_PUSHERS`], above that summed per route as the pusher `*`.
 
+mod connections;
+mod gates;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -158,7 +160,7 @@ impl Scrape {
 
     fn routes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
         type Figure = fn(&RouteRow) -> f64;
-        let figures: [(&str, &str, Figure); 7] = [
+        let figures: [(&str, &str, Figure); 5] = [
             (
                 "route_stretched_retries",
                 "Retries that waited longer for the retry budget, since the start",
@@ -169,10 +171,6 @@ impl Scrape {
                 "Pushes the route delivers while it has work; 0 if not known",
                 |route| route.drain_per_second.unwrap_or(0.0),
             ),
-            ("route_connections", "Pushers of the route", |route| f64::from(route.connections)),
-            ("route_ready_connections", "Pushers of the route that are ready", |route| {
-                f64::from(route.ready)
-            }),
             ("route_buffered_pushes", "Pushes that wait for the route", |route| route.buffered as f64),
             ("route_delivery_p50_seconds", "Median time from admission to delivery, lately", |route| {
                 route.delivery_p50_ms / 1_000.0
@@ -185,7 +183,8 @@ impl Scrape {
                 series.map(|route| ([("route", route.name.as_str())], figure(route))).collect();
             writer.gauges(name, help, &series)?;
         }
-        Ok(())
+        connections::write(writer, &self.snapshot.routes)?;
+        gates::write(writer, &self.snapshot.routes)
     }
 
     fn pushers(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
@@ -287,10 +286,18 @@ mod tests {
             "pushweir_collector_buffered_bytes 0.0",
             "pushweir_collector_oldest_age_seconds 0.0",
             "pushweir_projected_drain_seconds 0.0",
+            "pushweir_route_breaker_state{route=\"android\",state=\"closed\"} 1.0",
+            "pushweir_route_breaker_state{route=\"android\",state=\"half_open\"} 0.0",
+            "pushweir_route_breaker_opened_total{route=\"android\"} 0",
+            "pushweir_route_breaker_open_seconds{route=\"android\"} 0.0",
+            "pushweir_route_held_targets{route=\"android\"} 0.0",
             "pushweir_pusher_inflight_pushes{route=\"android\",pusher=\"android/0\"} 3.0",
             "pushweir_pusher_window_pushes{route=\"android\",pusher=\"android/0\"} 100.0",
             "pushweir_pusher_state{route=\"android\",pusher=\"android/0\",state=\"ready\"} 1.0",
             "pushweir_pusher_state{route=\"android\",pusher=\"android/0\",state=\"failed\"} 0.0",
+            "pushweir_route_connections_max{route=\"android\"} 1.0",
+            "pushweir_route_dials_total{route=\"android\"} 0",
+            "pushweir_route_grown_total{route=\"android\"} 0",
             "pushweir_pusher_restarts_total{route=\"android\",pusher=\"android/0\"} 2",
             "pushweir_unaccounted_pushes 0.0",
             "pushweir_build_info{version=\"0.1.0\"} 1",

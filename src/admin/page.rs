@@ -7,6 +7,7 @@ mod confirm;
 mod header;
 mod html;
 mod lists;
+mod login;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::fmt::Write;
 
 pub(super) use self::confirm::render as confirm;
 use self::html::Escaped;
+pub(super) use self::login::{LoginForm, render as login};
 use super::actions::PATHS;
 use super::assets::Asset;
 use super::forms::Fields;
@@ -30,7 +32,9 @@ pub(super) struct Page<'a> {
     /// The service.
     pub(super) view: &'a View,
     /// Who looks.
-    pub(super) actor: Actor<'a>,
+    pub(super) actor: &'a Actor,
+    /// Of the form that logs out.
+    pub(super) token: &'a str,
     /// What is asked for in the address.
     pub(super) fields: &'a Fields,
     /// Actions, the latest first.

@@ -12,7 +12,7 @@ mod tests;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-pub(super) use self::audit::{Audited, Entry, describe};
+pub(super) use self::audit::{Audited, Entry, STRANGER, describe};
 pub(super) use self::history::{Mark, Sample};
 pub(super) use self::problems::Problem;
 use self::{audit::Audit, history::History, problems::Problems};
@@ -64,7 +64,7 @@ impl Record {
     /// Enters an action, done or refused, and returns its number.
     pub(super) fn enter(&self, at: Stamp, audited: Audited) -> u64 {
         let mut inner = self.0.lock();
-        if audited.is_done {
+        if audited.is_change() {
             let text = format!("{} by {}", audited.summary(), audited.actor);
             inner.history.mark(at, audited.action, text);
         }

@@ -3,11 +3,15 @@
 //! `app` fills a [`Snapshot`] from the ledger, the cells and the supervisors; `http` serves it. The order of the fields is the order
 //! of the JSON.
 
+mod breaker;
+mod route_state;
 #[cfg(test)]
 pub(super) mod tests;
 
 use std::sync::atomic::Ordering;
 
+pub use breaker::BreakerRow;
+pub use route_state::RouteState;
 use serde::Serialize;
 
 use crate::flow::{PusherCell, PusherState, RouteCell};
@@ -64,7 +68,7 @@ pub enum State {
     Draining,
     /// Every route is paused by an operator.
     Paused,
-    /// A route is down, or pushers are not connected.
+    /// A route is down or kept back by its breaker, or pushers are not connected.
     Degraded,
 }
 
@@ -159,6 +163,10 @@ pub struct RouteRow {
     pub state: RouteState,
     /// Its pushers.
     pub connections: u32,
+    /// The least that each of its partitions may have.
+    pub connections_min: u32,
+    /// The most; the same unless the route chooses.
+    pub connections_max: u32,
     /// Those that are ready.
     pub ready: u32,
     /// The sum of their windows.
@@ -177,26 +185,16 @@ pub struct RouteRow {
     pub share: f64,
     /// Pushes a second that it delivers while it has work, if measured lately.
     pub drain_per_second: Option<f64>,
+    /// Connections that it tried to open, since the start.
+    pub dials: u64,
+    /// How often it chose to have more connections.
+    pub grown: u64,
+    /// How often it chose to have fewer.
+    pub shrunk: u64,
+    /// What its providers' answers let out.
+    pub breaker: BreakerRow,
     /// Its books.
     pub ledger: Books,
-}
-
-/// A route in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RouteState {
-    /// All its pushers are ready.
-    Ready,
-    /// None is ready yet.
-    Connecting,
-    /// Some are ready.
-    Degraded,
-    /// An operator paused it.
-    Paused,
-    /// Its supervisor gave up.
-    Down,
-    /// It is no longer in the configuration; what it holds is delivered.
-    Removed,
 }
 
 /// A pusher.
@@ -300,14 +298,16 @@ pub fn readiness(snapshot: &Snapshot) -> Result<(), &'static str> {
 
 impl RouteRow {
     /// Returns the row of a route from its cell, its books and its pushers' rows.
-    pub fn new(cell: &RouteCell, ledger: Books, pushers: &[PusherRow]) -> Self {
+    pub fn new(cell: &RouteCell, ledger: Books, pushers: &[PusherRow], breaker: BreakerRow) -> Self {
         let ready = pushers.iter().filter(|pusher| pusher.state == PusherState::Ready).count();
         let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
             name: cell.name.clone(),
             transport: cell.transport(),
-            state: RouteState::new(cell, ready, pushers.len()),
+            state: RouteState::new(cell, ready, pushers.len(), &breaker),
             connections: count(pushers.len()),
+            connections_min: count(pushers.len()),
+            connections_max: count(pushers.len()),
             ready: count(ready),
             window: pushers.iter().map(|pusher| u64::from(pusher.window)).sum(),
             in_flight: ledger.in_flight,
@@ -317,42 +317,11 @@ impl RouteRow {
             stretched_retries: 0,
             share: 1.0,
             drain_per_second: None,
+            dials: cell.dials.load(Ordering::Relaxed),
+            grown: cell.grown.load(Ordering::Relaxed),
+            shrunk: cell.shrunk.load(Ordering::Relaxed),
+            breaker,
             ledger,
-        }
-    }
-}
-
-// === impl RouteState ===
-
-impl RouteState {
-    fn new(cell: &RouteCell, ready: usize, connections: usize) -> Self {
-        if cell.removed.load(Ordering::Relaxed) {
-            return Self::Removed;
-        }
-        if cell.down.load(Ordering::Relaxed) {
-            return Self::Down;
-        }
-        if cell.paused.load(Ordering::Relaxed) {
-            return Self::Paused;
-        }
-        match ready {
-            // A route that opens its connections when there is something to send.
-            0 if connections == 0 => Self::Ready,
-            0 => Self::Connecting,
-            ready if ready < connections => Self::Degraded,
-            _ => Self::Ready,
-        }
-    }
-
-    /// Returns its name as in the JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Connecting => "connecting",
-            Self::Degraded => "degraded",
-            Self::Paused => "paused",
-            Self::Down => "down",
-            Self::Removed => "removed",
         }
     }
 }

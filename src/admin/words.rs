@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::state::{RouteRow, RouteState, Snapshot, State};
 use crate::flow::PusherState;
+use crate::flow::breaker::Why;
 
 /// Returns why the service is in its state.
 pub(super) fn why(snapshot: &Snapshot) -> String {
@@ -38,6 +39,8 @@ pub(super) fn advice(snapshot: &Snapshot) -> &'static str {
     let refused = snapshot.pushers.iter().any(|pusher| pusher.state == PusherState::Failed);
     let paused = snapshot.pushers.iter().any(|pusher| pusher.state == PusherState::Paused);
     let down = snapshot.routes.iter().any(|route| route.state == RouteState::Down);
+    let kept_back = snapshot.routes.iter().any(|route| route.breaker.keeps_back());
+    let connected = snapshot.pushers.iter().all(|pusher| pusher.state == PusherState::Ready);
     match snapshot.state {
         State::Ok => "Nothing to do.",
         State::Draining => "To take pushes again, press Resume intake.",
@@ -47,6 +50,10 @@ pub(super) fn advice(snapshot: &Snapshot) -> &'static str {
         }
         State::Degraded if down => {
             "The route's supervisor gave up and starts again by itself. The last errors below say why its connections fail."
+        }
+        State::Degraded if kept_back && connected => {
+            "The provider does not take what it gets. Nothing is lost: pushes wait, and a few try it again by themselves. If it goes on, \
+             see the provider's status page, its quota and the project's credentials."
         }
         State::Degraded if paused => "To use the paused pushers again, press Resume in their rows.",
         State::Degraded => {
@@ -118,6 +125,11 @@ fn trouble(snapshot: &Snapshot, route: &RouteRow) -> String {
         return format!("route {name} is down: its supervisor gave up{error}");
     }
     let (ready, all) = (route.ready, route.connections);
+    if route.breaker.keeps_back() && ready == all {
+        let reason = route.breaker.reason.map_or("", Why::sentence);
+        let waiting = count(route.buffered, "push waits", "pushes wait");
+        return format!("route {name}: {}, since {reason}; {waiting}", route.breaker.words());
+    }
     format!("route {name}: {ready} of {all} connections are ready ({}){error}", states.join(", "))
 }
 
@@ -195,6 +207,21 @@ mod tests {
         assert!(advice(&snapshot).contains("credentials"));
         snapshot.state = State::Shedding;
         assert!(why(&snapshot).contains("; also: route android"));
+    }
+
+    #[test]
+    fn an_open_breaker_says_why_and_what_waits() {
+        let mut snapshot = fresh(1);
+        snapshot.state = State::Degraded;
+        let route = &mut snapshot.routes[0];
+        (route.state, route.buffered) = (RouteState::Degraded, 1_200);
+        route.breaker.state = crate::flow::breaker::State::Open;
+        (route.breaker.reason, route.breaker.until_seconds) = (Some(Why::Trouble), Some(2.0));
+        assert_eq!(
+            why(&snapshot),
+            "route android: breaker open (trouble), 2.0 s left, since the provider fails or does not answer; 1,200 pushes wait"
+        );
+        assert!(advice(&snapshot).contains("Nothing is lost"));
     }
 
     #[test]

@@ -72,7 +72,9 @@ impl Autosize {
             } else if chosen.is_none() {
                 let waiting = service.parts.routes.books(partition).buffered;
                 let cells = route.cell.pushers_of(partition.id());
-                let sight = Sight { waiting, room, is_held_back: is_held_back(route), ..sight(&cells) };
+                let is_held_back =
+                    is_held_back(route) || service.parts.intake.gate_of(partition.id()).is_limited();
+                let sight = Sight { waiting, room, is_held_back, ..sight(&cells) };
                 chosen = sizer.look(now, &bounds, &sight).map(|resize| (Arc::clone(partition), resize));
             }
         }

@@ -70,6 +70,7 @@ impl Parts {
         let results = Arc::new(Results::new(&config.results, clock));
         let ended = Arc::<Results>::clone(&results);
         let intake = Arc::new(Intake::new(&config.collector, Arc::clone(&ledger), ended, clock));
+        intake.follow_breaker(&config.feedback.breaker);
         let returns = Arc::<Intake>::clone(&intake);
         let feedback = Arc::new(Feedback::new(
             config.feedback.clone(),

@@ -101,7 +101,10 @@ async fn follow(service: &Arc<Service>, config: &Config, step: &Step) -> Result<
     let name = |index: &usize| config.routes[*index].name.clone();
     match step {
         Step::Log => logging::set_filter(&config.log),
-        Step::Feedback => parts.feedback.follow(config.feedback.clone()),
+        Step::Feedback => {
+            parts.intake.follow_breaker(&config.feedback.breaker);
+            parts.feedback.follow(config.feedback.clone());
+        }
         Step::Results => parts.results.follow(&config.results),
         Step::Webhook => parts.hook.follow(config.webhook.clone()),
         Step::Server(id) => {

@@ -332,6 +332,8 @@ impl Routes {
         let source = Source { name: cell.name.as_str().into(), connector: Arc::clone(&connector) };
         self.results.open(source).map_err(|_| NoPartition)?;
         let id = self.intake.open(cell).ok_or(NoPartition)?;
+        let reader = Arc::clone(&connector);
+        self.intake.gate_of(id).read_addressees(move |payload| reader.addressee(payload));
         let wiring = Arc::new(Wiring {
             route: Arc::clone(cell),
             partition: id,
@@ -367,6 +369,7 @@ impl Routes {
             route.keyed.write().remove(&before);
         }
         *partition.wiring.connector.write() = connector;
+        self.intake.gate_of(partition.id()).reset();
         *partition.wiring.settings.write() = route.settings.read().pusher;
         state.phase = Phase::Awake;
         state.connections = connections;

@@ -121,6 +121,7 @@ impl Sizer {
             let to = bounds.min.min(sight.present.saturating_add(sight.room));
             return (to > sight.present).then_some(Resize { to, why: Why::Bounds });
         }
+        self.remember(now, sight);
         let grown = self.grow(now, bounds, sight);
         let shrunk = self.shrink(now, bounds, sight);
         grown.map(|to| Resize { to, why: Why::Full }).or(shrunk.map(|to| Resize { to, why: Why::Idle }))
@@ -165,6 +166,16 @@ impl Sizer {
         self.idle = None;
         let to = enough.max(bounds.min).max(self.proven(now, bounds));
         (to < sight.present).then_some(to)
+    }
+
+    /// What was too small and would be full now is too small still, though it is not there any more.
+    fn remember(&mut self, now: Moment, sight: &Sight) {
+        if let Some((number, when)) = &mut self.too_small {
+            let used = sight.in_flight * u64::from(sight.ready) * 4;
+            if used > 0 && used >= u64::from(*number) * sight.window * 3 {
+                *when = now;
+            }
+        }
     }
 
     /// Returns the least number that was not too small lately.

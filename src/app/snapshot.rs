@@ -13,7 +13,8 @@ use super::service::Service;
 use crate::admin::Record;
 use crate::admin::actions::Backend;
 use crate::admin::state::{
-    self, AnswerCount, CollectorState, PusherRow, ResultCounts, RouteRow, Snapshot, TreeNode, WebhookState,
+    self, AnswerCount, BreakerRow, CollectorState, PusherRow, ResultCounts, RouteRow, Snapshot, TreeNode,
+    WebhookState,
 };
 use crate::feedback::results::Counts;
 use crate::feedback::webhook;
@@ -156,17 +157,22 @@ impl Service {
         let parts = &self.parts;
         let mut sum = Books::default();
         let (mut stretched_retries, mut drain_per_second) = (0, None);
+        let (mut breaker, now) = (BreakerRow::default(), parts.clock.now());
         for partition in parts.routes.partitions_of(route) {
             let id = partition.id();
             // One that was opened a moment ago has no books yet.
             books.get(id.index()).into_iter().for_each(|books| sum.add(books));
             stretched_retries += parts.feedback.stretched_retries(id);
+            breaker.add(&parts.intake.gate_of(id).view(now));
             if let Some(rate) = parts.intake.capacity(id) {
                 drain_per_second = Some(drain_per_second.unwrap_or(0.0) + rate);
             }
         }
         let share = parts.intake.share(route.cell.id);
-        RouteRow { stretched_retries, share, drain_per_second, ..RouteRow::new(&route.cell, sum, pushers) }
+        let row = RouteRow::new(&route.cell, sum, pushers, breaker);
+        let bounds = route.connections();
+        let (connections_min, connections_max) = (bounds.min, bounds.max);
+        RouteRow { stretched_retries, share, drain_per_second, connections_min, connections_max, ..row }
     }
 
     fn pusher_rows(&self, route: &LiveRoute, figures: &Figures, tree: &TreeNode) -> Vec<PusherRow> {

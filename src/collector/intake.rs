@@ -3,6 +3,8 @@
 //! HTTP threads put batches into a bounded channel and ring one bell; returns go straight into the queue. A push that [`Door::admit`]
 //! reports as held is in the channel or in the queue, and in the ledger as buffered.
 
+mod closing;
+mod open;
 mod returns;
 #[cfg(test)]
 mod tests;
@@ -13,15 +15,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use pushweir_actors::Doorbell;
 
+use self::closing::Closing;
 use super::Keep;
 use super::Settings;
 use super::drain::{Drains, wait};
 use super::occupancy::{Classes, Load, Sifted};
 use super::queue::{Gone, Queue};
-use crate::flow::{Door, Ended, Port, RouteCell, Sighting, Wanted};
+use crate::flow::{Door, Ended, Gate, Port, RouteCell, Sighting, Wanted, breaker};
 use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
 use crate::push::{Lane, Push, RouteId};
@@ -47,8 +50,11 @@ pub struct Batch {
 pub struct Intake {
     /// By partition: the route that it belongs to.
     routes: Slots<Arc<RouteCell>>,
+    /// By partition: what its provider's answers let out.
+    gates: Slots<Gate>,
+    breaker: RwLock<breaker::Settings>,
     ledger: Arc<Ledger>,
-    ended: Arc<dyn Ended>,
+    results: Arc<dyn Ended>,
     clock: Clock,
     sender: Sender<Batch>,
     receiver: Receiver<Batch>,
@@ -81,8 +87,10 @@ impl Intake {
             refused_late: AtomicU64::new(0),
             drain_rates: Slots::default(),
             routes: Slots::default(),
+            gates: Slots::default(),
+            breaker: RwLock::new(breaker::Settings::OFF),
             ledger,
-            ended,
+            results: ended,
             clock,
             sender,
             receiver,
@@ -98,6 +106,8 @@ impl Intake {
     /// a route has the number that the route is known by.
     pub fn open(&self, route: &Arc<RouteCell>) -> Option<RouteId> {
         let mut way = self.way.lock();
+        // Before the number is known to anybody, since everybody who knows it looks for the gate.
+        self.gates.push(self.new_gate(route)).ok()?;
         let partition = RouteId::at(self.routes.push(Arc::clone(route)).ok()?);
         way.open();
         self.queue.lock().open(route.id);
@@ -235,18 +245,11 @@ impl Intake {
 
     /// Enters buffered pushes that have ended, and has their senders told.
     pub(super) fn end_buffered(&self, pushes: &[Push], outcome: Outcome) {
-        self.tell_ended(pushes, outcome);
-        for chunk in pushes.chunk_by(|one, next| one.route == next.route) {
-            self.ledger
-                .enter(chunk[0].route, |books| books.end(chunk.len() as u64, Place::Buffered, outcome));
-        }
-    }
-
-    /// Has senders told of pushes that have ended.
-    pub(super) fn tell_ended(&self, pushes: &[Push], outcome: Outcome) {
+        let closing = Closing { ledger: &self.ledger, pushes, outcome };
         if !pushes.is_empty() {
-            self.ended.ended(pushes, outcome);
+            self.results.ended(pushes, outcome);
         }
+        drop(closing);
     }
 
     /// Returns the ledger.

@@ -128,10 +128,16 @@ impl Queue {
         self.parts.iter().filter_map(|part| part.delayed.next_due()).min()
     }
 
-    /// Takes up to `count` pushes in the order of service; those past their deadline go to `expired` and do not count.
-    pub fn take(&mut self, route: RouteId, count: usize, now: Moment, expired: &mut Vec<Push>) -> Vec<Push> {
+    /// Moves up to `count` pushes in the order of service to `taken`; those past their deadline go to `expired` and do not count.
+    pub fn take(
+        &mut self,
+        route: RouteId,
+        count: usize,
+        now: Moment,
+        (taken, expired): (&mut Vec<Push>, &mut Vec<Push>),
+    ) {
         let part = &mut self.parts[route.index()];
-        let mut taken = Vec::with_capacity(count.min(part.lanes.len()));
+        taken.reserve(count.min(part.lanes.len()));
         while taken.len() < count {
             let Some(push) = part.lanes.pop() else { break };
             self.held.remove(part.route, &push);
@@ -141,7 +147,6 @@ impl Queue {
                 taken.push(push);
             }
         }
-        taken
     }
 
     /// Takes out a partition's pushes whose deadline has passed.
@@ -159,7 +164,7 @@ impl Queue {
 
     /// Looks for a push among all that are held.
     pub fn find(&self, wanted: &Wanted) -> Option<Sighting> {
-        let is_it = |push: &Push| wanted.is(push.key, push.name.as_deref());
+        let is_it = |push: &Push| wanted.is(push.sender, push.key, push.name.as_deref());
         self.parts.iter().find_map(|part| {
             let waiting = part.lanes.iter().find(|push| is_it(push));
             waiting.map(|push| Sighting::of(push, Whereabouts::Buffered)).or_else(|| {

@@ -6,7 +6,8 @@ use std::fmt;
 use super::tree::{Node, Origin, Value};
 
 /// Keys whose values are never printed.
-const SECRET_KEYS: [&str; 5] = ["tokens", "password", "server_key", "secret", "service_account"];
+const SECRET_KEYS: [&str; 7] =
+    ["tokens", "token", "password", "password_hash", "server_key", "secret", "service_account"];
 /// Longest value that is quoted, in characters.
 const QUOTED: usize = 80;
 
@@ -121,6 +122,11 @@ impl Collected {
 
 /// Returns whether values at this path are secret.
 pub(super) fn is_secret(key: &str) -> bool {
+    // The list of tables in [admin] has the name of the list of tokens in [ingest].
+    let key = match key.strip_prefix("admin.tokens") {
+        Some(inner) if inner.contains('.') => inner,
+        _ => key,
+    };
     key.split(['.', '[']).any(|part| SECRET_KEYS.contains(&part))
 }
 

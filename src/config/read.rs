@@ -1,5 +1,6 @@
 //! The sections: which key is read how, within which limits, and what must fit together. Pure.
 
+mod admin;
 mod fcm;
 
 use std::net::SocketAddr;
@@ -10,9 +11,10 @@ use super::section::Section;
 use super::{Config, Connections, Route, Runtime, Transport};
 use crate::feedback::results;
 use crate::feedback::webhook::{self, Endpoint};
+use crate::flow::breaker;
 use crate::transport::xmpp;
 use crate::units::Secret;
-use crate::{admin, collector, feedback, ingest, pusher};
+use crate::{collector, feedback, ingest, pusher};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const TENTH: Duration = Duration::from_millis(100);
@@ -35,7 +37,7 @@ pub(super) fn config(root: &Section<'_>) -> Config {
         runtime: runtime(&root.table("runtime")),
         ingest: ingest(&root.table("ingest")),
         collector: collector(&root.table("collector")),
-        admin: admin(&root.table("admin")),
+        admin: admin::read(&root.table("admin")),
         feedback: feedback(&root.table("feedback")),
         results: results(&root.table("feedback")),
         webhook: webhook(&root.table("feedback").table("webhook")),
@@ -109,30 +111,6 @@ fn collector(section: &Section<'_>) -> collector::Settings {
     }
 }
 
-fn admin(section: &Section<'_>) -> admin::Settings {
-    let users = section.tables("users", &["name", "password", "role"]);
-    let settings = admin::Settings {
-        listen: section.address("listen"),
-        users: users.iter().map(user).collect(),
-        hosts: section.texts("hosts", "a host name without a port", is_host),
-    };
-    let hint = "set admin.users, or listen on 127.0.0.1";
-    guarded(section, settings.listen, ("users", settings.users.is_empty()), hint);
-    unique(settings.users.iter().map(|user| user.name.as_str()), &users, "name");
-    settings
-}
-
-fn user(section: &Section<'_>) -> admin::User {
-    // RFC 7617 section 2: a user-id cannot hold a colon.
-    let allowed = "1 to 64 visible characters without a colon";
-    let name = section.text("name", allowed, |name| {
-        (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
-    });
-    let roles = [("operator", admin::Role::Operator), ("viewer", admin::Role::Viewer)];
-    let role = if section.has("role") { section.choice("role", &roles) } else { admin::Role::default() };
-    admin::User { name, password: section.secret("password"), role }
-}
-
 fn is_host(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
 }
@@ -143,8 +121,23 @@ fn feedback(section: &Section<'_>) -> feedback::Settings {
         backoff_min: section.duration("backoff_min", 10 * MILLISECOND..=HOUR),
         backoff_max: section.duration("backoff_max", 10 * MILLISECOND..=DAY),
         retry_share: section.share("retry_share", 0.0..=1.0),
+        breaker: breaker(&section.table("breaker")),
     };
     ordered(section, ("backoff_min", settings.backoff_min), ("backoff_max", settings.backoff_max));
+    settings
+}
+
+fn breaker(section: &Section<'_>) -> breaker::Settings {
+    let settings = breaker::Settings {
+        enabled: section.flag("enabled"),
+        share: section.share("share", 0.01..=1.0),
+        least: section.whole("least", 1..=1_000_000),
+        window: section.duration("window", SECOND..=HOUR),
+        open_min: section.duration("open_min", 10 * MILLISECOND..=HOUR),
+        open_max: section.duration("open_max", 10 * MILLISECOND..=HOUR),
+        probes: section.whole("probes", 1..=1_000),
+    };
+    ordered(section, ("open_min", settings.open_min), ("open_max", settings.open_max));
     settings
 }
 

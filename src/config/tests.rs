@@ -219,11 +219,34 @@ fn an_address_beyond_loopback_needs_credentials() {
     assert_eq!(keys, ["ingest.listen", "admin.listen"]);
     let text = "[ingest]\nlisten = \"0.0.0.0:1\"\ntokens = [\"a\"]\n[admin]\nlisten = \"[::]:2\"\nusers = [{ name = \"o\", password = \"p\" }]\n";
     let users = load(text, &[]).unwrap().config.admin.users;
-    assert_eq!((users[0].password.expose(), users[0].role), ("p", crate::admin::Role::Operator));
+    assert!(users[0].proof.is(b"p") && users[0].role == crate::admin::Role::Operator);
     let text = "[admin]\nusers = [{ name = \"o\", password = \"p\", role = \"viewer\" }]\n";
     assert_eq!(load(text, &[]).unwrap().config.admin.users[0].role, crate::admin::Role::Viewer);
     let text = "[admin]\nusers = [{ name = \"o\", password = \"p\", role = \"root\" }]\n";
     assert_eq!(faults(text)[0].key, "admin.users[0].role");
+}
+
+#[test]
+fn operators_prove_themselves_by_password_hash_or_token_and_none_is_shown() {
+    let hash = crate::admin::password::hash(b"p").unwrap();
+    let text = format!("[admin]\nusers = [{{ name = \"o\", password_hash = \"{hash}\" }}]\n");
+    assert!(load(&text, &[]).unwrap().config.admin.users[0].proof.is(b"p"));
+    let both = text.replace(" }]", ", password = \"p\" }]");
+    assert_eq!(faults(&both)[0].key, "admin.users[0].password");
+    let bad = "[admin]\nusers = [{ name = \"o\", password_hash = \"s3cret\" }]\n";
+    let found = &faults(bad)[0];
+    assert!(
+        found.key == "admin.users[0].password_hash" && !format!("{found:?}").contains("s3cret"),
+        "{found:?}"
+    );
+    let text = "[admin]\nlisten = \"[::]:2\"\ntokens = [{ name = \"scrape\", token = \"s3cret\", role = \"viewer\" }]\n";
+    let loaded = load(text, &[]).unwrap();
+    assert_eq!(loaded.config.admin.tokens[0].role, crate::admin::Role::Viewer);
+    assert!(
+        loaded.effective.contains("\"scrape\"") && !loaded.effective.contains("s3cret"),
+        "{}",
+        loaded.effective
+    );
 }
 
 #[test]

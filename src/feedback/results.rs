@@ -5,6 +5,7 @@
 //! read in time is overwritten and counted. While all pushes are delivered and only failures are reported, nothing is allocated or locked.
 
 mod history;
+mod reading;
 mod record;
 mod ring;
 mod waiters;
@@ -16,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use history::Done;
 use history::History;
 use parking_lot::Mutex;
+use reading::Reading;
 pub use record::{Numbered, Record};
 use ring::Ring;
 pub use ring::{Bound, Page};
@@ -26,7 +28,7 @@ use waiters::Waiters;
 
 use crate::flow::{Ended, Wanted};
 use crate::outcome::{Answer, Outcome, Verdict};
-use crate::push::{Push, RouteId};
+use crate::push::{Push, RouteId, SenderId};
 use crate::transport::Connector;
 use crate::units::{Clock, Moment, Slots};
 
@@ -90,9 +92,6 @@ pub struct Ending {
     /// What was said last.
     pub verdict: Verdict,
 }
-
-/// Counts a reader while it waits.
-struct Reading<'a>(&'a AtomicUsize);
 
 /// The shared handle.
 pub struct Results {
@@ -172,10 +171,10 @@ impl Results {
     }
 
     /// Returns up to `limit` results behind a cursor, waiting up to `wait` for the first, and takes note that the reader has those before.
-    /// A cursor of 0 asks from the oldest.
-    pub async fn page(&self, after: u64, limit: usize, wait: Duration) -> Page {
+    /// A cursor of 0 asks from the oldest. With a `sender` there are only those of its own pushes, and the cursor passes the others over.
+    pub async fn page(&self, sender: Option<SenderId>, after: u64, limit: usize, wait: Duration) -> Page {
         self.confirm(after);
-        self.peek(after, limit, wait).await
+        self.wait_for(sender, after, limit, wait).await
     }
 
     /// Takes note that some reader has everything up to this number.
@@ -193,25 +192,43 @@ impl Results {
         self.ring.lock().last()
     }
 
-    /// As [`Self::page`], at once and without a note.
+    /// As [`Self::page`] for all senders, at once and without a note.
     pub fn look(&self, after: u64, limit: usize) -> Page {
         self.ring.lock().page(after, limit)
     }
 
-    /// As [`Self::page`], without a note.
+    /// As [`Self::page`] for all senders, without a note.
     pub async fn peek(&self, after: u64, limit: usize, wait: Duration) -> Page {
+        self.wait_for(None, after, limit, wait).await
+    }
+
+    async fn wait_for(&self, sender: Option<SenderId>, after: u64, limit: usize, wait: Duration) -> Page {
         let deadline = Instant::now() + wait;
+        let mut page = Page { records: Vec::new(), next: after, lost: 0, restarted: false };
         loop {
             let mut news = std::pin::pin!(self.news.notified());
             // Listening before looking, so that what comes between the two is heard.
             news.as_mut().enable();
-            let page = self.look(after, limit);
+            self.read_on(&mut page, sender, limit);
             if !page.records.is_empty() || self.is_closed() {
                 return page;
             }
             let _reading = Reading::new(&self.readers);
             if tokio::time::timeout_at(deadline, news).await.is_err() {
                 return page;
+            }
+        }
+    }
+
+    /// Adds to a page what follows it, in steps between which the ring is free for others.
+    fn read_on(&self, page: &mut Page, sender: Option<SenderId>, limit: usize) {
+        loop {
+            let wanted = |record: &Record| sender.is_none_or(|sender| record.sender == sender);
+            let step = self.ring.lock().page_of(page.next, limit - page.records.len(), FIND_STEP, wanted);
+            let is_at_end = step.next == self.last();
+            page.add(step);
+            if is_at_end || page.records.len() >= limit {
+                return;
             }
         }
     }
@@ -259,8 +276,9 @@ impl Results {
         let mut below = self.last() + 1;
         loop {
             let ring = self.ring.lock();
-            let (found, rest) =
-                ring.find_below(below, FIND_STEP, |record| wanted.is(record.key, record.name.as_deref()));
+            let (found, rest) = ring.find_below(below, FIND_STEP, |record| {
+                wanted.is(record.sender, record.key, record.name.as_deref())
+            });
             drop(ring);
             if found.is_some() {
                 return found;
@@ -324,6 +342,7 @@ impl Results {
         Record {
             key: push.key,
             name: push.name.clone(),
+            sender: push.sender,
             route: source.map_or_else(Box::default, |source| source.name.clone()),
             to: source.and_then(|source| source.connector.addressee(&push.payload)),
             outcome,
@@ -336,21 +355,6 @@ impl Results {
             accepted_at: wall.saturating_sub(age),
             ended_at: wall,
         }
-    }
-}
-
-// === impl Reading ===
-
-impl<'a> Reading<'a> {
-    fn new(readers: &'a AtomicUsize) -> Self {
-        readers.fetch_add(1, Ordering::Relaxed);
-        Self(readers)
-    }
-}
-
-impl Drop for Reading<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -82,6 +82,7 @@ mod tests {
         backoff_min: Duration::from_secs(1),
         backoff_max: Duration::from_secs(60),
         retry_share: 1.0,
+        breaker: crate::flow::breaker::Settings::OFF,
     };
 
     fn answer() -> Box<Answer> {

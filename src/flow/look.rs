@@ -7,7 +7,7 @@ use actix::Message;
 use tokio::sync::mpsc;
 
 use super::RouteCell;
-use crate::push::{Lane, Push, PushKey, RouteId};
+use crate::push::{Lane, Push, PushKey, RouteId, SenderId};
 use crate::units::Moment;
 
 /// How long the pushers' answers are waited for.
@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Wanted {
     key: Option<PushKey>,
     name: Box<str>,
+    /// Whose it must be; nobody's in particular where senders are not told apart.
+    sender: Option<SenderId>,
 }
 
 /// A push that is held, as it was found.
@@ -75,9 +77,9 @@ pub struct Look {
 // === impl Wanted ===
 
 impl Wanted {
-    /// Returns what a sender means by an id.
-    pub fn new(id: &str) -> Self {
-        Self { key: PushKey::parse(id.as_bytes()), name: id.into() }
+    /// Returns what a sender means by an id; with `None` any sender's push is meant.
+    pub fn new(id: &str, sender: Option<SenderId>) -> Self {
+        Self { key: PushKey::parse(id.as_bytes()), name: id.into(), sender }
     }
 
     /// Returns the key, if the id can be one.
@@ -85,9 +87,10 @@ impl Wanted {
         self.key
     }
 
-    /// Returns whether a push with this key and own id is the one.
-    pub fn is(&self, key: PushKey, name: Option<&str>) -> bool {
-        self.key == Some(key) || name == Some(&self.name)
+    /// Returns whether a push of this sender with this key and own id is the one.
+    pub fn is(&self, sender: SenderId, key: PushKey, name: Option<&str>) -> bool {
+        (self.key == Some(key) || name == Some(&self.name))
+            && self.sender.is_none_or(|wanted| wanted == sender)
     }
 }
 

@@ -12,16 +12,16 @@ use serde_json::{Value, json};
 use super::Ingest;
 use crate::feedback::results::{Done, Record};
 use crate::flow::{Sighting, Wanted, Whereabouts, find_in_flight};
-use crate::push::PushKey;
+use crate::push::{PushKey, SenderId};
 use crate::units::{Clock, Moment};
 
 /// A push can move on between two looks, and back: looked for again after this.
 const SECOND_LOOK: Duration = Duration::from_millis(20);
 
-/// Looks for a push by the sender's id or ours; `None` if it is not held and not remembered.
-pub(super) async fn find(ingest: &Ingest, id: &str) -> Option<Value> {
+/// Looks for a push by the sender's id or ours, among those of `sender` if one is given; `None` if it is not held and not remembered.
+pub(super) async fn find(ingest: &Ingest, id: &str, sender: Option<SenderId>) -> Option<Value> {
     let _turn = ingest.look_ups.acquire().await;
-    let wanted = Arc::new(Wanted::new(id));
+    let wanted = Arc::new(Wanted::new(id, sender));
     match look(ingest, &wanted).await {
         None => {
             tokio::time::sleep(SECOND_LOOK).await;

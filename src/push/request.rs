@@ -51,7 +51,7 @@ pub enum Target<'a> {
 }
 
 /// Whom a push was for, in a result: the sender's words again, without what only encryption needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Addressee {
     /// See [`Target::Token`].

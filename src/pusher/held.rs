@@ -54,7 +54,8 @@ impl Drop for Held {
         self.unsubscribe();
         let unanswered = self.table.take_all();
         if !unanswered.is_empty() {
-            self.wiring.feedback.unanswered(self.wiring.partition, unanswered);
+            // What is left now was cut off by a stop or a crash of ours.
+            self.wiring.feedback.abandoned(self.wiring.partition, unanswered);
         }
     }
 }

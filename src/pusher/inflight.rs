@@ -76,10 +76,9 @@ impl InFlight {
 
     /// Looks for a push: at once by its key, one by one by its sender's id.
     pub fn find(&self, wanted: &Wanted) -> Option<&Entry> {
-        let by_key = wanted.key().and_then(|key| self.entries.get(&key));
-        by_key.or_else(|| {
-            self.entries.values().find(|entry| wanted.is(entry.push.key, entry.push.name.as_deref()))
-        })
+        let is_it = |entry: &&Entry| wanted.is(entry.push.sender, entry.push.key, entry.push.name.as_deref());
+        let by_key = wanted.key().and_then(|key| self.entries.get(&key)).filter(is_it);
+        by_key.or_else(|| self.entries.values().find(is_it))
     }
 
     /// Notes a push as sent.

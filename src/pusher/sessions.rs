@@ -1,5 +1,6 @@
 //! What a pusher hears from its sessions: the current one and those that retire.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -7,11 +8,12 @@ use futures_util::StreamExt;
 use pushweir_actors::Exit;
 
 use super::Pusher;
-use super::inflight::SessionNumber;
+use super::answers::Answers;
+use super::inflight::{Entry, SessionNumber};
 use crate::feedback::results::Done;
 use crate::flow::{Look, Sighting, Whereabouts};
 use crate::outcome::Verdict;
-use crate::push::{Push, PushKey};
+use crate::push::PushKey;
 use crate::transport::{Outbox, Session, SessionEvent};
 use crate::units::Moment;
 
@@ -36,15 +38,6 @@ pub struct Live {
     pub is_ours_to_close: bool,
 }
 
-/// What a batch of answers amounts to.
-#[derive(Default)]
-struct Answers {
-    delivered: u64,
-    others: Vec<(Push, Verdict)>,
-    done: Vec<Done>,
-    unknown: u64,
-}
-
 // === impl Live ===
 
 impl Live {
@@ -63,7 +56,8 @@ impl Pusher {
     pub(super) fn hear(&mut self, batch: FromSession, ctx: &mut Context<Self>) {
         let FromSession { number, events } = batch;
         let now = self.now();
-        let mut answers = Answers::default();
+        let wiring = Arc::clone(&self.wiring);
+        let mut answers = Answers::new(&wiring.feedback, self.cell.partition);
         let mut rest = Vec::new();
         for event in events {
             match event {
@@ -73,11 +67,8 @@ impl Pusher {
                 event => rest.push(event),
             }
         }
-        self.cell.count_answers(answers.delivered + answers.others.len() as u64, answers.unknown);
-        if answers.delivered > 0 || !answers.others.is_empty() {
-            self.wiring.feedback.remember(answers.done);
-            self.wiring.feedback.settle(self.cell.partition, answers.delivered, answers.others);
-        }
+        self.cell.count_answers(answers.len(), answers.unknown);
+        answers.settle();
         for event in rest {
             self.follow(number, event, ctx);
         }
@@ -103,7 +94,7 @@ impl Pusher {
         key: PushKey,
         verdict: Verdict,
         now: Moment,
-        answers: &mut Answers,
+        answers: &mut Answers<'_>,
     ) {
         let is_current = self.current.as_ref().is_some_and(|live| live.number == number);
         let Some(entry) = self.held.table.settle(key) else {
@@ -113,8 +104,15 @@ impl Pusher {
             }
             return;
         };
-        self.cell.latencies.record(now.since(entry.sent_at));
-        if let Some(live) = self.current.as_mut().filter(|live| live.number == entry.session) {
+        let Entry { push, sent_at, session, .. } = entry;
+        let accepted_at = push.accepted_at;
+        let is_delivered = matches!(verdict, Verdict::Delivered { .. });
+        answers.add(push, verdict, |push| Done::new(push, self.cell.number, sent_at, now));
+        self.cell.latencies.record(now.since(sent_at));
+        if is_delivered {
+            self.wiring.route.delivery.record(now.since(accepted_at));
+        }
+        if let Some(live) = self.current.as_mut().filter(|live| live.number == session) {
             if is_current {
                 live.settled = live.settled.saturating_add(1);
                 self.window.settle(1);
@@ -123,20 +121,6 @@ impl Pusher {
                 self.window.lapse(1);
                 self.owed.add(key);
             }
-        }
-        match verdict {
-            Verdict::Delivered { .. } => {
-                self.wiring.route.delivery.record(now.since(entry.push.accepted_at));
-                if self.wiring.feedback.keeps_history() {
-                    answers.done.push(Done::new(&entry.push, self.cell.number, entry.sent_at, now));
-                }
-                if self.wiring.feedback.wants_delivery(&verdict) {
-                    answers.others.push((entry.push, verdict));
-                } else {
-                    answers.delivered += 1;
-                }
-            }
-            verdict => answers.others.push((entry.push, verdict)),
         }
     }
 

@@ -1,8 +1,9 @@
 //! The pusher between a real collector and a scripted transport, under a paused clock.
 
+mod breaker;
 mod chaos;
 mod overload;
-mod stand;
+pub(super) mod stand;
 mod turnover;
 
 use std::sync::atomic::Ordering;
@@ -261,7 +262,7 @@ async fn every_push_that_is_not_delivered_leaves_one_result_and_a_delivered_one_
         (0..).zip(verdicts).map(|(number, verdict)| SessionEvent::Answered { key: key(number), verdict });
     stand.provider.tell(0, answered.collect());
     stand.settle().await;
-    let page = stand.results.page(0, 100, Duration::ZERO).await;
+    let page = stand.results.page(None, 0, 100, Duration::ZERO).await;
     let told: Vec<_> = page.records.iter().map(|(_, record)| (record.key, record.outcome.as_str())).collect();
     assert_eq!(told, [(key(1), "unregistered"), (key(2), "rejected"), (key(3), "delivered")]);
     assert_eq!((stand.books().delivered, stand.books().unregistered, stand.books().rejected), (2, 1, 1));
@@ -274,7 +275,7 @@ async fn what_the_full_buffer_sheds_is_told_to_its_sender() {
     stand.admit(400).await;
     let books = stand.books();
     assert!(books.shed > 0);
-    let page = stand.results.page(0, 1_000, Duration::ZERO).await;
+    let page = stand.results.page(None, 0, 1_000, Duration::ZERO).await;
     assert_eq!(page.records.len() as u64, books.shed);
     assert!(page.records.iter().all(|(_, record)| record.outcome.as_str() == "shed"));
 }
@@ -284,7 +285,7 @@ async fn a_push_is_found_in_the_queue_in_flight_waiting_and_delivered() {
     let stand = Stand::start(2, 1).await;
     stand.admit(3).await;
     let find = async |number: u128| {
-        let wanted = std::sync::Arc::new(Wanted::new(&key(number).to_string()));
+        let wanted = std::sync::Arc::new(Wanted::new(&key(number).to_string(), None));
         match stand.intake.find(&wanted) {
             Some(sighting) => Some(sighting),
             None => find_in_flight(std::slice::from_ref(&stand.route), &wanted).await,
@@ -301,7 +302,7 @@ async fn a_push_is_found_in_the_queue_in_flight_waiting_and_delivered() {
     stand.provider.tell(1, vec![SessionEvent::Answered { key: second, verdict }]);
     stand.settle().await;
     assert_eq!(find(first.as_u128()).await, None);
-    let done = stand.results.find_delivery(&Wanted::new(&first.to_string()));
+    let done = stand.results.find_delivery(&Wanted::new(&first.to_string(), None));
     assert_eq!(done.map(|done| (done.key, done.attempts)), Some((first, 1)));
     assert!(matches!(find(second.as_u128()).await, Some(Whereabouts::WaitingRetry { .. })));
 }

@@ -20,7 +20,7 @@ use http::Uri;
 use self::auth::{Account, GrantError, Tokens};
 use self::session::Fcm;
 use crate::push::{Addressee, PushRequest};
-use crate::transport::http2::{self, Endpoint, Limits, dial};
+use crate::transport::http2::{self, Endpoint, Limits, Reach, dial};
 use crate::transport::{self, ConnectError, RenderError, Session};
 
 /// `[route.fcm]`.
@@ -109,6 +109,7 @@ impl Connector {
             ca: settings.ca.clone(),
             proxy: settings.proxy.clone(),
             connect_timeout: settings.connect_timeout,
+            reach: Reach::Anywhere,
         };
         let tokens = Tokens::new(settings.account.clone(), endpoint(&settings.account.token_uri));
         let endpoint = endpoint(&settings.endpoint);

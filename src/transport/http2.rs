@@ -10,7 +10,7 @@
 pub mod dial;
 mod link;
 pub mod once;
-mod outbox;
+pub(in crate::transport) mod outbox;
 pub mod reply;
 mod tap;
 
@@ -22,6 +22,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Uri};
+use tokio::net::TcpStream;
+use tokio_native_tls::TlsStream;
 
 pub use self::reply::{MAX_BODY, Reply};
 use crate::outcome::Verdict;
@@ -39,6 +41,17 @@ pub struct Endpoint {
     pub proxy: Option<String>,
     /// Limit for name look-up, TCP, TLS and the first bytes of HTTP/2 together.
     pub connect_timeout: Duration,
+    /// Which addresses may be connected to.
+    pub reach: Reach,
+}
+
+/// Which addresses may be connected to. A proxy is the operator's own choice, so it may have any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Any: the operator names the host.
+    Anywhere,
+    /// Public ones: somebody else names the host.
+    Public,
 }
 
 /// The limits of a session.
@@ -110,6 +123,20 @@ pub async fn open<P: Protocol>(
     stage: &Cell<&'static str>,
 ) -> Result<Session, ConnectError> {
     let io = dial::connect(endpoint, |step| stage.set(step)).await?;
+    start(io, endpoint, limits, protocol, stage).await
+}
+
+/// Opens a session on a connection on which the peer has agreed to HTTP/2.
+///
+/// # Errors
+/// [`ConnectError`] if it does not speak it.
+pub async fn start<P: Protocol>(
+    io: TlsStream<TcpStream>,
+    endpoint: &Endpoint,
+    limits: Limits,
+    protocol: Rc<P>,
+    stage: &Cell<&'static str>,
+) -> Result<Session, ConnectError> {
     stage.set("starting HTTP/2");
     let peer = dial::peer(&endpoint.origin);
     let (outbox, events) = link::start(io, limits, protocol).await.map_err(|error| {

@@ -85,5 +85,12 @@ export const healthy = () => until('the gateway is ok', async () => {
   return (now === 'ok' && pushers.every((pusher) => pusher.state === 'ready')) || why;
 });
 
+// Logs in by the form that a browser is led to.
+export async function logIn(page, name, password = 'secret') {
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+}
+
 // The page has got its first state and drawn it.
 export const live = (page) => page.locator('#live', { hasText: 'live' }).and(page.locator('text=● live')).waitFor();

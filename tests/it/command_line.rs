@@ -136,6 +136,34 @@ server_key = "s3cret-four"
 }
 
 #[test]
+fn a_hashed_password_goes_from_the_command_line_into_the_configuration_and_opens_the_page() {
+    let place = TempDir::new().expect("there is a temporary directory");
+    let file = place.path().join("password");
+    std::fs::write(&file, "s3same\n").expect("the directory takes a file");
+    let input = std::fs::File::open(&file).expect("it is there");
+    let ended = run(Gateway::command().arg("hash-password").stdin(input));
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let hash = ended.out.trim();
+    let peer = Peer::start(&[]);
+    let config =
+        Config::to(&peer).set("admin.users", format!("[{{ name = \"ops\", password_hash = \"{hash}\" }}]"));
+    let checked = run_on("check", &config.render(), &[]);
+    assert!(
+        checked.code == Some(0) && !checked.out.contains("argon2id"),
+        "a hash is masked: {}",
+        checked.out
+    );
+    let gateway = Gateway::start(&config);
+    let state = |credentials: &str| {
+        let headers = [("authorization", credentials)];
+        crate::support::http::call(gateway.admin, "GET", "/admin/api/state", &headers, b"").status
+    };
+    // ops:s3same, ops:wrong
+    assert_eq!((state("Basic b3BzOnMzc2FtZQ=="), state("Basic b3BzOndyb25n")), (200, 401));
+    gateway.finish();
+}
+
+#[test]
 fn check_without_a_file_takes_the_defaults_that_are_compiled_in() {
     let place = TempDir::new().expect("there is a temporary directory");
     let ended = run(Gateway::command().arg("check").current_dir(place.path()));
@@ -152,7 +180,13 @@ fn wrong_usage_exits_64_and_help_and_version_exit_0() {
         assert_eq!(ended.code, Some(64), "{arguments:?}: {}", ended.err);
         assert!(ended.err.contains("--help") || ended.err.contains("Usage"), "{arguments:?}: {}", ended.err);
     }
-    for arguments in [&["--help"][..], &["--version"], &["serve", "--help"], &["check", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["serve", "--help"],
+        &["check", "--help"],
+        &["hash-password", "--help"],
+    ] {
         assert_eq!(run_with(arguments).code, Some(0), "{arguments:?}");
     }
     assert!(run_with(&["--version"]).out.starts_with("pushweir "));

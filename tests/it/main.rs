@@ -4,6 +4,7 @@
 
 mod admin;
 mod autosize;
+mod breaker;
 mod command_line;
 mod delivery;
 mod faults;

@@ -91,11 +91,25 @@ function places(row, taken, window) {
   set(cell(row, 'window'), `${number(taken)} of ${number(window)}`);
 }
 
+function breaker({ state, reason, until_seconds }) {
+  switch (state) {
+    case 'open':
+      return `breaker open (${reason}), ${span(until_seconds)} left`;
+    case 'half_open':
+      return `breaker half open (${reason})`;
+    case 'ramping':
+      return 'breaker ramping';
+    default:
+      return '';
+  }
+}
+
 function routes(rows) {
   for (const route of rows) {
     const row = document.querySelector(`[data-route="${CSS.escape(route.name)}"]`);
     if (!row) continue;
     state(row, route.state);
+    set(cell(row, 'breaker'), breaker(route.breaker));
     set(cell(row, 'ready'), `${route.ready} of ${route.connections}`);
     places(row, route.in_flight, route.window);
     set(cell(row, 'buffered'), number(route.buffered));
@@ -305,9 +319,12 @@ async function render() {
 function listen() {
   const stream = new EventSource('/admin/api/events');
   stream.addEventListener('state', (event) => update(JSON.parse(event.data)).catch(() => {}));
-  stream.addEventListener('error', () => {
-    // A browser gives up after an answer that is no stream.
-    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
+  stream.addEventListener('error', async () => {
+    // A browser gives up after an answer that is no stream; one that says "log in" is for the person.
+    if (stream.readyState !== EventSource.CLOSED) return;
+    const answer = await fetch('/admin/api/audit').catch(() => null);
+    if (answer?.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    else setTimeout(listen, 5000);
   });
 }
 

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use serde_json::json;
 
 use crate::admin::actions::Misfit;
-use crate::admin::guard::Denial;
+use crate::admin::guard::{Claims, Denial};
 use crate::ingest::http::Unread;
 
 /// Nothing from elsewhere, nothing inline, in nobody's frame.
@@ -47,9 +47,12 @@ pub(super) fn explain(misfit: Misfit) -> HttpResponse {
     }
 }
 
-pub(super) fn deny(denial: &Denial, rest: web::Payload) -> HttpResponse {
+pub(super) fn deny(denial: &Denial, claims: &Claims<'_>, rest: web::Payload) -> HttpResponse {
     let (status, code) = match denial {
         Denial::Unknown => (StatusCode::UNAUTHORIZED, "credentials"),
+        Denial::Session => (StatusCode::UNAUTHORIZED, "session"),
+        Denial::Get(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+        Denial::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
         Denial::Host(_) => (StatusCode::FORBIDDEN, "host"),
         Denial::CrossSite(_) => (StatusCode::FORBIDDEN, "cross_site"),
         Denial::Viewer(_) => (StatusCode::FORBIDDEN, "viewer"),
@@ -60,9 +63,18 @@ pub(super) fn deny(denial: &Denial, rest: web::Payload) -> HttpResponse {
     let mut response = refuse(status, code, &denial.to_string(), rest);
     let headers = response.headers_mut();
     match denial {
-        Denial::Unknown => {
-            let challenge = header::HeaderValue::from_static("Basic realm=\"pushweir\", charset=\"UTF-8\"");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        Denial::Unknown | Denial::Session => {
+            // A page's script is to lead to the login; a challenge for Basic would make the browser ask over it.
+            let is_script = claims.fetch_site.is_some() && claims.authorization.is_none();
+            let challenge = if is_script {
+                "Bearer realm=\"pushweir\""
+            } else {
+                "Basic realm=\"pushweir\", charset=\"UTF-8\""
+            };
+            headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(challenge));
+        }
+        Denial::Busy => {
+            headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
         }
         Denial::TooMany(wait) => {
             headers.insert(header::RETRY_AFTER, header::HeaderValue::from(wait.as_secs().max(1)));

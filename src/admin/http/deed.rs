@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use super::Admin;
 use super::answer::{error, explain, headed};
 use crate::admin::forms::Fields;
-use crate::admin::guard::Denial;
-use crate::admin::record::{Audited, describe};
+use crate::admin::guard::{Actor, Denial};
+use crate::admin::record::{Audited, STRANGER, describe};
 use crate::flow::{Command, CommandError};
 use crate::units::Stamp;
 
 /// Who does it.
 pub(super) struct Who {
-    pub(super) name: String,
+    pub(super) actor: Actor,
     pub(super) from: Option<IpAddr>,
 }
 
@@ -48,7 +48,7 @@ pub(super) async fn by_form(
     body: &[u8],
 ) -> HttpResponse {
     let fields = Fields::read(body);
-    if !admin.tokens.is_of(&who.name, &fields.token) {
+    if !admin.tokens.is_of(&who.actor.seal(), &fields.token) {
         admin.enter_denial(&Denial::Token, who.from);
         return error(StatusCode::FORBIDDEN, "token", &Denial::Token.to_string());
     }
@@ -81,7 +81,7 @@ async fn carry_out(admin: &web::Data<Admin>, who: Who, command: Command) -> Done
             Ok(_) => ("done", "done".to_owned()),
             Err(refused) => ("refused", refused.to_string()),
         };
-        let Who { name: actor, from } = who;
+        let Who { actor: Actor { name: actor, .. }, from } = who;
         log::info!("operator's command {word} actor={actor} from={from:?} command={asked} result={reason:?}");
         let audited = Audited { actor, from, action, target, is_done: result.is_ok(), result: reason };
         Done { number: admin.backend.record().enter(Stamp::now(), audited), result }
@@ -97,14 +97,12 @@ async fn carry_out(admin: &web::Data<Admin>, who: Who, command: Command) -> Done
 impl Admin {
     /// Enters somebody who was turned away.
     pub(super) fn enter_denial(&self, denial: &Denial, from: Option<IpAddr>) {
-        let actor = if let Denial::Viewer(name) = denial { name.clone() } else { "unknown".to_owned() };
-        let login = matches!(denial, Denial::Unknown | Denial::TooMany(_));
-        // The seconds to wait would make each attempt another one.
-        let result = match denial {
-            Denial::TooMany(_) => "too many failed logins from this address".to_owned(),
-            other => other.to_string(),
+        let actor = match denial {
+            Denial::Viewer(name) | Denial::Get(name) => name.clone(),
+            _ => STRANGER.to_owned(),
         };
-        let target = if login { "to log in" } else { "to act" }.to_owned();
+        let result = denial.summary();
+        let target = if denial.is_login() { "to log in" } else { "to act" }.to_owned();
         log::warn!("attempt {target} refused actor={actor} from={from:?} reason={result}");
         let audited = Audited { actor, from, action: "attempt", target, is_done: false, result };
         self.backend.record().enter(Stamp::now(), audited);

@@ -1,8 +1,10 @@
 //! What is read: the page and its files, state, history, actions, probes, metrics.
 
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::StreamExt;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Admin;
 use super::answer::{error, headed};
@@ -19,13 +21,18 @@ use crate::admin::view::View;
 const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-pub(super) fn show(admin: &Admin, request: &HttpRequest, actor: Actor<'_>, call: Call) -> HttpResponse {
+pub(super) fn show(
+    admin: &web::Data<Admin>,
+    request: &HttpRequest,
+    actor: &Actor,
+    call: Call,
+) -> HttpResponse {
     let backend = &*admin.backend;
     match call {
         Call::Page => html(page(admin, request, actor)),
         Call::Confirm => {
             let fields = Fields::read(request.query_string().as_bytes());
-            match page::confirm(&backend.snapshot(), actor, &fields, &admin.tokens.of(actor.name)) {
+            match page::confirm(&backend.snapshot(), actor, &fields, &admin.tokens.of(&actor.seal())) {
                 Some(question) => html(question),
                 None => error(StatusCode::NOT_FOUND, "not_found", "there is no such action or thing"),
             }
@@ -41,22 +48,25 @@ pub(super) fn show(admin: &Admin, request: &HttpRequest, actor: Actor<'_>, call:
                 error(StatusCode::INTERNAL_SERVER_ERROR, "encoding", "the metrics could not be written")
             }
         },
-        Call::Events => events(admin),
+        Call::Events => events(admin, actor),
         Call::Ready => match backend.readiness() {
             Ok(()) => headed(StatusCode::OK).content_type(TEXT).body("ready\n"),
             Err(reason) => headed(StatusCode::SERVICE_UNAVAILABLE)
                 .content_type(TEXT)
                 .body(format!("not ready: {reason}\n")),
         },
-        Call::Health | Call::Form | Call::Run(_) => headed(StatusCode::OK).content_type(TEXT).body("alive\n"),
+        Call::Health | Call::Form | Call::Logout | Call::Run(_) => {
+            headed(StatusCode::OK).content_type(TEXT).body("alive\n")
+        }
     }
 }
 
-fn page(admin: &Admin, request: &HttpRequest, actor: Actor<'_>) -> String {
+fn page(admin: &Admin, request: &HttpRequest, actor: &Actor) -> String {
     let backend = &*admin.backend;
     let page = Page {
         view: &View::of(backend),
         actor,
+        token: &admin.tokens.of(&actor.seal()),
         fields: &Fields::read(request.query_string().as_bytes()),
         audit: &backend.record().audit(),
         configuration: &backend.configuration(),
@@ -84,9 +94,16 @@ fn asset(request: &HttpRequest, name: &str) -> HttpResponse {
     if known { response.finish() } else { response.content_type(asset.content_type).body(asset.text) }
 }
 
-fn events(admin: &Admin) -> HttpResponse {
+/// A stream ends with the session that it belongs to, and is a use of it as long as somebody reads.
+fn events(admin: &web::Data<Admin>, actor: &Actor) -> HttpResponse {
+    let (owner, session) = (admin.clone(), actor.session);
+    let is_over =
+        move || session.is_some_and(|key| owner.sessions.lock().look(key, Instant::now()).is_none());
     match admin.feed.watch() {
-        Some(stream) => headed(StatusCode::OK).content_type("text/event-stream").streaming(Box::pin(stream)),
+        Some(stream) => {
+            let stream = stream.take_while(move |_| std::future::ready(!is_over()));
+            headed(StatusCode::OK).content_type("text/event-stream").streaming(Box::pin(stream))
+        }
         None => {
             let message = format!("there are {MAX_VIEWERS} viewers already (hint: close one)");
             let mut response = error(StatusCode::SERVICE_UNAVAILABLE, "too_many_viewers", &message);

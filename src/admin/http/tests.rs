@@ -1,5 +1,8 @@
 //! What operators, scrapers and hostile pages are told, over real sockets, by a fake backend.
 
+mod hostile;
+mod login;
+
 use std::net::SocketAddr;
 
 use futures_util::future::BoxFuture;
@@ -9,10 +12,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::admin::Record;
+use crate::admin::guard::tests::settings;
 use crate::admin::state::{Snapshot, State, tests::fresh};
-use crate::admin::{Record, Role, User};
 use crate::flow::{Command, CommandError, RestartMode};
-use crate::units::Secret;
 
 /// A service that notes commands and refuses some.
 #[derive(Default)]
@@ -64,15 +67,12 @@ struct Rig {
 
 impl Rig {
     fn start(users: &[(&str, &str)]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_with(settings("127.0.0.1:0", &[], users))
+    }
+
+    fn start_with(settings: Settings) -> Self {
+        let listener = TcpListener::bind(settings.listen).unwrap();
         let address = listener.local_addr().unwrap();
-        let user = |(name, password): &(&str, &str)| User {
-            name: (*name).into(),
-            password: Secret::new(*password),
-            role: if *name == "look" { Role::Viewer } else { Role::Operator },
-        };
-        let settings =
-            Settings { listen: address, users: users.iter().map(user).collect(), hosts: Vec::new() };
         let backend = Arc::new(FakeBackend::default());
         let server = server(listener, settings, Arc::clone(&backend) as Arc<dyn Backend>).unwrap();
         let handle = server.handle();
@@ -80,8 +80,13 @@ impl Rig {
         Self { address, backend, handle }
     }
 
-    /// Sends a request with a length and returns status, head and body.
+    /// Sends a request with a length and returns status, head in lower case, and body.
     async fn send(&self, head: &str, body: &str) -> (u16, String, String) {
+        let (status, head, body) = self.exchange(head, body).await;
+        (status, head.to_lowercase(), body)
+    }
+
+    async fn exchange(&self, head: &str, body: &str) -> (u16, String, String) {
         let host = if head.contains("host:") { String::new() } else { format!("\r\nhost: {}", self.address) };
         let length = body.len();
         let mut stream = TcpStream::connect(self.address).await.unwrap();
@@ -94,7 +99,7 @@ impl Rig {
         let mut reply = String::new();
         stream.read_to_string(&mut reply).await.unwrap();
         let (head, body) = reply.split_once("\r\n\r\n").unwrap();
-        (head[9..12].parse().unwrap(), head.to_lowercase(), body.to_owned())
+        (head[9..12].parse().unwrap(), head.to_owned(), body.to_owned())
     }
 
     async fn json(&self, head: &str, body: &str) -> (u16, Value) {

@@ -29,11 +29,20 @@ pub(super) fn write(out: &mut String, page: &Page<'_>) {
         "<a class=\"skip\" href=\"#main\">Skip to content</a><header class=\"bar\"><h1>pushweir</h1>\
          <span>version {}</span><span>up <span data-f=\"uptime\">{}</span></span><span>{}{role}</span>\
          <span id=\"live\" class=\"live\">as of page load – <a href=\"/\">refresh</a></span>\
-         <button id=\"freeze\" type=\"button\" aria-pressed=\"false\" hidden>Pause updates</button></header>",
+         <button id=\"freeze\" type=\"button\" aria-pressed=\"false\" hidden>Pause updates</button>",
         snapshot.version,
         span(snapshot.uptime_seconds.floor()),
-        Escaped(page.actor.name),
+        Escaped(&page.actor.name),
     );
+    if page.actor.session.is_some() {
+        let _ = write!(
+            out,
+            "<form method=\"post\" action=\"/logout\"><input type=\"hidden\" name=\"token\" value=\"{}\">\
+             <button>Log out</button></form>",
+            Escaped(page.token)
+        );
+    }
+    out.push_str("</header>");
 }
 
 pub(super) fn state(out: &mut String, page: &Page<'_>) {

@@ -1,22 +1,20 @@
 //! What the page says, and that what a peer or a form said never becomes markup.
 
 use super::*;
+use crate::admin::Role;
 use crate::admin::record::Recent;
 use crate::admin::state::{Snapshot, tests::fresh};
-use crate::admin::{Role, User};
 use crate::flow::PusherState;
-use crate::units::Secret;
 
-fn user(role: Role) -> User {
-    User { name: "ops<".into(), password: Secret::new("p"), role }
+fn actor(role: Role) -> Actor {
+    Actor::new("ops<".into(), role)
 }
 
 fn page(snapshot: Snapshot, query: &str, role: Role) -> String {
     let view = View::new(snapshot, Recent::default());
-    let user = user(role);
-    let actor = Actor::of(&user);
-    let fields = Fields::read(query.as_bytes());
-    Page { view: &view, actor, fields: &fields, audit: &[], configuration: "log = \"<info>\"" }.render()
+    let (actor, fields) = (actor(role), Fields::read(query.as_bytes()));
+    let configuration = "log = \"<info>\"";
+    Page { view: &view, actor: &actor, token: "t0ken", fields: &fields, audit: &[], configuration }.render()
 }
 
 #[test]
@@ -86,9 +84,7 @@ fn the_books_are_shown_as_sums_that_hold_or_do_not() {
 #[test]
 fn every_action_that_exists_is_asked_about_and_no_other() {
     let snapshot = fresh(1);
-    let ask = |query: &str, role| {
-        confirm(&snapshot, Actor::of(&user(role)), &Fields::read(query.as_bytes()), "t0ken")
-    };
+    let ask = |query: &str, role| confirm(&snapshot, &actor(role), &Fields::read(query.as_bytes()), "t0ken");
     for (query, text) in [
         ("do=restart&target=android%2F0", "3 of its pushes are unanswered"),
         ("do=restart&target=android", "Its 1 pushers"),
@@ -110,4 +106,20 @@ fn every_action_that_exists_is_asked_about_and_no_other() {
     {
         assert!(ask(query, Role::Operator).is_none(), "{query}");
     }
+}
+
+#[test]
+fn the_login_form_shows_what_was_wrong_as_text() {
+    let form = LoginForm { token: "t0ken", name: "<ops>", next: "/?a=1&b=\"", problem: "no <b>" };
+    let page = login(&form);
+    for text in [
+        "value=\"&lt;ops&gt;\"",
+        "value=\"t0ken\"",
+        "value=\"/?a=1&amp;b=&quot;\"",
+        "role=\"alert\"",
+        "no &lt;b&gt;",
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert!(!page.contains("<script") && !page.contains(" style=") && !page.contains("value=\"\" autofocus"));
 }

@@ -1,4 +1,6 @@
 //! Who did what, to what, from where, with which result. Pure and bounded.
+//!
+//! What people do whom we know, and what strangers try, are kept apart: no flood of attempts washes the deeds away.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -8,16 +10,18 @@ use serde::Serialize;
 use crate::flow::{Command, RestartMode};
 use crate::units::Stamp;
 
-/// Entries kept.
+/// Entries kept of each sort.
 const ENTRIES: usize = 200;
-/// How far back an equal refusal is looked for; a flood of them must not wash the deeds away.
+/// How far back an equal entry is looked for.
 const REPEATS_WITHIN: usize = 16;
+/// Who it is before the credentials are known.
+pub(crate) const STRANGER: &str = "unknown";
 const LONGEST_RESULT: usize = 300;
 
 /// An action that was carried out or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Audited {
-    /// The user; `anybody` where none is configured, `unknown` before the credentials are known.
+    /// The user; `anybody` where none is configured, [`STRANGER`] before the credentials are known.
     pub(crate) actor: String,
     /// Where the request came from.
     pub(crate) from: Option<IpAddr>,
@@ -47,7 +51,8 @@ pub(crate) struct Entry {
 
 #[derive(Debug, Default)]
 pub(super) struct Audit {
-    entries: VecDeque<Entry>,
+    deeds: VecDeque<Entry>,
+    attempts: VecDeque<Entry>,
     entered: u64,
     changes: u64,
 }
@@ -83,6 +88,16 @@ impl Audited {
     pub(crate) fn summary(&self) -> String {
         format!("{} {}", self.action, self.target)
     }
+
+    /// Returns whether it changed the service, and so may explain a bend in the graphs.
+    pub(crate) fn is_change(&self) -> bool {
+        self.is_done && !matches!(self.action, "login" | "logout")
+    }
+
+    /// Returns whether many equal ones tell no more than their number.
+    fn may_repeat(&self) -> bool {
+        !self.is_change()
+    }
 }
 
 // === impl Audit ===
@@ -93,22 +108,25 @@ impl Audit {
         if let Some((end, _)) = audited.result.char_indices().nth(LONGEST_RESULT) {
             audited.result.truncate(end);
         }
-        let repeated = |entry: &&mut Entry| !entry.audited.is_done && entry.audited == audited;
-        if let Some(entry) = self.entries.iter_mut().rev().take(REPEATS_WITHIN).find(repeated) {
+        let entries = if audited.actor == STRANGER { &mut self.attempts } else { &mut self.deeds };
+        let repeated = |entry: &&mut Entry| entry.audited.may_repeat() && entry.audited == audited;
+        if let Some(entry) = entries.iter_mut().rev().take(REPEATS_WITHIN).find(repeated) {
             entry.times += 1;
             entry.at = at;
             return entry.number;
         }
-        if self.entries.len() == ENTRIES {
-            self.entries.pop_front();
+        if entries.len() == ENTRIES {
+            entries.pop_front();
         }
         self.entered += 1;
-        self.entries.push_back(Entry { number: self.entered, at, times: 1, audited });
+        entries.push_back(Entry { number: self.entered, at, times: 1, audited });
         self.entered
     }
 
     pub(super) fn latest(&self) -> Vec<Entry> {
-        self.entries.iter().rev().cloned().collect()
+        let mut entries: Vec<Entry> = self.deeds.iter().chain(&self.attempts).cloned().collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.number));
+        entries
     }
 
     pub(super) const fn changes(&self) -> u64 {

@@ -1,10 +1,13 @@
 //! The snapshot's JSON and its words.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::flow::Gate;
+use crate::flow::breaker::{Tally, Why};
 use crate::push::RouteId;
 
 /// Returns the snapshot of a service with one route and `pushers` ready pushers, and nothing done yet.
@@ -12,7 +15,7 @@ pub(in crate::admin) fn fresh(pushers: u32) -> Snapshot {
     let cell = RouteCell::new(RouteId(0), "android".into(), "xmpp");
     cell.resize(RouteId(0), pushers);
     let rows: Vec<_> = cell.pushers().iter().map(|cell| ready(cell)).collect();
-    let routes = vec![RouteRow::new(&cell, Books::default(), &rows)];
+    let routes = vec![RouteRow::new(&cell, Books::default(), &rows, BreakerRow::default())];
     let tree = TreeNode {
         id: "root".into(),
         kind: "supervisor".into(),
@@ -63,9 +66,11 @@ fn the_json_has_the_documented_keys_in_their_order() {
         \"results\":{{\"recorded\":0,\"held\":0,\"dropped\":0,\"awaited\":0,\"readers\":0}},\
         \"webhook\":{{\"peer\":null,\"sent\":0,\"failures\":0,\"lost\":0,\"pending\":0,\"last_error\":null}},\
         \"reloads\":{{\"done\":0,\"refused\":0}},\
-        \"routes\":[{{\"name\":\"android\",\"transport\":\"xmpp\",\"state\":\"ready\",\"connections\":1,\"ready\":1,\
+        \"routes\":[{{\"name\":\"android\",\"transport\":\"xmpp\",\"state\":\"ready\",\"connections\":1,\
+        \"connections_min\":1,\"connections_max\":1,\"ready\":1,\
         \"window\":100,\"in_flight\":0,\"buffered\":0,\"delivery_p50_ms\":0.0,\"delivery_p99_ms\":0.0,\
-        \"stretched_retries\":0,\"share\":1.0,\"drain_per_second\":null,\"ledger\":{books}}}],\
+        \"stretched_retries\":0,\"share\":1.0,\"drain_per_second\":null,\"dials\":0,\"grown\":0,\"shrunk\":0,\
+        \"breaker\":{{\"state\":\"closed\",\"reason\":null,\"until_seconds\":null,\"opened_total\":0,\"held_targets\":0}},\"ledger\":{books}}}],\
         \"pushers\":[{{\"id\":\"android/0\",\"route\":\"android\",\"state\":\"ready\",\"window\":100,\"in_flight\":3,\
         \"restarts\":2,\"errors\":0,\"last_error\":null,\"last_error_age_seconds\":null,\"connected_seconds\":2.0,\"acks_per_second\":5.0,\
         \"ack_p50_ms\":20.479,\"ack_p99_ms\":20.479}}],\
@@ -108,7 +113,8 @@ fn the_word_names_what_needs_the_operator_most() {
 #[test]
 fn a_route_is_as_good_as_its_pushers_unless_somebody_stopped_it() {
     let cell = RouteCell::new(RouteId(0), "android".into(), "xmpp");
-    let word = |ready, connections| RouteState::new(&cell, ready, connections);
+    let breaker = BreakerRow::default();
+    let word = |ready, connections| RouteState::new(&cell, ready, connections, &breaker);
     assert_eq!(
         (word(0, 2), word(1, 2), word(2, 2)),
         (RouteState::Connecting, RouteState::Degraded, RouteState::Ready)
@@ -135,4 +141,30 @@ proptest! {
             None => prop_assert!(buffered == 0 || outgoing <= incoming),
         }
     }
+}
+
+#[test]
+fn a_route_whose_breaker_keeps_pushes_back_is_degraded_and_says_so() {
+    let cell = RouteCell::new(RouteId(0), "android".into(), "xmpp");
+    cell.resize(RouteId(0), 1);
+    let rows: Vec<_> = cell.pushers().iter().map(|cell| ready(cell)).collect();
+    let (open, closed) = (Gate::new("android".into()), Gate::new("android#1".into()));
+    let quota = Tally { limit: Some((Duration::from_secs(60), Why::Quota)), ..Tally::default() };
+    open.observe(Moment::default(), &quota, 0.0);
+    let row = |seconds: u64| {
+        let mut breaker = BreakerRow::default();
+        for gate in [&closed, &open, &closed] {
+            breaker.add(&gate.view(Moment::from_micros(seconds * 1_000_000)));
+        }
+        RouteRow::new(&cell, Books::default(), &rows, breaker)
+    };
+    let early = row(15);
+    assert_eq!((early.state, early.breaker.until_seconds), (RouteState::Degraded, Some(45.0)));
+    assert_eq!(early.breaker.words(), "breaker open (quota), 45 s left");
+    let half = row(60);
+    assert_eq!(
+        (half.state, half.breaker.words().as_str()),
+        (RouteState::Degraded, "breaker half open (quota)")
+    );
+    assert_eq!((half.breaker.until_seconds, half.breaker.opened_total), (None, 1));
 }

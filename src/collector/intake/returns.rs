@@ -4,12 +4,23 @@ use pushweir_actors::{SubscriptionId, Undelivered};
 
 use super::Intake;
 use crate::flow::Returns;
+use crate::flow::breaker::Tally;
 use crate::ledger::Place;
 use crate::outcome::Outcome;
 use crate::push::{Push, RouteId};
 use crate::units::Moment;
 
 impl Returns for Intake {
+    fn judge(&self, route: RouteId, tally: &Tally) {
+        if self.gate_of(route).observe(self.clock.now(), tally, fastrand::f64()) {
+            self.ring();
+        }
+    }
+
+    fn hold_target(&self, push: &Push, until: Moment) {
+        self.gate_of(push.route).hold_target(self.clock.now(), push, until);
+    }
+
     fn put_back(&self, route: RouteId, pushes: Vec<Push>) {
         if pushes.is_empty() {
             return;

@@ -69,8 +69,10 @@ impl Rig {
 
     fn take(&mut self, partition: RouteId, count: usize) {
         self.intake.drain_channel(usize::MAX);
-        let taken =
-            self.intake.with_queue(|queue| queue.take(partition, count, Moment::default(), &mut Vec::new()));
+        let mut taken = Vec::new();
+        self.intake.with_queue(|queue| {
+            queue.take(partition, count, Moment::default(), (&mut taken, &mut Vec::new()));
+        });
         let moved = taken.len() as u64;
         self.ledger.enter(partition, |books| books.transfer(moved, Place::Buffered, Place::InFlight));
         self.flying[partition.index()].extend(taken);

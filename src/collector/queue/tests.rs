@@ -15,6 +15,12 @@ fn bound() -> Limits {
     Limits::new(Load { pushes: 5, bytes: u64::MAX / 4 }, 0.0, &[1])
 }
 
+fn take(queue: &mut Queue, count: usize, now: Moment, expired: &mut Vec<Push>) -> Vec<Push> {
+    let mut taken = Vec::new();
+    queue.take(ROUTE, count, now, (&mut taken, expired));
+    taken
+}
+
 fn open(routes: usize, limits: Limits, keep: Keep) -> Queue {
     let mut queue = Queue::new(limits, keep);
     (0..routes).for_each(|route| queue.open(RouteId::at(route)));
@@ -37,7 +43,7 @@ fn keep_newest_sheds_the_oldest_of_the_lowest_lane() {
     queue.store(ROUTE, normal(3..9), &mut gone);
     assert_eq!(keys(&gone.shed), [1, 2, 3, 4]);
     let mut expired = Vec::new();
-    assert_eq!(keys(&queue.take(ROUTE, 9, Moment::default(), &mut expired)), [0, 5, 6, 7, 8]);
+    assert_eq!(keys(&take(&mut queue, 9, Moment::default(), &mut expired)), [0, 5, 6, 7, 8]);
     assert!(expired.is_empty() && queue.is_consistent());
 }
 
@@ -147,7 +153,7 @@ fn what_comes_back_stands_in_front_and_is_never_shed_for_lack_of_room() {
     queue.store(ROUTE, normal(10..15), &mut gone);
     queue.put_back(ROUTE, normal(0..3), &mut Vec::new());
     assert!(gone.shed.is_empty());
-    let taken = queue.take(ROUTE, 4, Moment::default(), &mut Vec::new());
+    let taken = take(&mut queue, 4, Moment::default(), &mut Vec::new());
     assert_eq!(keys(&taken), [0, 1, 2, 10]);
 }
 
@@ -159,7 +165,7 @@ fn expired_pushes_do_not_use_up_demand() {
     pushes[2].deadline = Moment::from_micros(5);
     queue.store(ROUTE, pushes, &mut Gone::default());
     let mut expired = Vec::new();
-    let taken = queue.take(ROUTE, 2, Moment::from_micros(6), &mut expired);
+    let taken = take(&mut queue, 2, Moment::from_micros(6), &mut expired);
     assert_eq!((keys(&taken), keys(&expired)), (vec![1, 3], vec![0, 2]));
 }
 
@@ -172,7 +178,7 @@ fn a_retry_waits_outside_the_lanes_and_returns_behind_them() {
     assert_eq!(queue.next_due(), Some(Moment::from_micros(50)));
     assert_eq!(queue.release_due(ROUTE, Moment::from_micros(49), &mut Vec::new()), 0);
     assert_eq!(queue.release_due(ROUTE, Moment::from_micros(50), &mut Vec::new()), 1);
-    let taken = queue.take(ROUTE, 9, Moment::from_micros(50), &mut Vec::new());
+    let taken = take(&mut queue, 9, Moment::from_micros(50), &mut Vec::new());
     assert_eq!(keys(&taken), [0, 1, 7]);
 }
 
@@ -226,7 +232,8 @@ proptest! {
                 }
                 Step::PutBack(route, count) => queue.put_back(RouteId(route), fresh(count, 2), &mut Vec::new()),
                 Step::Take(route, count) => {
-                    let taken = queue.take(RouteId(route), count, now, &mut out);
+                    let mut taken = Vec::new();
+                    queue.take(RouteId(route), count, now, (&mut taken, &mut out));
                     prop_assert!(taken.len() <= count);
                     prop_assert!(taken.iter().all(|push| !push.is_expired(now)));
                     left += taken.len();
@@ -238,7 +245,8 @@ proptest! {
                 Step::Release(route) => { queue.release_due(RouteId(route), now, &mut Vec::new()); }
                 Step::Sweep(route) => {
                     queue.sweep(RouteId(route), now, &mut out);
-                    let rest = queue.take(RouteId(route), usize::MAX, now, &mut Vec::new());
+                    let mut rest = Vec::new();
+                        queue.take(RouteId(route), usize::MAX, now, (&mut rest, &mut Vec::new()));
                     left += rest.len();
                     prop_assert!(queue.ready(RouteId(route)) == 0);
                 }
@@ -263,7 +271,7 @@ fn what_a_push_costs_in_the_queue() {
         let start = std::time::Instant::now();
         for batch in batches {
             queue.store(ROUTE, batch, &mut gone);
-            std::hint::black_box(queue.take(ROUTE, BATCH, Moment::default(), &mut expired));
+            std::hint::black_box(take(&mut queue, BATCH, Moment::default(), &mut expired));
         }
         best = best.min(start.elapsed());
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::flow::Wanted;
-use crate::push::{Push, PushKey, RouteId};
+use crate::push::{Push, PushKey, RouteId, SenderId};
 use crate::units::Moment;
 
 /// A delivered push.
@@ -23,6 +23,8 @@ pub struct Done {
     pub pusher: u32,
     /// Its route.
     pub route: RouteId,
+    /// Who sent it.
+    pub sender: SenderId,
     /// Attempts, the last one included.
     pub attempts: u8,
     /// Whether an earlier attempt may have arrived too.
@@ -49,6 +51,7 @@ impl Done {
             answered_at,
             pusher,
             route: push.route,
+            sender: push.sender,
             attempts: push.attempts.saturating_add(1),
             maybe_delivered: push.maybe_delivered,
         }
@@ -73,7 +76,7 @@ impl History {
 
     /// Looks for a delivery, the latest first.
     pub fn find(&self, wanted: &Wanted) -> Option<Done> {
-        self.entries.iter().rev().find(|done| wanted.is(done.key, done.name.as_deref())).cloned()
+        self.entries.iter().rev().find(|done| wanted.is(done.sender, done.key, done.name.as_deref())).cloned()
     }
 
     fn trim(&mut self) {
@@ -99,7 +102,7 @@ mod tests {
         history.resize(3);
         history.add(vec![done(1, None), done(2, Some("mine"))]);
         history.add(vec![done(3, Some("mine")), done(4, None)]);
-        let find = |id: &str| history.find(&Wanted::new(id)).map(|done| done.key.as_u128());
+        let find = |id: &str| history.find(&Wanted::new(id, None)).map(|done| done.key.as_u128());
         assert_eq!(find(&PushKey::from_u128(4).to_string()), Some(4));
         assert_eq!(find("mine"), Some(3), "the latest of one id");
         assert_eq!(find(&PushKey::from_u128(1).to_string()), None, "the oldest is gone");

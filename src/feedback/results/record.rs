@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use crate::outcome::Outcome;
-use crate::push::{Addressee, PushKey};
+use crate::push::{Addressee, PushKey, SenderId};
 
 /// How a push ended. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Record {
     pub key: PushKey,
     /// The sender's own id, if one was given.
     pub name: Option<Box<str>>,
+    /// Who sent it; not in the JSON, which only that sender gets.
+    pub sender: SenderId,
     /// Its route's name; empty if the route is not known.
     pub route: Box<str>,
     /// Whom it was for, in full.
@@ -131,6 +133,7 @@ pub(super) mod tests {
         Record {
             key: PushKey::from_u128(number),
             name: None,
+            sender: SenderId::default(),
             route: "android".into(),
             to: Some(Addressee::Token("token".into())),
             outcome: Outcome::Rejected,

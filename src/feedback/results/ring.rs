@@ -45,6 +45,19 @@ pub struct Page {
     pub restarted: bool,
 }
 
+// === impl Page ===
+
+impl Page {
+    /// Adds the page that follows.
+    pub fn add(&mut self, next: Self) {
+        let Self { records, next, lost, restarted } = next;
+        self.records.extend(records);
+        self.next = next;
+        self.lost += lost;
+        self.restarted |= restarted;
+    }
+}
+
 // === impl Ring ===
 
 impl Ring {
@@ -82,15 +95,28 @@ impl Ring {
 
     /// Returns up to `limit` records behind the number `after`; 0 asks from the oldest.
     pub fn page(&self, after: u64, limit: usize) -> Page {
+        self.page_of(after, limit, limit, |_| true)
+    }
+
+    /// As [`Self::page`], of those that are `wanted`; looks at up to `most` records, and passes over the others.
+    pub fn page_of(&self, after: u64, limit: usize, most: usize, wanted: impl Fn(&Record) -> bool) -> Page {
         let is_ours = self.is_ours(after);
         let restarted = !is_ours && after != 0;
         let from = if is_ours { after + 1 } else { self.start };
         let lost = self.first.saturating_sub(from);
         let from = from.max(self.first);
         let skip = usize::try_from(from - self.first).unwrap_or(usize::MAX);
-        let records: Vec<_> =
-            (from..).zip(self.records.iter().skip(skip).take(limit).map(Arc::clone)).collect();
-        Page { next: from - 1 + records.len() as u64, records, lost, restarted }
+        let mut page = Page { records: Vec::new(), next: from - 1, lost, restarted };
+        for record in self.records.iter().skip(skip).take(most) {
+            if page.records.len() == limit {
+                break;
+            }
+            page.next += 1;
+            if wanted(record) {
+                page.records.push((page.next, Arc::clone(record)));
+            }
+        }
+        page
     }
 
     /// Looks at up to `most` records below a number, from the newest to the oldest; returns the one that `wanted` likes, or the number below which
@@ -154,6 +180,7 @@ mod tests {
 
     use super::super::record::tests::record;
     use super::*;
+    use crate::push::SenderId;
 
     fn ring(records: usize) -> Ring {
         Ring::new(Bound { records, bytes: 1 << 30 }, 101)
@@ -185,6 +212,22 @@ mod tests {
             assert_eq!((numbers(&page), page.lost, page.restarted), (vec![101], 0, true), "{foreign}");
         }
         assert!(!ring.page(100, 10).restarted, "the number before the first is a cursor of ours");
+    }
+
+    #[test]
+    fn a_sender_reads_its_own_records_and_its_cursor_passes_the_others_over() {
+        let mut ring = ring(20);
+        for number in 0..10 {
+            let sender = SenderId(u16::from(number % 3 == 0));
+            ring.push(Arc::new(Record { sender, ..record(number) }));
+        }
+        let mine = |record: &Record| record.sender == SenderId(1);
+        let first = ring.page_of(0, 2, 100, mine);
+        assert_eq!((numbers(&first), first.next), (vec![101, 104], 104));
+        let short = ring.page_of(first.next, 2, 2, mine);
+        assert_eq!((numbers(&short), short.next), (vec![], 106), "it looks at two");
+        let rest = ring.page_of(short.next, 9, 100, mine);
+        assert_eq!((numbers(&rest), rest.next), (vec![107, 110], 110));
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn plainly_delivered(number: u128) -> Ending {
 }
 
 async fn all(results: &Results) -> Vec<Arc<Record>> {
-    let page = results.page(0, 100, Duration::ZERO).await;
+    let page = results.page(None, 0, 100, Duration::ZERO).await;
     page.records.into_iter().map(|(_, record)| record).collect()
 }
 
@@ -129,19 +129,19 @@ async fn who_waits_for_a_delivery_is_told_although_it_leaves_no_result() {
 async fn a_long_poll_ends_with_the_first_result_with_time_and_with_the_process() {
     let results = results(Report::Failures);
     let start = Instant::now();
-    let empty = results.page(0, 10, Duration::from_secs(7)).await;
+    let empty = results.page(None, 0, 10, Duration::from_secs(7)).await;
     assert_eq!((empty.records.len(), start.elapsed()), (0, Duration::from_secs(7)));
     let later = async {
         tokio::task::yield_now().await;
         results.ended(&[push(9, Lane::Low)], Outcome::Shed);
     };
-    let (page, ()) = tokio::join!(results.page(empty.next, 10, Duration::from_secs(30)), later);
+    let (page, ()) = tokio::join!(results.page(None, empty.next, 10, Duration::from_secs(30)), later);
     assert_eq!(page.records[0].1.outcome, Outcome::Shed);
     let close = async {
         tokio::task::yield_now().await;
         results.close();
     };
-    let (page, ()) = tokio::join!(results.page(page.next, 10, Duration::from_secs(30)), close);
+    let (page, ()) = tokio::join!(results.page(None, page.next, 10, Duration::from_secs(30)), close);
     assert_eq!(page.records, []);
     assert_eq!(start.elapsed(), Duration::from_secs(7), "neither waited for its time");
 }

@@ -10,6 +10,7 @@ use super::{authorise, head, refuse};
 use crate::feedback::results::{Numbered, Page};
 use crate::ingest::answer::Answer;
 use crate::ingest::{Ingest, find};
+use crate::push::SenderId;
 
 /// Results in an answer, unless the reader asks for another number.
 const USUAL: u64 = 100;
@@ -24,10 +25,10 @@ struct Wanted {
 
 /// Answers with the results behind the cursor.
 pub(super) async fn get(request: HttpRequest, rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
-    let wanted = authorise(&request, &ingest).and_then(|_sender| wanted(request.query_string()));
-    match wanted {
-        Ok(Wanted { after, limit, wait }) => {
-            let answer = answer(&ingest.results.page(after, limit, wait).await);
+    let reader = reader(&request, &ingest);
+    match reader.and_then(|reader| Ok((reader, wanted(request.query_string())?))) {
+        Ok((reader, Wanted { after, limit, wait })) => {
+            let answer = answer(&ingest.results.page(reader, after, limit, wait).await);
             head(&answer).body(answer.body)
         }
         Err(answer) => refuse(answer, rest),
@@ -41,10 +42,11 @@ pub(super) async fn find(
     rest: web::Payload,
     ingest: web::Data<Ingest>,
 ) -> HttpResponse {
-    if let Err(answer) = authorise(&request, &ingest) {
-        return refuse(answer, rest);
-    }
-    let answer = match find::find(&ingest, &id).await {
+    let reader = match reader(&request, &ingest) {
+        Ok(reader) => reader,
+        Err(answer) => return refuse(answer, rest),
+    };
+    let answer = match find::find(&ingest, &id, reader).await {
         Some(story) => Answer { status: 200, retry_after: None, body: story.to_string().into_bytes() },
         None => {
             let message = "no push with that id is held or remembered (hint: deliveries are remembered for as long as [feedback] history lasts)";
@@ -52,6 +54,12 @@ pub(super) async fn find(
         }
     };
     head(&answer).body(answer.body)
+}
+
+/// Returns whose pushes the reader may see: its own, or everybody's where no tokens are needed.
+fn reader(request: &HttpRequest, ingest: &Ingest) -> Result<Option<SenderId>, Answer> {
+    let sender = authorise(request, ingest)?;
+    Ok((!ingest.settings.tokens.is_empty()).then_some(sender))
 }
 
 fn wanted(query: &str) -> Result<Wanted, Answer> {

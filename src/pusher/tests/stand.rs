@@ -187,6 +187,7 @@ impl Stand {
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(8),
             retry_share: 0.1,
+            breaker: crate::flow::breaker::Settings::OFF,
         };
         let returns = Arc::<Intake>::clone(&intake);
         let ending = Arc::clone(&results);

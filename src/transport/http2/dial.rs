@@ -1,14 +1,15 @@
 //! Opens a connection that speaks HTTP/2: name look-up, TCP, maybe a proxy, TLS with ALPN.
 //!
-//! Sessions and single calls connect by it. Names are looked up anew each time, as providers move traffic by DNS.
+//! Sessions and single calls connect by it. Names are looked up anew each time, as providers move traffic by DNS. Invariant: where only public
+//! addresses may be reached, the addresses that are checked are the ones that are connected to.
 
 use http::Uri;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_native_tls::TlsStream;
 
-use super::Endpoint;
-use crate::transport::{ConnectError, tls};
+use super::{Endpoint, Reach};
+use crate::transport::{ConnectError, guard, tls};
 
 /// What ALPN calls HTTP/2 over TLS (RFC 9113 section 3.2).
 pub const ALPN: &str = "h2";
@@ -31,7 +32,7 @@ pub fn peer(origin: &Uri) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// Connects and secures; `tell` hears what is being waited for.
+/// Connects to a peer that must speak HTTP/2; `tell` hears what is being waited for.
 ///
 /// # Errors
 /// [`ConnectError`] for the step that failed.
@@ -39,12 +40,31 @@ pub async fn connect(
     endpoint: &Endpoint,
     tell: impl Fn(&'static str),
 ) -> Result<TlsStream<TcpStream>, ConnectError> {
+    match secure(endpoint, &[ALPN], tell).await? {
+        (io, true) => Ok(io),
+        (_, false) => Err(ConnectError::Tls {
+            peer: peer(&endpoint.origin),
+            cause: "the peer does not offer HTTP/2 (hint: is this the provider's address?)".into(),
+        }),
+    }
+}
+
+/// Connects and secures, offering these protocols; says whether the peer took HTTP/2. `tell` hears what is being waited for.
+///
+/// # Errors
+/// [`ConnectError`] for the step that failed.
+pub async fn secure(
+    endpoint: &Endpoint,
+    protocols: &'static [&'static str],
+    tell: impl Fn(&'static str),
+) -> Result<(TlsStream<TcpStream>, bool), ConnectError> {
     let peer = peer(&endpoint.origin);
     let (host, port) = host_and_port(&endpoint.origin);
     tell("resolving the host's name and connecting");
-    let tcp = match &endpoint.proxy {
-        None => TcpStream::connect((host, port)).await,
-        Some(proxy) => tunnel(proxy, &peer).await,
+    let tcp = match (&endpoint.proxy, endpoint.reach) {
+        (Some(proxy), _) => tunnel(proxy, &peer).await,
+        (None, Reach::Anywhere) => TcpStream::connect((host, port)).await,
+        (None, Reach::Public) => connect_public(host, port, &peer).await?,
     };
     let network = |error: std::io::Error| {
         let cause = match &endpoint.proxy {
@@ -58,14 +78,37 @@ pub async fn connect(
     tcp.set_nodelay(true).map_err(network)?;
     tell("securing the connection");
     let failed = |cause: String| ConnectError::Tls { peer: peer.clone(), cause };
-    let io = tls::connect_alpn(tcp, host, endpoint.ca.clone(), &[ALPN])
+    let io = tls::connect_alpn(tcp, host, endpoint.ca.clone(), protocols)
         .await
         .map_err(|error| failed(error.to_string()))?;
     let agreed = io.get_ref().negotiated_alpn().map_err(|error| failed(error.to_string()))?;
-    if agreed.as_deref() != Some(ALPN.as_bytes()) {
-        return Err(failed("the peer does not offer HTTP/2 (hint: is this the provider's address?)".into()));
+    Ok((io, agreed.as_deref() == Some(ALPN.as_bytes())))
+}
+
+/// Connects to those of a host's addresses that are public.
+async fn connect_public(
+    host: &str,
+    port: u16,
+    peer: &str,
+) -> Result<std::io::Result<TcpStream>, ConnectError> {
+    let found = match tokio::net::lookup_host((host, port)).await {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut forbidden = None;
+    let mut public = Vec::new();
+    for address in found {
+        match guard::check(address.ip()) {
+            Ok(()) => public.push(address),
+            Err(error) => forbidden = Some(error),
+        }
     }
-    Ok(io)
+    match forbidden {
+        Some(error) if public.is_empty() => {
+            Err(ConnectError::Forbidden { peer: peer.to_owned(), cause: error.to_string() })
+        }
+        _ => Ok(TcpStream::connect(&public[..]).await),
+    }
 }
 
 /// Opens a tunnel through an HTTP proxy.
@@ -103,6 +146,28 @@ mod tests {
         };
         assert_eq!(of("https://a.example"), ("a.example".into(), 443, "a.example:443".into()));
         assert_eq!(of("https://[::1]:8443/x"), ("::1".into(), 8443, "[::1]:8443".into()));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_resolves_to_this_machine_is_not_connected_to_unless_any_address_may_be() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["localhost", "127.0.0.1", "2130706433", "[::ffff:127.0.0.1]"] {
+            let endpoint = |reach| Endpoint {
+                origin: format!("https://{host}:{port}").parse().unwrap(),
+                ca: None,
+                proxy: None,
+                connect_timeout: std::time::Duration::from_secs(5),
+                reach,
+            };
+            let refused = connect(&endpoint(Reach::Public), |_| ()).await.unwrap_err();
+            assert!(matches!(refused, ConnectError::Forbidden { .. }), "{host}: {refused}");
+            let anywhere = endpoint(Reach::Anywhere);
+            tokio::select! {
+                opened = connect(&anywhere, |_| ()) => panic!("{host}: {opened:?}"),
+                accepted = listener.accept() => drop(accepted.unwrap()),
+            }
+        }
     }
 
     #[tokio::test]

@@ -1,13 +1,17 @@
 // Who may look may look, and who may act may act.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { guarded, live, visit } from '../support.js';
+import { guarded, live, logIn, visit } from '../support.js';
 
-const user = (username) => ({ at: guarded, httpCredentials: { username, password: 'secret' } });
+const as = (name, options, use) =>
+  visit({ at: guarded, ...options }, async (page) => {
+    await logIn(page, name);
+    await live(page);
+    await use(page);
+  });
 
 test('a viewer sees everything and is offered nothing to press', async () => {
-  await visit({ ...user('look'), expected: [/403/] }, async (page) => {
-    await live(page);
+  await as('look', { expected: [/403/] }, async (page) => {
     await page.locator('header', { hasText: 'look (viewer: read only)' }).waitFor();
     assert.equal(await page.locator('#pusher-rows tr').count(), 1);
     for (const name of [/^Restart/, /^Pause android/, /intake/, /^Scale/]) {
@@ -24,8 +28,7 @@ test('a viewer sees everything and is offered nothing to press', async () => {
 });
 
 test('an operator pauses a pusher, and the list has the name', async () => {
-  await visit(user('ops'), async (page) => {
-    await live(page);
+  await as('ops', {}, async (page) => {
     for (const [button, confirm, done] of [['Pause android/0', 'Pause', 'pause android/0'], ['Resume android/0', 'Resume', 'resume android/0']]) {
       await page.getByRole('button', { name: button }).click();
       await page.getByRole('dialog').getByRole('button', { name: confirm }).click();
@@ -35,8 +38,7 @@ test('an operator pauses a pusher, and the list has the name', async () => {
 });
 
 test('a form without the token of this process is refused', async () => {
-  await visit({ ...user('ops'), expected: [/403/] }, async (page) => {
-    await live(page);
+  await as('ops', { expected: [/403/] }, async (page) => {
     const status = await page.evaluate(async () => {
       const body = new URLSearchParams({ do: 'drain', target: '', token: '0'.repeat(32) });
       return (await fetch('/admin/actions', { method: 'POST', body })).status;

@@ -113,3 +113,39 @@ async fn a_push_is_found_by_either_id_while_it_is_held_and_after_it_has_ended() 
     assert_eq!(rig.get("/v1/pushes/other").await.status, 404);
     rig.stop().await;
 }
+
+#[actix_rt::test]
+async fn a_token_reads_the_results_and_finds_the_pushes_of_its_own_and_no_others() {
+    let tokens = vec![Secret::new("one"), Secret::new("two")];
+    let rig = Rig::start(Settings { tokens, ..settings() }, &["android"]);
+    let as_sender = |token: &str, head: &str| {
+        format!("{head} HTTP/1.1\r\ncontent-type: application/json\r\nauthorization: Bearer {token}")
+    };
+    for (token, target) in [("one", "a"), ("two", "b"), ("one", "c")] {
+        let body = format!(r#"{{"id":"mine-{target}","to":{{"token":"{target}"}}}}"#);
+        assert_eq!(rig.send(&as_sender(token, "POST /v1/pushes"), body.as_bytes()).await.status, 202);
+    }
+    let find = async |token: &str, id: &str| {
+        rig.send(&as_sender(token, &format!("GET /v1/pushes/{id}")), b"").await.status
+    };
+    assert_eq!((find("one", "mine-a").await, find("two", "mine-a").await), (200, 404), "while it is held");
+    let taken = std::mem::take(&mut *rig.door.taken.lock());
+    rig.results.ended(&taken, Outcome::Expired);
+    let key = taken[0].key.to_string();
+    assert_eq!((find("one", &key).await, find("two", &key).await), (200, 404), "and after it has ended");
+    let read = async |token: &str, query: &str| {
+        rig.send(&as_sender(token, &format!("GET /v1/results?{query}")), b"").await.json
+    };
+    let ids = |page: &Value| -> Vec<String> {
+        let list = page["results"].as_array().unwrap();
+        list.iter().map(|result| result["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let (one, two) = (read("one", "").await, read("two", "").await);
+    assert_eq!((ids(&one), ids(&two)), (vec!["mine-a".into(), "mine-c".into()], vec!["mine-b".into()]));
+    let first = read("one", "limit=1").await;
+    let rest = read("one", &format!("after={}", first["next"])).await;
+    assert_eq!((ids(&rest), &rest["lost"]), (vec!["mine-c".into()], &json!(0)));
+    let nothing = read("two", &format!("after={}&wait=10ms", two["next"])).await;
+    assert_eq!((ids(&nothing), &nothing["next"]), (vec![], &one["next"]), "others' results are passed over");
+    rig.stop().await;
+}

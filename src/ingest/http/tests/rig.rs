@@ -65,7 +65,7 @@ impl Door for FakeDoor {
 
     fn find(&self, wanted: &Wanted) -> Option<Sighting> {
         let taken = self.taken.lock();
-        let push = taken.iter().find(|push| wanted.is(push.key, push.name.as_deref()))?;
+        let push = taken.iter().find(|push| wanted.is(push.sender, push.key, push.name.as_deref()))?;
         Some(Sighting::of(push, Whereabouts::Buffered))
     }
 

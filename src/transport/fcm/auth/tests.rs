@@ -2,11 +2,15 @@
 
 use super::account::fixture;
 use super::*;
+use crate::transport::http2::Reach;
 
 fn tokens(limit: Duration) -> Arc<Tokens> {
     let account = fixture::account("https://127.0.0.1:1/token");
     let origin = account.token_uri.clone();
-    Arc::new(Tokens::new(account, Endpoint { origin, ca: None, proxy: None, connect_timeout: limit }))
+    Arc::new(Tokens::new(
+        account,
+        Endpoint { origin, ca: None, proxy: None, connect_timeout: limit, reach: Reach::Anywhere },
+    ))
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,155 @@
+//! Web Push (RFC 8030) with VAPID (RFC 8292) and message encryption (RFC 8291), as in `reference/apns_webpush.md` part 2.
+//!
+//! A route has one [`Connector`], which renders, and for each push service the pushes name a [`Connector::to`] that opens sessions. `request`,
+//! `encrypt`, `vapid`, `verdict` and `origin` are pure; `session` joins them to the sessions of [`super::http2`], or of [`super::http1`] where
+//! a service has no HTTP/2.
+
+pub mod encrypt;
+pub mod origin;
+pub mod request;
+mod session;
+pub mod vapid;
+pub mod verdict;
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+
+use self::origin::{Hosts, Origin};
+use self::session::{Manner, WebPush};
+use self::vapid::{Key, Tokens};
+use crate::push::{Addressee, PushRequest};
+use crate::transport::http2::{self, Endpoint, Limits, Reach, dial};
+use crate::transport::{self, ConnectError, RenderError, Session, http1};
+
+/// `[route.webpush]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Signs for the sender; the subscriptions were made with its public half.
+    pub key: Key,
+    /// Whom a push service may ask about the pushes: `mailto:` or `https:`.
+    pub subject: String,
+    /// The push services that may be sent to.
+    pub hosts: Hosts,
+    /// Whether addresses that are not public may be connected to.
+    pub allow_private: bool,
+    /// The most push services with connections at a time.
+    pub max_origins: u32,
+    /// How long a push service's connections stay without pushes.
+    pub idle_shutdown: Duration,
+    /// What a message's length is made a multiple of, in bytes; 0 for nothing.
+    pub pad_to: usize,
+    /// A CA certificate (PEM) to trust instead of the system's; read at each connection.
+    pub ca: Option<PathBuf>,
+    /// An HTTP proxy (`host:port`).
+    pub proxy: Option<String>,
+    /// Requests to have out at most on a connection, whatever the service allows.
+    pub window: u32,
+    /// Limit for TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// How long an answer may take.
+    pub request_timeout: Duration,
+    /// The least delay before a message is sent again that the service did not take.
+    pub retry_min: Duration,
+    /// Silence, with messages out, after which a ping is sent.
+    pub ping_after: Duration,
+    /// Silence after a ping after which the connection counts as dead.
+    pub ping_timeout: Duration,
+}
+
+/// Renders for a route, and knows what its sessions share.
+#[derive(Debug)]
+pub struct Connector {
+    shared: Arc<Shared>,
+}
+
+/// Opens sessions to one push service.
+#[derive(Debug)]
+struct ToOrigin {
+    shared: Arc<Shared>,
+    origin: Origin,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    tokens: Arc<Tokens>,
+}
+
+// === impl Connector ===
+
+impl Connector {
+    /// Returns a connector with these settings.
+    pub fn new(settings: Settings) -> Self {
+        let tokens = Arc::new(Tokens::new(settings.key.clone(), settings.subject.clone()));
+        Self { shared: Arc::new(Shared { settings, tokens }) }
+    }
+
+    /// Returns what opens sessions to one push service; all of them share the origin's token.
+    pub fn to(&self, origin: Origin) -> Arc<dyn transport::Connector> {
+        Arc::new(ToOrigin { shared: Arc::clone(&self.shared), origin })
+    }
+}
+
+impl transport::Connector for ToOrigin {
+    fn connect(&self) -> LocalBoxFuture<'static, Result<Session, ConnectError>> {
+        let (shared, origin) = (Arc::clone(&self.shared), self.origin.clone());
+        Box::pin(async move { shared.open(origin).await })
+    }
+
+    fn render(&self, request: &PushRequest<'_>, payload: &mut Vec<u8>) -> Result<(), RenderError> {
+        request::render(request, &self.shared.settings.hosts, payload).map(drop)
+    }
+
+    fn addressee(&self, payload: &[u8]) -> Option<Addressee> {
+        request::addressee(payload)
+    }
+
+    fn peer(&self) -> String {
+        dial::peer(&self.origin.uri())
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    async fn open(&self, origin: Origin) -> Result<Session, ConnectError> {
+        let peer = dial::peer(&origin.uri());
+        let stage = Cell::new("starting");
+        let limit = self.settings.connect_timeout;
+        let opened = tokio::time::timeout(limit, self.connect(origin, &stage)).await;
+        opened.unwrap_or_else(|_| Err(ConnectError::Timeout { peer, limit, stage: stage.get() }))
+    }
+
+    async fn connect(&self, origin: Origin, stage: &Cell<&'static str>) -> Result<Session, ConnectError> {
+        let settings = &self.settings;
+        let endpoint = Endpoint {
+            origin: origin.uri(),
+            ca: settings.ca.clone(),
+            proxy: settings.proxy.clone(),
+            connect_timeout: settings.connect_timeout,
+            reach: if settings.allow_private { Reach::Anywhere } else { Reach::Public },
+        };
+        let limits = Limits {
+            cap: settings.window,
+            request_timeout: settings.request_timeout,
+            ping_after: settings.ping_after,
+            ping_timeout: settings.ping_timeout,
+        };
+        let manner = Manner { pad_to: settings.pad_to, retry_min: settings.retry_min };
+        let peer = dial::peer(&endpoint.origin);
+        let protocol = WebPush::new(origin, Arc::clone(&self.tokens), manner).map_err(|cause| {
+            ConnectError::LoginRefused { peer, cause: format!("no vapid token: {cause}") }
+        })?;
+        let (io, is_h2) = dial::secure(&endpoint, &[dial::ALPN, http1::ALPN], |step| stage.set(step)).await?;
+        if is_h2 {
+            http2::start(io, &endpoint, limits, Rc::new(protocol), stage).await
+        } else {
+            http1::start(io, &endpoint, limits, Rc::new(protocol), stage).await
+        }
+    }
+}
