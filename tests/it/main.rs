@@ -16,4 +16,5 @@ mod overload;
 mod privacy;
 mod prosody;
 mod reload;
+mod scenarios;
 mod support;
