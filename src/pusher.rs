@@ -16,6 +16,7 @@
 mod answers;
 mod held;
 mod inflight;
+mod overdue;
 mod owed;
 mod pace;
 mod sessions;
@@ -230,33 +231,6 @@ impl Pusher {
         self.replace(last, ctx);
     }
 
-    fn take_back_overdue(&mut self, ctx: &mut Context<Self>) {
-        let overdue = self.held.table.take_overdue(self.now(), self.wiring.settings().answer_timeout);
-        if overdue.is_empty() {
-            return;
-        }
-        let current = self.current.as_ref().map(|live| live.number);
-        let mut pushes = Vec::with_capacity(overdue.len());
-        for (session, push) in overdue {
-            if Some(session) == current {
-                self.window.lapse(1);
-                self.owed.add(push.key);
-            }
-            pushes.push(push);
-        }
-        log::warn!("answers are overdue pusher={} count={}", self.name(), pushes.len());
-        self.cell.set_error(format!(
-            "{} answers overdue by more than {:?}",
-            pushes.len(),
-            self.wiring.settings().answer_timeout
-        ));
-        self.wiring.feedback.unanswered(self.cell.partition, pushes);
-        if self.window.is_choked() {
-            self.retire_current("too many answers are overdue", true, ctx);
-        }
-        self.after_change(ctx);
-    }
-
     /// Ends the actor in order when it is stopping and nothing is left to wait for.
     fn after_change(&mut self, ctx: &mut Context<Self>) {
         for live in &mut self.retiring {
@@ -308,9 +282,7 @@ impl Actor for Pusher {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.cell.attach(ctx.address().recipient(), ctx.address().recipient());
-        let look = (self.wiring.settings().answer_timeout / 4)
-            .clamp(Duration::from_millis(100), Duration::from_secs(5));
-        ctx.run_interval(look, Self::take_back_overdue);
+        self.look_for_overdue(ctx);
         self.connect(ctx);
         self.publish();
         self.link.started();

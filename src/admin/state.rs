@@ -252,7 +252,8 @@ pub fn overall(draining: bool, collector: &CollectorState, rates: &Rates, routes
     if draining {
         return State::Draining;
     }
-    if !routes.is_empty() && routes.iter().all(|route| route.state == RouteState::Paused) {
+    let mut present = routes.iter().filter(|route| route.state != RouteState::Removed).peekable();
+    if present.peek().is_some() && present.all(|route| route.state == RouteState::Paused) {
         return State::Paused;
     }
     if rates.shed_per_second > 0.0 {

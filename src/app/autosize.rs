@@ -146,7 +146,8 @@ async fn change(
     if !drained(surplus, patience).await {
         return Err(CommandError::Conflict(format!("answers are missing after {patience:?}")));
     }
-    scale::resize(service, &supervisor, route, partition, to).await
+    scale::resize(service, &supervisor, route, partition, to).await?;
+    scale::adjust(service, route).await
 }
 
 /// Lets pushers ask for nothing more and waits until they have nothing in flight; if that takes too long, they go on.

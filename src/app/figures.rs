@@ -82,7 +82,7 @@ impl Figures {
             parts.intake.set_drain_rate(partition.id(), ended.per_second());
         }
         let mut pushers = HashMap::new();
-        for route in parts.routes.visible() {
+        for route in parts.routes.alive() {
             for pusher in route.cell.pushers() {
                 let key = (route.cell.id, pusher.number);
                 let mut rate = self.pushers.remove(&key).unwrap_or_default();
@@ -120,7 +120,7 @@ impl FiguresActor {
     }
 
     fn turn_latencies(&self) {
-        for route in self.service.parts.routes.visible() {
+        for route in self.service.parts.routes.alive() {
             route.cell.delivery.turn();
             for pusher in route.cell.pushers() {
                 pusher.latencies.turn();
@@ -148,7 +148,7 @@ impl FiguresActor {
 
     /// A route whose supervisor gave up refuses pushes until its parent has started it again.
     fn watch_routes(&self) {
-        for route in self.service.parts.routes.visible() {
+        for route in self.service.parts.routes.alive() {
             let cell = &route.cell;
             let is_down = self.service.route_state(&cell.name).is_some_and(|state| {
                 matches!(state, NodeState::BackingOff | NodeState::Failed | NodeState::Restarting)

@@ -4,6 +4,7 @@
 //! threads, once per push. [`tend`] is called once a second and does what takes time.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -19,6 +20,8 @@ use crate::units::Moment;
 
 /// A peer of a route with several that got no push for so long is forgotten.
 const IDLE: Duration = Duration::from_secs(600);
+/// A partition that takes nothing new stays so long at least: far longer than a request needs from its look-up to the door.
+const LINGER: Duration = Duration::from_secs(1);
 /// Pushers of one route that are started or stopped at the same time.
 const AT_ONCE: usize = 32;
 
@@ -55,7 +58,10 @@ impl Service {
     ///
     /// # Errors
     /// There is no place for another partition; refuse the push then.
-    #[expect(dead_code, reason = "for transports with several peers; those that there are have one each")]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for transports with several peers; those that there are have one each")
+    )]
     pub fn partition(
         self: &Arc<Self>,
         route: &Arc<LiveRoute>,
@@ -182,9 +188,9 @@ pub async fn tend(service: Arc<Service>) {
         for partition in routes.partitions_of(route) {
             let books = routes.books(partition);
             let idle = partition.has_key().then(|| partition.idle(&books, now));
-            match need(partition.phase(), &books, idle) {
+            match need(partition.phase(), &books, idle, now) {
                 Need::Nothing => {}
-                Need::Retire => drop(partition.advance(Phase::Awake, Phase::Retiring)),
+                Need::Retire => partition.retire(now),
                 // What came too late for a route that is gone ends at its deadline.
                 Need::Wake if !route.is_present() => {}
                 Need::Wake => {
@@ -197,52 +203,54 @@ pub async fn tend(service: Arc<Service>) {
                 Need::Sleep => sleep(&service, route, partition, now).await,
             }
         }
+        if !route.is_present() && routes.is_asleep(route) {
+            close(&service, route).await;
+        }
     }
 }
 
+/// Ends the supervisor of a route that is gone, and gives its share of the buffer to the others.
+async fn close(service: &Service, route: &LiveRoute) {
+    let name = &route.cell.name;
+    let Some(routes) = service.routes_supervisor().filter(|_| service.route_state(name).is_some()) else {
+        return;
+    };
+    if let Err(error) = forget_child(&routes, name).await {
+        return log::warn!("a removed route stays route={name} error={error}");
+    }
+    route.cell.share.store(0, Ordering::Relaxed);
+    service.parts.intake.follow_shares();
+    log::info!("a removed route has delivered what it held, and is gone route={name}");
+}
+
 async fn sleep(service: &Arc<Service>, route: &LiveRoute, partition: &Partition, now: Moment) {
-    if !partition.advance(Phase::Retiring, Phase::Stopping) {
+    if !partition.stop() {
         return;
     }
     let numbers = route.cell.pushers_of(partition.id()).iter().map(|cell| cell.number).collect();
     let supervisor = service.route_supervisor(&route.cell.name);
-    match stop_pushers(supervisor.as_ref(), route, numbers).await {
+    let stopped = stop_pushers(supervisor.as_ref(), route, numbers).await;
+    partition.stopped(stopped.is_ok(), now);
+    match stopped {
         Ok(()) => {
-            partition.advance(Phase::Stopping, Phase::Asleep { since: now });
             log::info!("a partition sleeps route={} number={}", route.cell.name, partition.id().0);
         }
         Err(error) => {
-            partition.advance(Phase::Stopping, Phase::Retiring);
             log::warn!("a partition stays awake route={} error={error}", route.cell.name);
         }
     }
 }
 
 /// Returns what a partition needs; `idle` is how long it has accepted nothing, if that matters.
-fn need(phase: Phase, books: &Books, idle: Option<Duration>) -> Need {
+fn need(phase: Phase, books: &Books, idle: Option<Duration>, now: Moment) -> Need {
     let is_empty = books.held() == 0;
     match phase {
         Phase::Awake if is_empty && idle.is_some_and(|idle| idle >= IDLE) => Need::Retire,
-        Phase::Retiring if is_empty => Need::Sleep,
+        Phase::Retiring { since } if is_empty && now.since(since) >= LINGER => Need::Sleep,
         Phase::Asleep { .. } if !is_empty => Need::Wake,
-        Phase::Awake | Phase::Retiring | Phase::Stopping | Phase::Asleep { .. } => Need::Nothing,
+        Phase::Awake | Phase::Retiring { .. } | Phase::Stopping | Phase::Asleep { .. } => Need::Nothing,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_partition_sleeps_when_it_is_empty_and_wakes_for_whatever_came_too_late() {
-        let (empty, full) = (Books::default(), Books { accepted: 1, in_flight: 1, ..Books::default() });
-        let asleep = Phase::Asleep { since: Moment::default() };
-        assert_eq!(need(Phase::Retiring, &full, None), Need::Nothing, "what it holds goes out first");
-        assert_eq!(need(Phase::Retiring, &empty, None), Need::Sleep);
-        assert_eq!((need(asleep, &full, None), need(asleep, &empty, None)), (Need::Wake, Need::Nothing));
-        assert_eq!(need(Phase::Awake, &empty, None), Need::Nothing, "a route without peers of its own stays");
-        assert_eq!(need(Phase::Awake, &empty, Some(IDLE)), Need::Retire);
-        assert_eq!(need(Phase::Awake, &full, Some(IDLE)), Need::Nothing);
-        assert_eq!(need(Phase::Stopping, &full, None), Need::Nothing);
-    }
-}
+mod tests;

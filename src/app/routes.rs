@@ -5,16 +5,21 @@
 //! nothing to do sleeps, without pushers, and its place can be given to another peer of the same route.
 //! Order of the growth, under one lock: results, intake, partitions; so a number that somebody knows is known everywhere.
 
-use std::collections::HashMap;
+mod live;
+mod partition;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
+pub use live::LiveRoute;
 use parking_lot::{Mutex, RwLock};
+pub use partition::{Partition, Phase};
 use tokio::sync::Semaphore;
 
 use crate::collector::Intake;
-use crate::config::{Connections, Route};
+use crate::config::Route;
 use crate::feedback::Feedback;
 use crate::feedback::results::{Results, Source};
 use crate::flow::RouteCell;
@@ -23,65 +28,16 @@ use crate::ledger::{Books, Ledger};
 use crate::push::RouteId;
 use crate::pusher::Wiring;
 use crate::transport::Connector;
-use crate::units::{Clock, MOST_SLOTS, Moment, Slots};
+use crate::units::{Clock, MOST_SLOTS, Slots};
 
 /// Connections of one partition that may be opening at the same time.
 const LOGINS_AT_ONCE: usize = 32;
-/// How long a partition sleeps before its place is given to another peer: far longer than a request needs from its look-up to the door.
-const REST: Duration = Duration::from_secs(60);
-
 /// There are as many partitions as there can be.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "there are {MOST_SLOTS} partitions, and none to re-use (hint: each route that was ever added counts; a restart forgets those that are gone)"
 )]
 pub struct NoPartition;
-
-/// What a partition is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// It has pushers.
-    Awake,
-    /// It has pushers and gets nothing new; when it holds nothing any more it goes to sleep.
-    Retiring,
-    /// Its pushers are being stopped.
-    Stopping,
-    /// It has no pushers.
-    Asleep {
-        /// Since when.
-        since: Moment,
-    },
-}
-
-/// Pushes of a route that share connections.
-#[derive(Debug)]
-pub struct Partition {
-    /// What its pushers share; its number is in there.
-    pub wiring: Arc<Wiring>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    phase: Phase,
-    connections: u32,
-    /// Which peer of the route it is for, if the route has several.
-    key: Option<Box<str>>,
-    /// Pushes it had accepted when that changed last, and when that was.
-    last_accepted: (u64, Moment),
-}
-
-/// A route as it is configured.
-#[derive(Debug)]
-pub struct LiveRoute {
-    /// What is known of it.
-    pub cell: Arc<RouteCell>,
-    /// Whether it is being scaled or restarted pusher by pusher.
-    pub is_busy: AtomicBool,
-    settings: RwLock<Route>,
-    current: RwLock<Arc<Partition>>,
-    keyed: RwLock<HashMap<Box<str>, Arc<Partition>>>,
-}
 
 /// What a partition is opened with.
 #[derive(Debug)]
@@ -106,102 +62,6 @@ pub struct Routes {
     partitions: Slots<Arc<Partition>>,
     entries: Arc<Slots<IngestRoute>>,
     opening: Mutex<()>,
-}
-
-// === impl Partition ===
-
-impl Partition {
-    /// Returns its number.
-    pub fn id(&self) -> RouteId {
-        self.wiring.partition
-    }
-
-    /// Returns what it is doing.
-    pub fn phase(&self) -> Phase {
-        self.state.lock().phase
-    }
-
-    /// Returns whether it is for one peer among several of its route.
-    pub fn has_key(&self) -> bool {
-        self.state.lock().key.is_some()
-    }
-
-    /// Moves on from one phase to the next; returns whether it was in that phase.
-    pub fn advance(&self, from: Phase, to: Phase) -> bool {
-        let mut state = self.state.lock();
-        let is_there = state.phase == from;
-        if is_there {
-            state.phase = to;
-        }
-        is_there
-    }
-
-    /// Wakes it, with the pushers it had; returns whether they have to be started. While they are being stopped nothing happens: whoever looks
-    /// after partitions finds that it has something to do again.
-    pub fn wake(&self) -> bool {
-        let mut state = self.state.lock();
-        let was_asleep = matches!(state.phase, Phase::Asleep { .. });
-        if state.phase != Phase::Stopping {
-            state.phase = Phase::Awake;
-        }
-        if was_asleep {
-            self.wiring.route.resize(self.id(), state.connections);
-        }
-        was_asleep
-    }
-
-    /// Returns how many pushers it has when it is awake.
-    pub fn connections(&self) -> u32 {
-        self.state.lock().connections
-    }
-
-    /// Sets how many pushers it has when it is awake.
-    pub fn set_connections(&self, connections: u32) {
-        self.state.lock().connections = connections;
-    }
-
-    /// Returns how long it has accepted nothing, by its books as they are now.
-    pub fn idle(&self, books: &Books, now: Moment) -> Duration {
-        let mut state = self.state.lock();
-        if state.last_accepted.0 != books.accepted {
-            state.last_accepted = (books.accepted, now);
-        }
-        now.since(state.last_accepted.1)
-    }
-}
-
-// === impl LiveRoute ===
-
-impl LiveRoute {
-    /// Returns its settings as they are now.
-    pub fn settings(&self) -> Route {
-        self.settings.read().clone()
-    }
-
-    /// Returns how many connections each of its partitions may have.
-    pub fn connections(&self) -> Connections {
-        self.settings.read().connections
-    }
-
-    /// Sets that.
-    pub fn set_connections(&self, connections: Connections) {
-        self.settings.write().connections = connections;
-    }
-
-    /// Returns the partition that takes its pushes.
-    pub fn current(&self) -> Arc<Partition> {
-        Arc::clone(&self.current.read())
-    }
-
-    /// Returns the partition for one of its peers.
-    pub fn keyed(&self, key: &str) -> Option<Arc<Partition>> {
-        self.keyed.read().get(key).cloned()
-    }
-
-    /// Returns whether it is in the configuration.
-    pub fn is_present(&self) -> bool {
-        !self.cell.removed.load(Ordering::Relaxed)
-    }
 }
 
 // === impl Routes ===
@@ -240,13 +100,7 @@ impl Routes {
         cell.share.store(settings.share, Ordering::Relaxed);
         let connector = Arc::clone(&opening.connector);
         let partition = self.open(&cell, settings, opening)?;
-        let route = Arc::new(LiveRoute {
-            cell,
-            is_busy: AtomicBool::new(false),
-            settings: RwLock::new(settings.clone()),
-            current: RwLock::new(Arc::clone(&partition)),
-            keyed: RwLock::default(),
-        });
+        let route = Arc::new(LiveRoute::new(cell, settings.clone(), Arc::clone(&partition)));
         self.routes.push(Arc::clone(&route)).map_err(|_| NoPartition)?;
         self.enter(&route, &partition, connector)?;
         Ok(route)
@@ -266,13 +120,19 @@ impl Routes {
         let key = opening.key.clone();
         let partition = match self.resting(route) {
             Some(partition) => {
-                self.hand_over(route, &partition, opening);
+                let Opening { connector, connections, key } = opening;
+                *partition.wiring.connector.write() = connector;
+                *partition.wiring.settings.write() = route.settings().pusher;
+                self.intake.gate_of(partition.id()).reset();
+                if let Some(before) = partition.hand_over(connections, key) {
+                    route.forget_key(&before);
+                }
                 partition
             }
-            None => self.open(&route.cell, &route.settings.read(), opening)?,
+            None => self.open(&route.cell, &route.settings(), opening)?,
         };
         if let Some(key) = key {
-            route.keyed.write().insert(key, Arc::clone(&partition));
+            route.set_keyed(key, Arc::clone(&partition));
         }
         Ok(partition)
     }
@@ -292,9 +152,14 @@ impl Routes {
         self.partitions().filter(|partition| partition.wiring.route.id == route.cell.id)
     }
 
-    /// Returns the route with this name, if there is something of it to see.
+    /// Returns the route with this name, if it is alive.
     pub fn named(&self, name: &str) -> Option<&Arc<LiveRoute>> {
-        self.visible().find(|route| route.cell.name == name)
+        self.alive().find(|route| route.cell.name == name)
+    }
+
+    /// Returns the route with this name, if there ever was one.
+    pub fn ever_named(&self, name: &str) -> Option<&Arc<LiveRoute>> {
+        self.iter().find(|route| route.cell.name == name)
     }
 
     /// Returns every route that ever was, in the order in which they came.
@@ -303,7 +168,7 @@ impl Routes {
     }
 
     /// Returns the routes that are in the configuration or still hold pushes.
-    pub fn visible(&self) -> impl Iterator<Item = &Arc<LiveRoute>> {
+    pub fn alive(&self) -> impl Iterator<Item = &Arc<LiveRoute>> {
         self.iter().filter(|route| route.is_present() || !self.is_asleep(route))
     }
 
@@ -320,6 +185,64 @@ impl Routes {
     /// Returns a partition's books.
     pub fn books(&self, partition: &Partition) -> Books {
         self.ledger.read(partition.id())
+    }
+
+    /// Takes a route out of the configuration: it takes nothing new, and each partition goes to sleep when it holds nothing any more.
+    pub fn remove(&self, route: &LiveRoute) {
+        route.cell.removed.store(true, Ordering::Relaxed);
+        self.direct(route, None);
+        let now = self.clock.now();
+        self.partitions_of(route).for_each(|partition| partition.retire(now));
+    }
+
+    /// Brings a route into the configuration again; its partition still has to be woken.
+    pub fn restore(&self, route: &LiveRoute) {
+        route.cell.removed.store(false, Ordering::Relaxed);
+        self.direct(route, Some(&route.current()));
+    }
+
+    /// Gives a route's pushes to a partition with the transport that the route has now, opened for it if there is none; what the others hold
+    /// was rendered for another transport, so they deliver it and go to sleep. Returns the partition; its pushers are not started.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub fn switch(&self, route: &LiveRoute, opening: Opening) -> Result<Arc<Partition>, NoPartition> {
+        let _turn = self.opening.lock();
+        let settings = route.settings();
+        let has_it = |each: &&Arc<Partition>| each.transport == settings.transport.name() && !each.has_key();
+        let (connector, connections) = (Arc::clone(&opening.connector), opening.connections);
+        let known = self.partitions_of(route).find(has_it).cloned();
+        let partition = match known {
+            Some(partition) => {
+                *partition.wiring.connector.write() = connector;
+                partition.set_connections(connections);
+                partition
+            }
+            None => {
+                let partition = self.open(&route.cell, &settings, opening)?;
+                self.enter(route, &partition, connector)?;
+                partition
+            }
+        };
+        route.set_current(&partition);
+        self.direct(route, Some(&partition));
+        let now = self.clock.now();
+        let others = self.partitions_of(route).filter(|other| other.id() != partition.id());
+        others.for_each(|other| other.retire(now));
+        Ok(partition)
+    }
+
+    /// Makes ingest send a route's pushes to this partition and to no other.
+    fn direct(&self, route: &LiveRoute, to: Option<&Partition>) {
+        let entries = || self.entries.iter().filter(|entry| entry.cell.id == route.cell.id);
+        let is_meant = |entry: &IngestRoute| to.is_some_and(|partition| entry.id == partition.id());
+        // First the new one: in between both are open, and the older is found.
+        entries()
+            .filter(|entry| is_meant(entry))
+            .for_each(|entry| entry.is_open.store(true, Ordering::Release));
+        entries()
+            .filter(|entry| !is_meant(entry))
+            .for_each(|entry| entry.is_open.store(false, Ordering::Release));
     }
 
     fn open(
@@ -344,10 +267,8 @@ impl Routes {
             clock: self.clock,
             logins: Semaphore::new(LOGINS_AT_ONCE),
         });
-        cell.resize(id, connections);
-        let last_accepted = (0, self.clock.now());
-        let state = Mutex::new(State { phase: Phase::Awake, connections, key, last_accepted });
-        let partition = Arc::new(Partition { wiring, state });
+        let transport = settings.transport.name();
+        let partition = Arc::new(Partition::new(wiring, transport, (connections, key)));
         self.partitions.push(Arc::clone(&partition)).map_err(|_| NoPartition)?;
         Ok(partition)
     }
@@ -355,25 +276,9 @@ impl Routes {
     /// Returns a partition of a route's peers that has slept long enough and holds nothing.
     fn resting(&self, route: &LiveRoute) -> Option<Arc<Partition>> {
         let now = self.clock.now();
-        let is_resting = |partition: &&Arc<Partition>| {
-            let is_rested = matches!(partition.phase(), Phase::Asleep { since } if now.since(since) >= REST);
-            is_rested && partition.has_key() && self.books(partition).held() == 0
-        };
+        let is_resting =
+            |partition: &&Arc<Partition>| partition.is_rested(now) && self.books(partition).held() == 0;
         self.partitions_of(route).find(is_resting).cloned()
-    }
-
-    fn hand_over(&self, route: &LiveRoute, partition: &Partition, opening: Opening) {
-        let Opening { connector, connections, key } = opening;
-        let mut state = partition.state.lock();
-        if let Some(before) = std::mem::replace(&mut state.key, key) {
-            route.keyed.write().remove(&before);
-        }
-        *partition.wiring.connector.write() = connector;
-        self.intake.gate_of(partition.id()).reset();
-        *partition.wiring.settings.write() = route.settings.read().pusher;
-        state.phase = Phase::Awake;
-        state.connections = connections;
-        route.cell.resize(partition.id(), connections);
     }
 
     /// Lets ingest know where a route's pushes go.
@@ -393,6 +298,3 @@ impl Routes {
         self.entries.push(entry).map(drop).map_err(|_| NoPartition)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -74,6 +74,11 @@ impl Service {
         self.root.get()
     }
 
+    /// Returns the live supervisor of all routes.
+    pub fn routes_supervisor(&self) -> Option<SupervisorHandle> {
+        self.root()?.nested(&["routes"])
+    }
+
     /// Returns the live supervisor of a route.
     pub fn route_supervisor(&self, name: &str) -> Option<SupervisorHandle> {
         self.root()?.nested(&["routes", name])
@@ -81,7 +86,7 @@ impl Service {
 
     /// Returns the state of a route's supervisor.
     pub fn route_state(&self, name: &str) -> Option<NodeState> {
-        let routes = self.root()?.nested(&["routes"])?;
+        let routes = self.routes_supervisor()?;
         routes.which_children().into_iter().find(|child| child.id == name).map(|child| child.state)
     }
 
@@ -97,7 +102,7 @@ impl Service {
 
     /// Returns the names of the routes, for error texts.
     pub fn route_names(&self) -> String {
-        let names = self.parts.routes.visible().map(|route| route.cell.name.as_str());
+        let names = self.parts.routes.alive().map(|route| route.cell.name.as_str());
         names.collect::<Vec<_>>().join(", ")
     }
 }

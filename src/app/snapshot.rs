@@ -101,8 +101,12 @@ impl Service {
         let (mut routes, mut pushers) = (Vec::new(), Vec::new());
         for route in self.listed() {
             let rows = self.pusher_rows(route, &figures, &tree);
-            routes.push(self.route_row(route, &books, &rows));
-            pushers.extend(rows);
+            let row = self.route_row(route, &books, &rows);
+            // What a route did before it was removed is part of the sums.
+            if route.is_present() || row.ledger.received > 0 {
+                routes.push(row);
+                pushers.extend(rows);
+            }
         }
         let (load, bound) = (parts.intake.load(), parts.intake.bound());
         let rates = rates(&figures.total);
@@ -140,10 +144,10 @@ impl Service {
         }
     }
 
-    /// Returns the routes in the configuration's order, and behind them those that were removed and still hold something.
+    /// Returns the routes in the configuration's order, and behind them those that were removed.
     fn listed(&self) -> Vec<&Arc<LiveRoute>> {
         let config = Arc::clone(&self.parts.live.lock());
-        let mut listed: Vec<_> = self.parts.routes.visible().collect();
+        let mut listed: Vec<_> = self.parts.routes.iter().collect();
         let place = |route: &&Arc<LiveRoute>| {
             let place = config.routes.iter().position(|configured| configured.name == route.cell.name);
             place.unwrap_or(usize::MAX)

@@ -88,7 +88,7 @@ fn routes(service: &Arc<Service>) -> ChildSpec {
         strategy: Strategy::OneForOne,
         intensity: Intensity::unlimited(),
         backoff: restart_backoff(Duration::from_secs(1), Duration::from_secs(60)),
-        children: service.parts.routes.visible().map(|live| route(&service, live)).collect(),
+        children: service.parts.routes.alive().map(|live| route(&service, live)).collect(),
         ..SupervisorSpec::new("routes")
     })
 }
@@ -105,7 +105,7 @@ pub fn route(service: &Arc<Service>, live: &Arc<LiveRoute>) -> ChildSpec {
         };
         SupervisorSpec {
             strategy: Strategy::OneForOne,
-            intensity: restart_limit(&settings, cells.len().max(settings.connections.max as usize)),
+            intensity: restart_limit(&settings, cells.len()),
             backoff: restart_backoff(settings.restart_min, settings.restart_max),
             children: cells.iter().filter_map(child).collect(),
             ..SupervisorSpec::new(live.cell.name.as_str())
@@ -114,7 +114,7 @@ pub fn route(service: &Arc<Service>, live: &Arc<LiveRoute>) -> ChildSpec {
 }
 
 /// Returns how often the pushers of a route may fail before its supervisor gives up.
-fn restart_limit(settings: &Route, connections: usize) -> Intensity {
+pub fn restart_limit(settings: &Route, connections: usize) -> Intensity {
     let connections = u32::try_from(connections).unwrap_or(u32::MAX).max(1);
     Intensity::new(settings.restart_limit.saturating_mul(connections), settings.restart_period)
 }
@@ -151,7 +151,8 @@ fn admin_http(service: &Arc<Service>, listener: Listener) -> ChildSpec {
     })
 }
 
-fn restart_backoff(min: Duration, max: Duration) -> Backoff {
+/// Returns how long something that failed waits before it is started again.
+pub fn restart_backoff(min: Duration, max: Duration) -> Backoff {
     Backoff::try_new(min, max.max(min), 0.5, HEALTHY_AFTER)
         .expect("the longest delay is no shorter than the shortest")
 }

@@ -106,13 +106,13 @@ impl Intake {
     /// a route has the number that the route is known by.
     pub fn open(&self, route: &Arc<RouteCell>) -> Option<RouteId> {
         let mut way = self.way.lock();
-        // Before the number is known to anybody, since everybody who knows it looks for the gate.
+        // Before the number is known to anybody, since everybody who knows it looks for its gate and its part of the queue.
         self.gates.push(self.new_gate(route)).ok()?;
-        let partition = RouteId::at(self.routes.push(Arc::clone(route)).ok()?);
         way.open();
         self.queue.lock().open(route.id);
+        let partition = self.routes.push(Arc::clone(route));
         self.weigh(way);
-        Some(partition)
+        partition.ok().map(RouteId::at)
     }
 
     /// Returns how many partitions have been opened.

@@ -1,5 +1,8 @@
 //! SIGHUP: what can change changes without a push lost, and a bad configuration changes nothing.
 
+mod buffer;
+mod routes;
+
 use crate::support::agreement::assert_agreed_without_repeats;
 use crate::support::gateway::Gateway;
 use crate::support::{Config, Load, Peer, push};
@@ -25,8 +28,8 @@ fn tokens_connections_and_settings_change_under_load_without_a_push_lost() {
     let load = Load::start(&gateway, 10);
     gateway.delivered(100);
     let config = config.clone().route("connections", 4).route_text("xmpp.connect_timeout", "9s");
-    gateway.reload(&config.clone().set("feedback.max_attempts", 3).set("collector.buffer", 5).render());
-    gateway.wait_for_log("the change needs a restart, the old value stays key=collector");
+    gateway.reload(&config.clone().set("feedback.max_attempts", 3).set("collector.intake", 5).render());
+    gateway.wait_for_log("the change needs a restart, the old value stays key=collector.intake");
     gateway.wait_for_log("reloaded changes=3 need_restart=1");
     gateway.wait_for_log("rolling restart finished");
     gateway.wait_for("four pushers are ready", |state| state.pushers_in("ready") == 4);

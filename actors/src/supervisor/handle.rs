@@ -9,11 +9,15 @@ use super::{
     child::{ChildHandle, ChildSpec},
     error::SupervisorError,
     exit::Exit,
+    intensity::Intensity,
     node::{Children, Node},
     shell::Supervisor,
     stop::{Stop, StopMode},
 };
-use crate::observe::{ChildCount, ChildInfo, TreeNode};
+use crate::{
+    backoff::Backoff,
+    observe::{ChildCount, ChildInfo, TreeNode},
+};
 
 /// Commands a supervisor and watches it; cheap to clone, usable from any thread.
 ///
@@ -48,6 +52,7 @@ pub(crate) enum Order {
     Terminate(String),
     Restart(String, StopMode),
     Delete(String),
+    Adjust(Intensity, Backoff),
 }
 
 // === impl SupervisorHandle ===
@@ -116,6 +121,15 @@ impl SupervisorHandle {
     /// There is no such child, it is not down, or the supervisor is not up.
     pub async fn delete_child(&self, id: &str) -> Result<(), SupervisorError> {
         self.command(Order::Delete(id.to_owned())).await
+    }
+
+    /// Changes how often children may fail and how long they wait before they are started again. Restarts of the past count by the new limit
+    /// when the next one comes; a delay that has begun is waited out.
+    ///
+    /// # Errors
+    /// The supervisor is not up.
+    pub async fn adjust(&self, intensity: Intensity, backoff: Backoff) -> Result<(), SupervisorError> {
+        self.command(Order::Adjust(intensity, backoff)).await
     }
 
     /// Stops all below it in reverse start order, within the time given, and waits for the end.

@@ -50,6 +50,11 @@ impl Window {
         Self { limit, times: VecDeque::new() }
     }
 
+    /// Follows another limit; the restarts of the past count by it.
+    pub(crate) fn set_limit(&mut self, limit: Intensity) {
+        self.limit = limit;
+    }
+
     /// Records a restart that is about to be tried; `false` means one too many. `now` must not go back.
     pub(crate) fn record(&mut self, now: Instant) -> bool {
         if self.limit.max_restarts == u32::MAX {

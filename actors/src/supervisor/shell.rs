@@ -247,6 +247,7 @@ impl Supervisor {
             Order::Terminate(id) => self.plan.terminate_child(now, (name, &id), ticket),
             Order::Restart(id, mode) => self.plan.restart_child(now, (name, &id), mode, ticket),
             Order::Delete(id) => self.plan.delete_child((name, &id), ticket),
+            Order::Adjust(intensity, backoff) => self.plan.adjust(name, (intensity, backoff), ticket),
         }
     }
 }

@@ -5,12 +5,15 @@ use std::fmt::Error;
 use super::super::state::RouteRow;
 use super::writer::Writer;
 
+/// What a family says of a route.
+type Figure = fn(&RouteRow) -> u64;
+
 /// Writes the families about connections that belong to no single pusher.
 pub(super) fn write(writer: &mut Writer<'_>, routes: &[RouteRow]) -> Result<(), Error> {
-    let each = |figure: fn(&RouteRow) -> u64| -> Vec<_> {
+    let each = |figure: Figure| -> Vec<_> {
         routes.iter().map(|route| ([("route", route.name.clone())], figure(route))).collect()
     };
-    let gauges: [(&str, &str, fn(&RouteRow) -> u64); 4] = [
+    let gauges: [(&str, &str, Figure); 4] = [
         ("route_connections", "Pushers of the route", |route| u64::from(route.connections)),
         ("route_ready_connections", "Pushers of the route that are ready", |route| u64::from(route.ready)),
         ("route_connections_min", "Least pushers that the route may have", |route| {

@@ -1,12 +1,14 @@
 //! Routes and partitions that come while the parts are in use.
 
 use super::super::parts::{Parts, connector};
+use super::partition::REST;
 use super::*;
 use crate::config::{Config, Source as Text};
 use crate::flow::{Door, Returns};
 use crate::outcome::Outcome;
 use crate::push::fixture::push;
 use crate::push::{Lane, Push};
+use crate::units::Moment;
 
 const ROUTE: &str = "[[route]]\nname = \"web\"\ntransport = \"xmpp\"\nconnections = 2\n[route.xmpp]\nhost = \"h\"\nsender_id = \"1\"\nserver_key = \"k\"\n";
 
@@ -31,10 +33,10 @@ fn end_all(parts: &Parts, partition: &Partition) {
 }
 
 fn fall_asleep(partition: &Partition, since: Moment) {
-    assert!(partition.advance(Phase::Awake, Phase::Retiring));
-    assert!(partition.advance(Phase::Retiring, Phase::Stopping));
+    partition.retire(since);
+    assert!(partition.stop());
     partition.wiring.route.resize(partition.id(), 0);
-    assert!(partition.advance(Phase::Stopping, Phase::Asleep { since }));
+    partition.stopped(true, since);
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,12 +83,15 @@ async fn waking_gives_the_pushers_back_and_waits_for_those_that_are_being_stoppe
     let parts = parts();
     let route = Arc::clone(parts.route("web").unwrap());
     let partition = parts.routes.add_partition(&route, opening(&route, "one")).unwrap();
-    partition.advance(Phase::Awake, Phase::Retiring);
+    let now = parts.clock.now();
+    partition.retire(now);
     assert!(!partition.wake() && partition.phase() == Phase::Awake, "nothing has been stopped yet");
-    partition.advance(Phase::Awake, Phase::Stopping);
-    assert!(!partition.wake() && partition.phase() == Phase::Stopping);
-    partition.advance(Phase::Stopping, Phase::Awake);
-    fall_asleep(&partition, parts.clock.now());
+    assert!(!partition.stop(), "it is needed again");
+    partition.retire(now);
+    assert!(partition.stop() && !partition.wake() && partition.phase() == Phase::Stopping);
+    partition.stopped(false, now);
+    assert!(!partition.wake(), "some could not be stopped, so it has pushers");
+    fall_asleep(&partition, now);
     assert!(route.cell.pushers_of(partition.id()).is_empty());
     assert!(partition.wake() && partition.phase() == Phase::Awake);
     assert_eq!(route.cell.pushers_of(partition.id()).len(), 2);
@@ -104,4 +109,51 @@ async fn there_is_a_last_place_and_the_door_knows_all_of_them() {
     assert!((0..MOST_SLOTS).all(|index| parts.intake.gate(RouteId::at(index)).is_ok()));
     parts.intake.put_back(RouteId::at(MOST_SLOTS - 1), Vec::new());
     assert!(parts.add_route(&route.settings(), connector(&route.settings().transport).unwrap()).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_route_is_closed_at_once_and_alive_until_it_is_empty() {
+    let parts = parts();
+    let route = Arc::clone(parts.route("web").unwrap());
+    admit(&parts, &route.current(), 3);
+    parts.routes.remove(&route);
+    assert!(parts.intake.gate(route.cell.id).is_err());
+    assert!(parts.routes.entries().iter().all(|entry| !entry.is_open()));
+    assert!(matches!(route.current().phase(), Phase::Retiring { .. }) && parts.route("web").is_some());
+    parts.routes.restore(&route);
+    assert!(!route.current().wake() && parts.intake.gate(route.cell.id).is_ok());
+    assert!(parts.routes.entries().iter().all(IngestRoute::is_open));
+    end_all(&parts, &route.current());
+    parts.routes.remove(&route);
+    assert!(route.current().stop());
+    route.current().stopped(true, parts.clock.now());
+    assert!(parts.route("web").is_none() && parts.routes.ever_named("web").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_transport_gets_a_partition_of_its_own_and_the_old_one_is_taken_up_again() {
+    let parts = parts();
+    let route = Arc::clone(parts.route("web").unwrap());
+    let old = route.current();
+    let account = crate::transport::fcm::auth::account::fixture::text("https://t.example/token");
+    let text = format!(
+        "[[route]]\nname = \"web\"\ntransport = \"fcm\"\n[route.fcm]\nservice_account = {}\n",
+        toml::Value::String(account)
+    );
+    let mut fcm = Config::parse(Text { name: "test.toml", text: &text }).unwrap().routes;
+    let (xmpp, fcm) = (route.settings(), fcm.remove(0));
+    let switch = |settings: &Route| {
+        route.set_settings(settings.clone());
+        let connector = connector(&settings.transport).unwrap();
+        parts.routes.switch(&route, Opening { connector, connections: 3, key: None }).unwrap()
+    };
+    let new = switch(&fcm);
+    assert_eq!((new.transport, route.cell.transport()), ("fcm", "fcm"));
+    assert!(matches!(old.phase(), Phase::Retiring { .. }), "it has pushes of its own protocol");
+    let entries = parts.routes.entries();
+    let open = || entries.iter().filter(|entry| entry.is_open()).map(|entry| entry.id).collect::<Vec<_>>();
+    assert_eq!((open(), new.wiring.route.pushers_of(new.id()).len()), (vec![new.id()], 3));
+    let back = switch(&xmpp);
+    assert_eq!((back.id(), open(), entries.len()), (old.id(), vec![old.id()], 2));
+    assert!(matches!(new.phase(), Phase::Retiring { .. }));
 }

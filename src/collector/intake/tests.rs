@@ -177,3 +177,23 @@ fn a_partition_that_nobody_opened_takes_nothing() {
     let rig = Rig::new(Keep::Newest);
     assert_eq!(rig.intake.gate(RouteId(7)), Err(Refusal::RefusedUnknownRoute));
 }
+
+#[test]
+fn whoever_sees_a_partition_finds_its_part_of_the_queue_and_its_gate() {
+    let mut rig = Rig::new(Keep::Newest);
+    rig.open(None);
+    let (intake, cell) = (&rig.intake, &rig.routes[0]);
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| {
+            (0..500).for_each(|_| {
+                let _opened = intake.open(cell);
+            })
+        });
+        while !opening.is_finished() {
+            let last = RouteId::at(intake.partitions() - 1);
+            assert_eq!(intake.with_queue(|queue| queue.ready(last)), 0);
+            assert!(intake.gate_of(last).next().is_none());
+        }
+    });
+    assert_eq!(intake.partitions(), 501);
+}

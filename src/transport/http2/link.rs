@@ -128,15 +128,17 @@ where
     /// Sends, drives the connection, reads, looks at the clock; returns why the connection is over, if it is.
     fn turn(&mut self, cx: &mut Context<'_>, events: &mut Vec<SessionEvent>) -> Option<String> {
         self.start_finishing(events);
+        let is_waiting = !self.desk.borrow().waiting.is_empty();
+        // What the peer said meanwhile comes first: streams queued under a limit that it has lowered would be sent behind our consent to it.
+        if is_waiting && let Some(reason) = self.drive(cx) {
+            return Some(reason);
+        }
         for round in 1..=ROUNDS {
             if let Err(reason) = self.open_streams(cx, events) {
                 return Some(reason);
             }
-            if let Poll::Ready(ended) = Pin::new(&mut self.connection).poll(cx) {
-                return Some(match ended {
-                    Ok(()) => "the connection was closed".to_owned(),
-                    Err(error) => format!("the connection ended: {error}"),
-                });
+            if let Some(reason) = self.drive(cx) {
+                return Some(reason);
             }
             self.notice_going_away(cx, events);
             let settled = self.settle(cx, events, ANSWER_BUDGET);
@@ -152,6 +154,15 @@ where
         let over = self.watch.turn(cx, !self.answers.is_empty());
         self.announce_window(events);
         over
+    }
+
+    /// Reads and writes what there is; returns why the connection is over, if it is.
+    fn drive(&mut self, cx: &mut Context<'_>) -> Option<String> {
+        match Pin::new(&mut self.connection).poll(cx) {
+            Poll::Pending => None,
+            Poll::Ready(Ok(())) => Some("the connection was closed".to_owned()),
+            Poll::Ready(Err(error)) => Some(format!("the connection ended: {error}")),
+        }
     }
 
     /// Returns how many streams may be open now.

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    super::{error::SupervisorError, exit::Exit, spec::ChildPolicy, stop::StopMode},
+    super::{error::SupervisorError, exit::Exit, intensity::Intensity, spec::ChildPolicy, stop::StopMode},
     Effect, Key, Mode, Plan, Ticket,
     record::{After, Attempt, Phase},
 };
+use crate::backoff::Backoff;
 
 /// So many ids are named in an error.
 const NAMED: usize = 8;
@@ -124,6 +125,24 @@ impl Plan {
         }
         self.child(key).ticket = Some(ticket);
         self.forget(key);
+        Ok(())
+    }
+
+    /// Follows another limit of restarts and another delay before them.
+    ///
+    /// # Errors
+    /// The supervisor is not up.
+    pub(crate) fn adjust(
+        &mut self,
+        name: &str,
+        (intensity, backoff): (Intensity, Backoff),
+        ticket: Ticket,
+    ) -> Result<(), SupervisorError> {
+        self.check_up(name)?;
+        self.rules.intensity = intensity;
+        self.rules.backoff = backoff;
+        self.window.set_limit(intensity);
+        self.effects.push_back(Effect::Answer { ticket, result: Ok(()) });
         Ok(())
     }
 

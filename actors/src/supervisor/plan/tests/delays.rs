@@ -267,3 +267,20 @@ fn a_later_command_wins_and_the_earlier_one_is_told() {
     assert_eq!(desk.effects(), [Effect::Answer { ticket: Ticket(2), result: Ok(()) }]);
     assert_eq!(desk.state(0), NodeState::Stopped);
 }
+
+#[test]
+fn another_delay_and_another_limit_count_from_the_next_failure_on() {
+    let mut desk = Desk::boot(rules(Strategy::OneForOne), vec![policy("a", Restart::Permanent)]);
+    let slow = Backoff::try_new(200 * MS, 200 * MS, 0.0, Duration::from_secs(60)).unwrap();
+    desk.plan.adjust("root", (Intensity::new(1, Duration::from_secs(5)), slow), Ticket(9)).unwrap();
+    assert!(matches!(desk.effects()[..], [Effect::Answer { ticket: Ticket(9), result: Ok(()) }]));
+    desk.fail(0);
+    let effects = desk.effects();
+    desk.timer(200 * MS, &effects[0]);
+    desk.effects();
+    desk.fail(0);
+    assert!(
+        desk.effects().iter().any(|effect| matches!(effect, Effect::Exit(_))),
+        "the second is one too many"
+    );
+}
