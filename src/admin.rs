@@ -19,7 +19,7 @@ pub mod record;
 mod sessions;
 pub mod state;
 mod view;
-mod words;
+pub(crate) mod words;
 
 use std::net::SocketAddr;
 use std::time::Duration;

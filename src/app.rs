@@ -6,6 +6,7 @@ mod endpoint;
 mod figures;
 mod http;
 mod limits;
+mod notify;
 mod partitions;
 mod parts;
 mod reload;
@@ -19,14 +20,18 @@ mod tree;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use actix::ArbiterHandle;
 use endpoint::Listener;
+use notify::Manager;
 use parts::Parts;
 use pushweir_actors::{Runtime, Supervisor, SupervisorHandle, WorkerSpec};
 use service::Service;
+use tokio::net::TcpSocket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -39,6 +44,10 @@ const DRAIN_LOOK: Duration = Duration::from_millis(20);
 const DRAIN_REPORT: Duration = Duration::from_secs(1);
 /// The longest that the end waits for the webhook's receiver.
 const LAST_RESULTS: Duration = Duration::from_secs(10);
+/// Bytes that the system keeps for an admin connection that does not read.
+const VIEWER_BUFFER: u32 = 8 * 1_024;
+/// Connections that may wait to be accepted, as many as the standard library lets.
+const BACKLOG: u32 = 128;
 /// What the tree gets to stop in when the drain deadline has passed.
 const LAST_RESORT: Duration = Duration::from_secs(2);
 
@@ -120,23 +129,21 @@ pub fn serve(config: Config, file: Option<PathBuf>) -> Result<(), ServeError> {
 async fn run(config: Config, file: Option<PathBuf>) -> Result<(), ServeError> {
     let mut signals = Signals::listen()?;
     let ingest = bind(config.ingest.listen, "ingest")?;
-    let admin = bind(config.admin.listen, "admin")?;
+    let admin = bind_for_viewers(config.admin.listen, "admin")?;
     let broken = |error: &dyn std::fmt::Display| ServeError::Broken(error.to_string());
     limits::warn_if_short(&config);
     let workers =
         (0..config.runtime.delivery_threads).map(|number| WorkerSpec::new(format!("delivery-{number}")));
     let runtime = Runtime::start(workers.collect()).map_err(|error| broken(&error))?;
-    let delivery = runtime.names().filter_map(|name| runtime.worker(name)).collect();
+    let delivery: Vec<_> = runtime.names().filter_map(|name| runtime.worker(name)).collect();
+    let threads = delivery.clone();
     let addresses = [("ingest", ingest.local_addr()), ("admin", admin.local_addr())];
     let service = Arc::new(Service::new(Parts::new(config).map_err(|error| broken(&error))?, delivery));
     let spec = tree::root(&service, Listener::new(ingest), Listener::new(admin));
     let root = Supervisor::start(spec, None).map_err(|error| broken(&error))?;
     service.set_root(root.clone());
     root.ready().await.map_err(|exit| ServeError::Broken(format!("start the tree: {exit}")))?;
-    for (what, address) in addresses {
-        let address = address.map_err(|error| broken(&error))?;
-        log::info!("listening {what}=http://{address}");
-    }
+    let manager = announce(addresses, threads)?;
     let reason = tokio::select! {
         reason = async { loop { tokio::select! {
             reason = signals.terminate.recv() => break reason.map(|()| "SIGTERM"),
@@ -149,6 +156,7 @@ async fn run(config: Config, file: Option<PathBuf>) -> Result<(), ServeError> {
         }
     };
     let deadline = service.parts.live.lock().runtime.drain_deadline;
+    manager.stopping(deadline, &format!("draining after {reason}"));
     log::info!("draining reason={reason} deadline={deadline:?} held={}", service.parts.ledger.total().held());
     let unfinished = drain(&service, &root, &mut signals, deadline).await;
     runtime.stop(LAST_RESORT).await;
@@ -157,6 +165,24 @@ async fn run(config: Config, file: Option<PathBuf>) -> Result<(), ServeError> {
     }
     log::info!("stopped; everything that was accepted has its outcome");
     Ok(())
+}
+
+/// Tells log and service manager where the service listens, and from then on that `threads` are alive.
+fn announce(
+    addresses: [(&str, std::io::Result<SocketAddr>); 2],
+    threads: Vec<ArbiterHandle>,
+) -> Result<Rc<Manager>, ServeError> {
+    let mut listening = "listening".to_owned();
+    for (what, address) in addresses {
+        let address = address.map_err(|error| ServeError::Broken(error.to_string()))?;
+        log::info!("listening {what}=http://{address}");
+        listening.push_str(&format!(" {what}=http://{address}"));
+    }
+    let manager = Rc::new(Manager::from_environment());
+    manager.ready(&listening);
+    let teller = Rc::clone(&manager);
+    actix::spawn(async move { teller.keep_alive(threads).await });
+    Ok(manager)
 }
 
 /// Closes the intake, waits until everything has ended, stops the tree; returns how many pushes have not ended.
@@ -213,6 +239,19 @@ async fn last_results(service: &Service, end: Instant) {
     if tokio::time::timeout_at(end.min(Instant::now() + LAST_RESULTS), posted).await.is_err() {
         log::error!("results the webhook's receiver did not take are lost count={}", hook.counts().pending);
     }
+}
+
+/// As [`bind`], but the system keeps little for connections that do not read: viewers get a state a second, and may be asleep.
+fn bind_for_viewers(address: SocketAddr, what: &'static str) -> Result<TcpListener, ServeError> {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        // Linux keeps room for twice as much (socket(7)); accepted connections inherit it.
+        socket.set_send_buffer_size(VIEWER_BUFFER)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    bound().map_err(|source| ServeError::Bind { address, what, source })
 }
 
 fn bind(address: SocketAddr, what: &'static str) -> Result<TcpListener, ServeError> {

@@ -3,6 +3,8 @@
 //! It reads the configuration, installs the log and hands over to the function that serves. Exit codes are the contract with scripts
 //! and service managers.
 
+mod terminal;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -75,6 +77,10 @@ enum Task {
     /// Reads a password from standard input and prints its hash for [admin] users
     #[command(after_help = HASH_HELP)]
     HashPassword,
+    /// Shows the running service in the terminal, live, until Ctrl-C
+    Top(Top),
+    /// Asks the running service whether it is alive; exits with 70 if it is not
+    Health(Health),
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +88,46 @@ struct Source {
     /// Configuration file; without it ./config.toml if that exists, else the defaults that are compiled in
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Admin {
+    /// Address of the admin interface, as a URL or host:port
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8651")]
+    admin: String,
+    /// Bearer token of [admin] tokens: env:NAME, file:PATH, or the token itself, which others on the machine may see
+    #[arg(long, value_name = "SECRET", conflicts_with = "user")]
+    token: Option<String>,
+    /// User of [admin] users
+    #[arg(long, value_name = "NAME", requires = "password")]
+    user: Option<String>,
+    /// The user's password, in the same forms as the token
+    #[arg(long, value_name = "SECRET", requires = "user")]
+    password: Option<String>,
+    /// Certificates to trust for https instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Top {
+    #[command(flatten)]
+    admin: Admin,
+    /// Prints one picture and ends
+    #[arg(long)]
+    once: bool,
+    /// Seconds between two pictures
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    every: u64,
+}
+
+#[derive(Debug, Args)]
+struct Health {
+    #[command(flatten)]
+    admin: Admin,
+    /// Asks whether pushes can be taken and delivered now, instead of whether the process is alive
+    #[arg(long)]
+    ready: bool,
 }
 
 // === impl Exit ===
@@ -101,6 +147,8 @@ pub fn run(
         Ok(CommandLine { task: Task::Serve(source) }) => start(source.config.as_deref(), serve),
         Ok(CommandLine { task: Task::Check(source) }) => check(source.config.as_deref()),
         Ok(CommandLine { task: Task::HashPassword }) => hash_password(std::io::stdin().lock()),
+        Ok(CommandLine { task: Task::Top(task) }) => terminal::top(&task),
+        Ok(CommandLine { task: Task::Health(task) }) => terminal::health(&task),
         Err(error) => {
             // A closed pipe is no reason to fail differently.
             let _ = error.print();

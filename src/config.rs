@@ -98,6 +98,8 @@ pub enum Transport {
     Xmpp(transport::xmpp::Settings),
     /// `transport = "fcm"`, `[route.fcm]`.
     Fcm(Box<transport::fcm::Settings>),
+    /// `transport = "apns"`, `[route.apns]`.
+    Apns(Box<transport::apns::Settings>),
 }
 
 /// A configuration and what `check` says about it.
@@ -126,6 +128,7 @@ impl Transport {
         match self {
             Self::Xmpp(_) => "xmpp",
             Self::Fcm(_) => "fcm",
+            Self::Apns(_) => "apns",
         }
     }
 
@@ -134,6 +137,7 @@ impl Transport {
         match self {
             Self::Xmpp(settings) => settings.ca.as_deref(),
             Self::Fcm(settings) => settings.ca.as_deref(),
+            Self::Apns(settings) => settings.ca.as_deref(),
         }
     }
 }
@@ -171,7 +175,7 @@ impl Config {
 }
 
 const OUTSIDE: Outside<'static> =
-    Outside { variable: &|name| std::env::var(name).ok(), read: &|path| std::fs::read_to_string(path) };
+    Outside { variable: &|name| std::env::var(name).ok(), read: &|path| std::fs::read(path) };
 
 // === impl Loaded ===
 

@@ -18,13 +18,14 @@
 //! | [`telemetry`] | logging set-up, rates, latency histograms |
 //! | [`flow`] | what crosses actor boundaries: returns, commands, observation cells |
 //! | [`ledger`] | double-entry books: where every push is or how it ended |
-//! | [`transport`] | a connection with a window; XMPP, HTTP/2 and FCM v1 on it |
+//! | [`transport`] | a connection with a window; XMPP; HTTP/2 with FCM v1 and APNs on it |
 //! | [`collector`] | the one producer: admission, queue, lanes, shedding, dispatch by demand |
 //! | [`feedback`] | verdict → consequence |
 //! | [`pusher`] | a consumer per connection: window, in-flight table, re-ask |
 //! | [`ingest`] | the senders' HTTP |
 //! | [`admin`] | the operator's HTTP: state, actions, health, metrics |
 //! | [`config`] | config.toml → typed settings, all faults at once |
+//! | [`top`] | the admin interface in a terminal |
 //! | [`cli`] | the command line and exit codes |
 //! | [`app`] | the supervision tree, start and drain |
 //!
@@ -55,6 +56,8 @@ pub mod ingest;
 pub mod admin;
 
 pub mod config;
+
+pub mod top;
 
 pub mod cli;
 

@@ -3,6 +3,7 @@
 //! A pusher asks a [`Connector`] for a [`Session`]; it hands pushes to the session's [`Outbox`], never more than the window, and reads
 //! batches of [`SessionEvent`]s. Everything runs on the pusher's arbiter; nothing here knows actors, queues or retries.
 
+pub mod apns;
 pub mod data;
 pub mod fcm;
 pub mod guard;
@@ -156,6 +157,9 @@ pub enum SettingsError {
     /// Of FCM's HTTP v1.
     #[error(transparent)]
     Fcm(#[from] fcm::SettingsError),
+    /// Of APNs.
+    #[error(transparent)]
+    Apns(#[from] apns::SettingsError),
 }
 
 /// Why a request cannot be rendered.

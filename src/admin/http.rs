@@ -40,6 +40,8 @@ const MAX_BODY: usize = 4 * 1_024;
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections at once: viewers, scrapers, probes.
 const MAX_CONNECTIONS: usize = 256;
+/// Bytes that wait for a connection before no more are made for it: a viewer that does not read costs this and an event.
+const WRITE_BUFFER: usize = 4 * 1_024;
 /// How long a stop waits for answers, in seconds; streams do not end by themselves.
 const STOP_WITHIN: u64 = 1;
 
@@ -78,6 +80,7 @@ pub fn server(listener: TcpListener, settings: Settings, backend: Arc<dyn Backen
         .client_request_timeout(READ_TIMEOUT)
         .client_disconnect_timeout(READ_TIMEOUT)
         .tcp_nodelay(true)
+        .h1_write_buffer_size(WRITE_BUFFER)
         .shutdown_timeout(STOP_WITHIN)
         .disable_signals()
         .listen(listener)?;

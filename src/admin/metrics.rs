@@ -3,6 +3,7 @@
 //! Names are those of `reference/observability.md` 3.1, each from the first scrape on. Pushers are listed one by one up to
 //! [`MAX_PUSHERS`], above that summed per route as the pusher `*`.
 
+mod classic;
 mod connections;
 mod gates;
 mod writer;
@@ -14,9 +15,10 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
+pub(super) use self::classic::{CONTENT_TYPE as CLASSIC_TYPE, classic};
 use self::writer::Writer;
 use super::process::Process;
-use super::state::{RouteRow, Snapshot};
+use super::state::{RouteRow, Snapshot, State};
 use crate::flow::PusherState;
 use crate::ledger::Books;
 use crate::outcome::Outcome;
@@ -37,6 +39,9 @@ pub(super) fn write(snapshot: Snapshot, process: Process) -> Result<String, Erro
     text::encode(&mut text, &registry)?;
     Ok(text)
 }
+
+const STATES: [State; 6] =
+    [State::Ok, State::Saturated, State::Shedding, State::Draining, State::Paused, State::Degraded];
 
 #[derive(Debug)]
 struct Scrape {
@@ -160,7 +165,7 @@ impl Scrape {
 
     fn routes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
         type Figure = fn(&RouteRow) -> f64;
-        let figures: [(&str, &str, Figure); 5] = [
+        let figures: [(&str, &str, Figure); 6] = [
             (
                 "route_stretched_retries",
                 "Retries that waited longer for the retry budget, since the start",
@@ -175,6 +180,7 @@ impl Scrape {
             ("route_delivery_p50_seconds", "Median time from admission to delivery, lately", |route| {
                 route.delivery_p50_ms / 1_000.0
             }),
+            ("route_delivery_p95_seconds", "95th percentile of it", |route| route.delivery_p95_ms / 1_000.0),
             ("route_delivery_p99_seconds", "99th percentile of it", |route| route.delivery_p99_ms / 1_000.0),
         ];
         for (name, help, figure) in figures {
@@ -228,6 +234,9 @@ impl Scrape {
     }
 
     fn service(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
+        let now = self.snapshot.state;
+        let states = STATES.map(|state| ([("state", state.as_str())], f64::from(u8::from(state == now))));
+        writer.gauges("state", "1 for the state that the service is in", &states)?;
         writer.info("build", "The program", &[("version", self.snapshot.version)])?;
         writer.gauge("uptime_seconds", "Since the start", self.snapshot.uptime_seconds)?;
         writer.counter("process_cpu_seconds", "User and system time", self.process.cpu_seconds)?;
@@ -300,6 +309,8 @@ mod tests {
             "pushweir_route_grown_total{route=\"android\"} 0",
             "pushweir_pusher_restarts_total{route=\"android\",pusher=\"android/0\"} 2",
             "pushweir_unaccounted_pushes 0.0",
+            "pushweir_state{state=\"ok\"} 1.0",
+            "pushweir_state{state=\"draining\"} 0.0",
             "pushweir_build_info{version=\"0.1.0\"} 1",
             "pushweir_uptime_seconds 1.5",
             "pushweir_process_cpu_seconds_total 1.5",

@@ -179,6 +179,8 @@ pub struct RouteRow {
     pub delivery_p50_ms: f64,
     /// Its 99th percentile.
     pub delivery_p99_ms: f64,
+    /// The 95th percentile between them.
+    pub delivery_p95_ms: f64,
     /// Retries that had to wait longer because the route's retry budget was used up.
     pub stretched_retries: u64,
     /// The part of the buffer that it has when others need theirs.
@@ -315,6 +317,7 @@ impl RouteRow {
             buffered: ledger.buffered,
             delivery_p50_ms: cell.delivery.quantile(0.5).as_secs_f64() * 1_000.0,
             delivery_p99_ms: cell.delivery.quantile(0.99).as_secs_f64() * 1_000.0,
+            delivery_p95_ms: cell.delivery.quantile(0.95).as_secs_f64() * 1_000.0,
             stretched_retries: 0,
             share: 1.0,
             drain_per_second: None,

@@ -138,7 +138,7 @@ fn count(number: u64, one: &str, many: &str) -> String {
 }
 
 /// Returns a number with a comma after each thousand.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -151,7 +151,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// Returns a span in its two largest units.
-pub(super) fn span(seconds: f64) -> String {
+pub(crate) fn span(seconds: f64) -> String {
     let whole = seconds as u64;
     match whole {
         _ if seconds < 10.0 => format!("{seconds:.1} s"),
@@ -163,7 +163,7 @@ pub(super) fn span(seconds: f64) -> String {
 }
 
 /// Returns a rate.
-pub(super) fn rate(per_second: f64) -> String {
+pub(crate) fn rate(per_second: f64) -> String {
     if per_second > 0.0 && per_second < 9.95 {
         format!("{per_second:.1}")
     } else {
@@ -172,7 +172,7 @@ pub(super) fn rate(per_second: f64) -> String {
 }
 
 /// Returns a latency.
-pub(super) fn millis(millis: f64) -> String {
+pub(crate) fn millis(millis: f64) -> String {
     match millis {
         _ if millis <= 0.0 => "–".to_owned(),
         _ if millis < 10.0 => format!("{millis:.1} ms"),

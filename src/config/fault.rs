@@ -6,8 +6,18 @@ use std::fmt;
 use super::tree::{Node, Origin, Value};
 
 /// Keys whose values are never printed.
-const SECRET_KEYS: [&str; 7] =
-    ["tokens", "token", "password", "password_hash", "server_key", "secret", "service_account"];
+const SECRET_KEYS: [&str; 10] = [
+    "tokens",
+    "token",
+    "password",
+    "password_hash",
+    "server_key",
+    "secret",
+    "service_account",
+    "key",
+    "certificate",
+    "certificate_password",
+];
 /// Longest value that is quoted, in characters.
 const QUOTED: usize = 80;
 

@@ -13,18 +13,19 @@ use super::tree::{Node, Origin, Value, parse_value};
 /// Before every environment variable that is ours.
 const PREFIX: &str = "PUSHWEIR__";
 /// Keys of a route for which the demonstration's values would be a trap.
-const REQUIRED: [&[&str]; 6] = [
+const REQUIRED: [&[&str]; 7] = [
     &["name"],
     &["transport"],
     &["xmpp", "host"],
     &["xmpp", "sender_id"],
     &["xmpp", "server_key"],
     &["fcm", "service_account"],
+    &["apns", "topic"],
 ];
 /// The key of a route whose value is a table or a number, so that a later layer may have the other.
 const NUMBER_OR_TABLE: &str = ".connections";
 /// The tables of a route that are named after transports.
-const TRANSPORTS: [&str; 2] = ["xmpp", "fcm"];
+const TRANSPORTS: [&str; 3] = ["xmpp", "fcm", "apns"];
 
 /// The tree that is being built.
 pub(super) struct Layers<'a> {

@@ -1,7 +1,9 @@
 //! The sections: which key is read how, within which limits, and what must fit together. Pure.
 
 mod admin;
+mod apns;
 mod fcm;
+mod http2;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -183,8 +185,11 @@ fn routes(root: &Section<'_>) -> Vec<Route> {
 /// Reads the table of one transport.
 type ReadTransport = fn(&Section<'_>) -> Transport;
 
-const TRANSPORTS: [(&str, ReadTransport); 2] =
-    [("xmpp", |route| Transport::Xmpp(xmpp(route))), ("fcm", |route| fcm::read(route))];
+const TRANSPORTS: [(&str, ReadTransport); 3] = [
+    ("xmpp", |route| Transport::Xmpp(xmpp(route))),
+    ("fcm", |route| fcm::read(route)),
+    ("apns", |route| apns::read(route)),
+];
 
 fn route(section: &Section<'_>) -> Route {
     let name = |name: &str| {

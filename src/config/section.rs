@@ -19,7 +19,7 @@ pub(super) struct Outside<'a> {
     /// Reads an environment variable.
     pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
     /// Reads a file.
-    pub(super) read: &'a dyn Fn(&Path) -> io::Result<String>,
+    pub(super) read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
 }
 
 /// A table at a path.
@@ -215,11 +215,24 @@ impl<'a> Section<'a> {
         key: &str,
         check: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
+        self.file(key, |bytes| match std::str::from_utf8(bytes) {
+            Ok(text) => check(text.trim_end_matches(['\r', '\n'])).map_err(|error| error.to_string()),
+            Err(_) => Err("is not text".to_owned()),
+        })
+    }
+
+    /// Reads a secret that may be a file of any bytes, such as PKCS#12; `check` says what is wrong with it.
+    pub(super) fn file<T, E: Display>(&self, key: &str, check: impl Fn(&[u8]) -> Result<T, E>) -> Option<T> {
         let text = self.string(key, DOCUMENT_FORMS)?;
-        let found = self.find(text).and_then(|text| check(&text).map_err(|error| error.to_string()));
+        let found = self.find_bytes(text).and_then(|bytes| check(&bytes).map_err(|error| error.to_string()));
         found
             .map_err(|problem| self.fault(key, &problem, DOCUMENT_FORMS, "check what the key refers to"))
             .ok()
+    }
+
+    /// Returns whether a text is there and not empty.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        !matches!(&self.node(key).value, Value::Text(text) if text.is_empty())
     }
 
     /// Reads a list of secrets.
@@ -311,16 +324,22 @@ impl<'a> Section<'a> {
     }
 
     /// Returns what a secret's text refers to.
-    fn find(&self, text: &str) -> Result<String, String> {
+    fn find_bytes(&self, text: &str) -> Result<Vec<u8>, String> {
         if let Some(name) = text.strip_prefix("env:") {
-            (self.outside.variable)(name).ok_or_else(|| format!("the variable {name} is not set"))
+            let found = (self.outside.variable)(name);
+            found.map(String::into_bytes).ok_or_else(|| format!("the variable {name} is not set"))
         } else if let Some(path) = text.strip_prefix("file:") {
             let read = (self.outside.read)(Path::new(path));
-            read.map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-                .map_err(|error| format!("the file {path} cannot be read: {error}"))
+            read.map_err(|error| format!("the file {path} cannot be read: {error}"))
         } else {
-            Ok(text.to_owned())
+            Ok(text.as_bytes().to_vec())
         }
+    }
+
+    /// Returns what a secret's text refers to, as text.
+    fn find(&self, text: &str) -> Result<String, String> {
+        let found = String::from_utf8(self.find_bytes(text)?).map_err(|_| "is not text".to_owned())?;
+        Ok(if text.starts_with("file:") { found.trim_end_matches(['\r', '\n']).to_owned() } else { found })
     }
 
     fn resolve(&self, key: &str, node: &Node, text: &str) -> Secret {

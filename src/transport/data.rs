@@ -1,6 +1,6 @@
-//! The `data` object: strings to strings, checked and measured while it is copied.
+//! The `data` object, checked and measured while it is copied: as strings to strings, or as it is.
 //!
-//! FCM's renderers call it, and again for what `provider` fields made of it; each brings its own list of reserved keys.
+//! The renderers call it, and again for what `provider` fields made of it; each brings its own list of reserved keys.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -29,9 +29,27 @@ pub fn write(
     limit: usize,
     check_key: CheckKey,
 ) -> Result<usize, RenderError> {
+    let form = Form { size, limit, check_key, as_is: false };
+    copy(out, raw, form)
+}
+
+/// Appends `raw` as it is; returns the bytes of its keys and values.
+///
+/// # Errors
+/// It is no object, `check_key` refuses a key, one is repeated, or the size exceeds `limit`.
+pub fn write_as_is(
+    out: &mut Vec<u8>,
+    raw: &RawValue,
+    limit: usize,
+    check_key: CheckKey,
+) -> Result<usize, RenderError> {
+    copy(out, raw, Form { size: 0, limit, check_key, as_is: true })
+}
+
+fn copy(out: &mut Vec<u8>, raw: &RawValue, form: Form) -> Result<usize, RenderError> {
     let mut fault = None;
-    let copy = Copy { out, fault: &mut fault, size, limit, check_key, keys: Keys::default() };
-    let written = serde_json::Deserializer::from_str(raw.get()).deserialize_map(copy);
+    let copier = Copier { out, fault: &mut fault, form, keys: Keys::default() };
+    let written = serde_json::Deserializer::from_str(raw.get()).deserialize_map(copier);
     match (written, fault) {
         (_, Some(fault)) => Err(fault),
         (Ok(size), None) => Ok(size),
@@ -68,13 +86,22 @@ fn escape_size(text: &str) -> (usize, usize) {
 }
 
 /// Copies an object while it is parsed.
-struct Copy<'o> {
+struct Copier<'o> {
     out: &'o mut Vec<u8>,
     fault: &'o mut Option<RenderError>,
+    form: Form,
+    keys: Keys,
+}
+
+/// How an object is copied.
+#[derive(Clone, Copy)]
+struct Form {
+    /// The bytes of keys and values so far.
     size: usize,
     limit: usize,
     check_key: CheckKey,
-    keys: Keys,
+    /// Whether values stay as they are, and do not become strings.
+    as_is: bool,
 }
 
 /// Where in the output the keys are.
@@ -88,11 +115,11 @@ struct Keys {
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-// === impl Copy ===
+// === impl Copier ===
 
-impl Copy<'_> {
+impl Copier<'_> {
     fn write_key(&mut self, key: &str, first: bool) -> Result<(), RenderError> {
-        (self.check_key)(key)?;
+        (self.form.check_key)(key)?;
         self.out.push(if first { b'{' } else { b',' });
         let start = self.out.len();
         json::json_string(self.out, key);
@@ -100,24 +127,24 @@ impl Copy<'_> {
             return Err(invalid("data", format!("has the key {key:?} twice")));
         }
         self.out.push(b':');
-        self.size += key.len();
+        self.form.size += key.len();
         Ok(())
     }
 
     fn write_value(&mut self, raw: &str) -> Result<(), RenderError> {
-        if raw.starts_with('"') {
+        if self.form.as_is || raw.starts_with('"') {
             check_surrogates(raw)?;
             self.out.extend_from_slice(raw.as_bytes());
         } else {
             json::json_string(self.out, raw);
         }
-        self.size += measure(raw);
+        self.form.size += measure(raw);
         // Checked at each member, so that a huge object costs no more than a large one.
-        check_size(self.size, self.limit)
+        check_size(self.form.size, self.form.limit)
     }
 }
 
-impl<'de> Visitor<'de> for Copy<'_> {
+impl<'de> Visitor<'de> for Copier<'_> {
     type Value = usize;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,7 +163,7 @@ impl<'de> Visitor<'de> for Copy<'_> {
             first = false;
         }
         self.out.extend_from_slice(if first { b"{}" } else { b"}" });
-        Ok(self.size)
+        Ok(self.form.size)
     }
 }
 
@@ -165,7 +192,7 @@ impl Keys {
 fn check_surrogates(raw: &str) -> Result<(), RenderError> {
     let suspicious = memchr::memmem::find(raw.as_bytes(), b"\\ud")
         .or_else(|| memchr::memmem::find(raw.as_bytes(), b"\\uD"));
-    if suspicious.is_some() && serde_json::from_str::<String>(raw).is_err() {
+    if suspicious.is_some() && serde_json::from_str::<serde_json::Value>(raw).is_err() {
         return Err(invalid("data", "has a string with half a surrogate pair"));
     }
     Ok(())

@@ -107,6 +107,7 @@ impl Connector {
         let endpoint = |origin: &Uri| Endpoint {
             origin: origin.clone(),
             ca: settings.ca.clone(),
+            identity: None,
             proxy: settings.proxy.clone(),
             connect_timeout: settings.connect_timeout,
             reach: Reach::Anywhere,

@@ -28,6 +28,7 @@ use tokio_native_tls::TlsStream;
 pub use self::reply::{MAX_BODY, Reply};
 use crate::outcome::Verdict;
 use crate::push::{Push, PushKey};
+use crate::transport::tls::Identity;
 use crate::transport::{ConnectError, Session};
 
 /// Where and how to connect.
@@ -37,6 +38,8 @@ pub struct Endpoint {
     pub origin: Uri,
     /// A CA certificate (PEM) to trust instead of the system's; read at each connection.
     pub ca: Option<PathBuf>,
+    /// A certificate to log in with.
+    pub identity: Option<Identity>,
     /// An HTTP proxy (`host:port`) to reach the host through with `CONNECT` (RFC 9110 section 9.3.6).
     pub proxy: Option<String>,
     /// Limit for name look-up, TCP, TLS and the first bytes of HTTP/2 together.
@@ -110,6 +113,11 @@ pub trait Protocol: 'static {
 
     /// Says what a stream means that the peer reset for another reason than refusing it.
     fn judge_reset(&self, reason: &str) -> Judgement;
+
+    /// Says why the session should end in order, if it should: no more streams, but answers to those that are open.
+    fn ending(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Connects and opens a session; `stage` says what is being waited for.

@@ -3,11 +3,15 @@
 //! Transports call [`connect`]. Invariants: TLS 1.2 or newer; the certificate must name the host that was connected to, which is also the
 //! SNI; with an own CA nothing else is trusted.
 
+mod identity;
+
 use std::path::{Path, PathBuf};
 
 use native_tls::{Certificate, Protocol};
 use tokio::net::TcpStream;
 use tokio_native_tls::{TlsConnector, TlsStream};
+
+pub use self::identity::{Identity, IdentityError};
 
 /// Why a connection could not be secured: the cause and a hint, as one text.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -46,23 +50,26 @@ pub async fn connect(
     host: &str,
     ca: Option<PathBuf>,
 ) -> Result<TlsStream<TcpStream>, TlsError> {
-    connect_alpn(tcp, host, ca, &[]).await
+    connect_as(tcp, host, ca, None, &[]).await
 }
 
-/// As [`connect`], offering these protocols (RFC 7301); whether the peer took one is the caller's to see.
+/// As [`connect`], showing a certificate of our own if there is one, and offering these protocols (RFC 7301); whether the peer took one is the
+/// caller's to see.
 ///
 /// # Errors
 /// As [`connect`].
-pub async fn connect_alpn(
+pub async fn connect_as(
     tcp: TcpStream,
     host: &str,
     ca: Option<PathBuf>,
+    identity: Option<Identity>,
     protocols: &'static [&'static str],
 ) -> Result<TlsStream<TcpStream>, TlsError> {
     let trusts_file = ca.is_some();
-    let connector = tokio::task::spawn_blocking(move || connector(ca.as_deref(), protocols))
-        .await
-        .map_err(|error| TlsError::SetUp(error.to_string()))??;
+    let connector =
+        tokio::task::spawn_blocking(move || connector(ca.as_deref(), identity.as_ref(), protocols))
+            .await
+            .map_err(|error| TlsError::SetUp(error.to_string()))??;
     connector.connect(host, tcp).await.map_err(|error| {
         let cause = error.to_string();
         let hint = hint(&cause, host, trusts_file);
@@ -70,9 +77,16 @@ pub async fn connect_alpn(
     })
 }
 
-fn connector(ca: Option<&Path>, protocols: &[&str]) -> Result<TlsConnector, TlsError> {
+fn connector(
+    ca: Option<&Path>,
+    identity: Option<&Identity>,
+    protocols: &[&str],
+) -> Result<TlsConnector, TlsError> {
     let mut builder = native_tls::TlsConnector::builder();
     builder.min_protocol_version(Some(Protocol::Tlsv12));
+    if let Some(identity) = identity {
+        builder.identity(identity.as_native());
+    }
     if !protocols.is_empty() {
         builder.request_alpns(protocols);
     }
@@ -136,14 +150,14 @@ mod tests {
 
     #[test]
     fn a_ca_file_must_exist_and_hold_a_certificate() {
-        let missing = connector(Some(Path::new("/nowhere/ca.pem")), &[]).unwrap_err().to_string();
+        let missing = connector(Some(Path::new("/nowhere/ca.pem")), None, &[]).unwrap_err().to_string();
         assert!(missing.contains("/nowhere/ca.pem") && missing.contains("No such file"), "{missing}");
         let file = tempfile::NamedTempFile::new().unwrap();
-        let empty = connector(Some(file.path()), &[]).unwrap_err().to_string();
+        let empty = connector(Some(file.path()), None, &[]).unwrap_err().to_string();
         assert!(empty.contains("no certificate") && empty.contains("hint"), "{empty}");
         std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
             .unwrap();
-        assert!(matches!(connector(Some(file.path()), &[]), Err(TlsError::Ca { .. })));
+        assert!(matches!(connector(Some(file.path()), None, &[]), Err(TlsError::Ca { .. })));
     }
 
     #[test]

@@ -130,6 +130,7 @@ impl Shared {
         let endpoint = Endpoint {
             origin: origin.uri(),
             ca: settings.ca.clone(),
+            identity: None,
             proxy: settings.proxy.clone(),
             connect_timeout: settings.connect_timeout,
             reach: if settings.allow_private { Reach::Anywhere } else { Reach::Public },

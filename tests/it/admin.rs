@@ -2,4 +2,6 @@
 
 mod access;
 mod actions;
+mod live;
 mod observation;
+mod terminal;

@@ -3,10 +3,12 @@
 //! Every test that sends pushes ends with a balanced ledger, nothing lost, and the same counts at the gateway and at the provider.
 
 mod admin;
+mod apns;
 mod autosize;
 mod breaker;
 mod command_line;
 mod delivery;
+mod deploy;
 mod faults;
 mod fcm;
 mod input;
@@ -15,6 +17,7 @@ mod load_generator;
 mod overload;
 mod privacy;
 mod prosody;
+mod referees;
 mod reload;
 mod scenarios;
 mod support;

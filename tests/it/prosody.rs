@@ -4,7 +4,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -14,7 +13,7 @@ use crate::support::load::push_to;
 use crate::support::process::Process;
 use crate::support::sampler::Sampler;
 use crate::support::wait::LIMIT;
-use crate::support::{Config, batch};
+use crate::support::{Config, batch, server};
 
 const HINT: &str = "hint: run tests/it/prosody/setup";
 const DOMAIN: &str = "gcm.googleapis.com";
@@ -29,45 +28,13 @@ struct Provider {
     address: String,
 }
 
-/// An address in 127.0.0.0/8 that no other test has, so that fixed ports do not meet.
-fn own_address() -> String {
-    static NEXT: AtomicU16 = AtomicU16::new(1);
-    let [high, low] = (std::process::id() as u16).to_be_bytes();
-    format!("127.{}.{low}.{}", 64 + high % 128, NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
 fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/prosody")
 }
 
 /// Writes certificate, account and configuration.
 fn prepare(directory: &Path, address: &str) {
-    let subject = format!("subjectAltName=DNS:{DOMAIN},DNS:localhost,IP:{address}");
-    let mut openssl = Command::new("openssl");
-    openssl.args([
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]);
-    openssl.args([
-        "-subj",
-        "/CN=prosody of a test",
-        "-addext",
-        &subject,
-        "-keyout",
-        "key.pem",
-        "-out",
-        "cert.pem",
-    ]);
-    let made =
-        openssl.current_dir(directory).output().unwrap_or_else(|error| panic!("openssl: {error} ({HINT})"));
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    server::certify(directory, &[&format!("DNS:{DOMAIN}"), "DNS:localhost", &format!("IP:{address}")]);
     let accounts = directory.join("data/gcm%2egoogleapis%2ecom/accounts");
     std::fs::create_dir_all(&accounts).expect("the directory can be made");
     std::fs::write(accounts.join("1234567890.dat"), "return { [\"password\"] = \"demo-server-key\" };\n")
@@ -110,7 +77,7 @@ fn start_component(address: &str) -> Process {
 impl Provider {
     fn start() -> Self {
         let directory = TempDir::new().expect("there is a temporary directory");
-        let address = own_address();
+        let address = server::own_address();
         prepare(directory.path(), &address);
         let server = start_server(directory.path());
         let component = start_component(&address);

@@ -8,6 +8,7 @@ pub mod load;
 pub mod peer;
 pub mod process;
 pub mod sampler;
+pub mod server;
 pub mod snapshot;
 pub mod wait;
 

@@ -47,7 +47,7 @@ function figures({ ledger, collector, rates, routes, recent }) {
   show('oldest', collector.buffered ? span(collector.oldest_age_seconds) : 'none waits');
   const drain = collector.projected_drain_seconds;
   show('drain', drain !== null ? span(drain) : collector.buffered ? 'not shrinking' : 'is empty');
-  if (slowest) show('delivery', `${millis(slowest.delivery_p50_ms)} / ${millis(slowest.delivery_p99_ms)}`);
+  if (slowest) show('delivery', [slowest.delivery_p50_ms, slowest.delivery_p95_ms, slowest.delivery_p99_ms].map(millis).join(' / '));
 }
 
 function ledger(books) {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Admin;
 use super::answer::{error, headed};
-use crate::admin::actions::Call;
+use crate::admin::actions::{Backend, Call};
 use crate::admin::assets::Asset;
 use crate::admin::feed::MAX_VIEWERS;
 use crate::admin::forms::Fields;
@@ -42,12 +42,7 @@ pub(super) fn show(
         Call::History => headed(StatusCode::OK).json(backend.record().history()),
         Call::Audit => headed(StatusCode::OK).json(json!({ "entries": backend.record().audit() })),
         Call::Configuration => headed(StatusCode::OK).content_type(TEXT).body(backend.configuration()),
-        Call::Metrics => match metrics::write(backend.snapshot(), Process::read()) {
-            Ok(text) => headed(StatusCode::OK).content_type(metrics::CONTENT_TYPE).body(text),
-            Err(_) => {
-                error(StatusCode::INTERNAL_SERVER_ERROR, "encoding", "the metrics could not be written")
-            }
-        },
+        Call::Metrics => scrape(backend, request),
         Call::Events => events(admin, actor),
         Call::Ready => match backend.readiness() {
             Ok(()) => headed(StatusCode::OK).content_type(TEXT).body("ready\n"),
@@ -58,6 +53,20 @@ pub(super) fn show(
         Call::Health | Call::Form | Call::Logout | Call::Run(_) => {
             headed(StatusCode::OK).content_type(TEXT).body("alive\n")
         }
+    }
+}
+
+/// OpenMetrics, unless only the older text is asked for.
+fn scrape(backend: &dyn Backend, request: &HttpRequest) -> HttpResponse {
+    let accept =
+        request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_classic = accept.contains("text/plain") && !accept.contains("application/openmetrics-text");
+    match metrics::write(backend.snapshot(), Process::read()) {
+        Ok(text) if is_classic => {
+            headed(StatusCode::OK).content_type(metrics::CLASSIC_TYPE).body(metrics::classic(&text))
+        }
+        Ok(text) => headed(StatusCode::OK).content_type(metrics::CONTENT_TYPE).body(text),
+        Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "encoding", "the metrics could not be written"),
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) fn figures(out: &mut String, view: &View) {
     tile(out, ("places", "In flight of window"), &places, Some((in_flight, window)));
     tile(out, ("oldest", "Oldest waiting"), &oldest(collector), None);
     tile(out, ("drain", "Buffer empty in"), &drain(collector), None);
-    tile(out, ("delivery", "Delivery p50 / p99"), &delivery(snapshot), None);
+    tile(out, ("delivery", "Delivery p50 / p95 / p99"), &delivery(snapshot), None);
     out.push_str("</dl>");
 }
 
@@ -119,7 +119,10 @@ fn delivery(snapshot: &Snapshot) -> String {
     let slowest = snapshot.routes.iter().max_by(|a, b| a.delivery_p99_ms.total_cmp(&b.delivery_p99_ms));
     slowest.map_or_else(
         || "–".to_owned(),
-        |route| format!("{} / {}", millis(route.delivery_p50_ms), millis(route.delivery_p99_ms)),
+        |route| {
+            let shares = [route.delivery_p50_ms, route.delivery_p95_ms, route.delivery_p99_ms].map(millis);
+            shares.join(" / ")
+        },
     )
 }
 

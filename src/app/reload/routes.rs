@@ -136,7 +136,10 @@ async fn rotate(
     connector: &Arc<dyn Connector>,
 ) -> Result<(), CommandError> {
     route.set_settings(wanted.clone());
-    *route.current().wiring.connector.write() = Arc::clone(connector);
+    let current = route.current();
+    *current.wiring.connector.write() = Arc::clone(connector);
+    // What kept pushes back were answers to the old account or of the old peer.
+    service.parts.intake.gate_of(current.id()).reset();
     let command = Command::RestartRoute { route: wanted.name.clone(), mode: RestartMode::Graceful };
     control::carry_out(service, command).await
 }

@@ -1,9 +1,6 @@
 //! `[route.fcm]`. Pure.
 
-use std::path::PathBuf;
-
-use http::Uri;
-
+use super::http2::{ca, is_origin, optional, proxy};
 use super::{HOUR, MILLISECOND, MINUTE, SECOND, Section, TENTH, Transport};
 use crate::transport::fcm::auth::Account;
 use crate::transport::fcm::{Connector, Settings};
@@ -24,17 +21,9 @@ pub(super) fn read(route: &Section<'_>) -> Transport {
 }
 
 fn settings(route: &Section<'_>, section: &Section<'_>) -> Settings {
-    let optional = |text: String| (!text.is_empty()).then_some(text);
     let account = section.document("service_account", Account::parse);
     let project = section.text("project_id", "a project's id, or \"\" for the account's", |_| true);
     let endpoint = section.text("endpoint", "an https address without a path", is_origin);
-    let ca = section.text("ca", "a path, or \"\" for the system's certificates", |_| true);
-    let proxy = section.text("proxy", "host:port, or \"\" for none", |text| {
-        text.is_empty()
-            || text
-                .rsplit_once(':')
-                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-    });
     Settings {
         window: route.whole("window", 1..=MOST_STREAMS),
         connect_timeout: section.duration("connect_timeout", TENTH..=5 * MINUTE),
@@ -45,16 +34,7 @@ fn settings(route: &Section<'_>, section: &Section<'_>) -> Settings {
         account: account.unwrap_or_default(),
         project: optional(project),
         endpoint: endpoint.parse().unwrap_or_default(),
-        ca: optional(ca).map(PathBuf::from),
-        proxy: optional(proxy),
+        ca: ca(section),
+        proxy: proxy(section),
     }
-}
-
-fn is_origin(text: &str) -> bool {
-    text.parse::<Uri>().is_ok_and(|uri| {
-        uri.scheme_str() == Some("https")
-            && uri.host().is_some_and(|host| !host.is_empty())
-            && uri.path() == "/"
-            && uri.query().is_none()
-    })
 }

@@ -64,6 +64,7 @@ impl Both {
         let endpoint = Endpoint {
             origin: "https://a.example".parse().unwrap(),
             ca: None,
+            identity: None,
             proxy: None,
             connect_timeout: LIMIT,
             reach: Reach::Anywhere,

@@ -78,7 +78,7 @@ pub async fn secure(
     tcp.set_nodelay(true).map_err(network)?;
     tell("securing the connection");
     let failed = |cause: String| ConnectError::Tls { peer: peer.clone(), cause };
-    let io = tls::connect_alpn(tcp, host, endpoint.ca.clone(), protocols)
+    let io = tls::connect_as(tcp, host, endpoint.ca.clone(), endpoint.identity.clone(), protocols)
         .await
         .map_err(|error| failed(error.to_string()))?;
     let agreed = io.get_ref().negotiated_alpn().map_err(|error| failed(error.to_string()))?;
@@ -156,6 +156,7 @@ mod tests {
             let endpoint = |reach| Endpoint {
                 origin: format!("https://{host}:{port}").parse().unwrap(),
                 ca: None,
+                identity: None,
                 proxy: None,
                 connect_timeout: std::time::Duration::from_secs(5),
                 reach,

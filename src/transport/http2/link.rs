@@ -151,6 +151,10 @@ where
                 break;
             }
         }
+        if self.requests.is_some() && self.protocol.ending().is_some() {
+            self.notice_going_away(cx, events);
+            cx.waker().wake_by_ref();
+        }
         let over = self.watch.turn(cx, !self.answers.is_empty());
         self.announce_window(events);
         over
@@ -228,16 +232,17 @@ where
         }
     }
 
-    /// Finds out whether the peer has announced its end, or the numbers of streams are used up.
+    /// Finds out whether the peer has announced its end, the numbers of streams are used up, or the provider's answers ask for an end.
     fn notice_going_away(&mut self, cx: &mut Context<'_>, events: &mut Vec<SessionEvent>) {
         let Some(requests) = &mut self.requests else { return };
-        let Poll::Ready(Err(error)) = requests.poll_ready(cx) else { return };
-        if error.is_io() {
-            return;
-        }
+        let reason = match (self.protocol.ending(), requests.poll_ready(cx)) {
+            (Some(reason), _) => reason,
+            (None, Poll::Ready(Err(error))) if !error.is_io() => error.to_string(),
+            _ => return,
+        };
         // Without a handle for new streams the connection closes itself behind the last answer: peers may leave it open for hours.
         self.requests = None;
-        events.push(SessionEvent::Draining { reason: error.to_string() });
+        events.push(SessionEvent::Draining { reason });
         let unopened = self.desk.borrow_mut().shut();
         elsewhere(unopened, events);
     }

@@ -51,18 +51,37 @@ impl Config {
 
     /// One route, `android`, over FCM's HTTP v1 to this peer, with short delays.
     pub fn to_fcm(peer: &Peer) -> Self {
+        let account = format!("file:{}", peer.file("service-account.json"));
+        Self::over_http2("android", "fcm", peer).route_text("fcm.service_account", &account)
+    }
+
+    /// One route, `ios`, over APNs to this peer, by its key, with short delays.
+    pub fn to_apns(peer: &Peer) -> Self {
+        Self::over_http2("ios", "apns", peer)
+            .route_text("apns.topic", "com.example.app")
+            .route_text("apns.team_id", "PWTEAM0001")
+            .route_text("apns.key_id", "PWKEY00001")
+            .route_text("apns.key", &format!("file:{}", peer.file("apns-key.p8")))
+    }
+
+    fn over_http2(name: &str, transport: &str, peer: &Peer) -> Self {
+        Self::over_http2_to(name, transport, &peer.address.to_string(), &peer.ca())
+    }
+
+    /// One route over an HTTP/2 transport to any server, `host:port`, with short delays; its account is still to be named.
+    pub fn over_http2_to(name: &str, transport: &str, address: &str, ca: &str) -> Self {
         let mut config = Self::new();
         config.routes.push(BTreeMap::new());
+        let key = |key: &str| format!("{transport}.{key}");
         config
-            .route_text("name", "android")
-            .route_text("transport", "fcm")
+            .route_text("name", name)
+            .route_text("transport", transport)
             .route("connections", 2)
             .route_text("restart_min", "20ms")
             .route_text("restart_max", "200ms")
-            .route_text("fcm.service_account", &format!("file:{}", peer.service_account()))
-            .route_text("fcm.endpoint", &format!("https://{}", peer.address))
-            .route_text("fcm.ca", &peer.ca())
-            .route_text("fcm.retry_min", "20ms")
+            .route_text(&key("endpoint"), &format!("https://{address}"))
+            .route_text(&key("ca"), ca)
+            .route_text(&key("retry_min"), "20ms")
             .set("feedback.backoff_min", "\"50ms\"")
             .set("feedback.max_attempts", 20)
             .set("feedback.retry_share", 1)

@@ -36,6 +36,14 @@ impl Gateway {
         Self::start_by(Self::command(), config)
     }
 
+    /// As [`Self::start`], with variables in the environment.
+    #[track_caller]
+    pub fn start_in(environment: &[(&str, &str)], config: &Config) -> Self {
+        let mut command = Self::command();
+        command.envs(environment.iter().copied());
+        Self::start_by(command, config)
+    }
+
     /// As [`Self::start`], with a limit on open files.
     #[track_caller]
     pub fn start_with_files(config: &Config, files: u32) -> Self {

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::apns::service::Apns;
 use crate::double::listener::Place;
 use crate::double::script::TOKEN_TABLE;
-use crate::fcm;
 use crate::fcm::service::Fcm;
 use crate::http2::{call, hub};
 use crate::load::profile::Profile;
@@ -19,6 +19,7 @@ use crate::tls::LOCAL_NAMES;
 use crate::units;
 use crate::xmpp::hub::CALLS;
 use crate::xmpp::knobs::Knobs;
+use crate::{apns, fcm};
 
 /// Provider doubles and a load generator for testing pushweir.
 #[derive(Debug, Parser)]
@@ -42,6 +43,12 @@ pub enum Command {
     /// Writes service-account.json beside ca.pem; a client needs both. Prints `listening on ADDR` and `control on ADDR` once it is up, and its
     /// report as JSON on SIGTERM or SIGINT. Counts given to --drain-after, --close-after and --stall-after are pushes per connection.
     Fcm(Box<FcmArgs>),
+    /// A double of Apple's push notification service: HTTP/2 over TLS, strict about tokens, headers and payloads.
+    ///
+    /// Writes apns-key.p8 (team PWTEAM0001, key PWKEY00001), apns-client.pem and apns-client.p12 (password demo) beside ca.pem; a client logs in
+    /// with the key or the certificate. Prints `listening on ADDR` and `control on ADDR` once it is up, and its report as JSON on SIGTERM or SIGINT.
+    /// Counts given to --drain-after, --close-after and --stall-after are pushes per connection.
+    Apns(Box<ApnsArgs>),
     /// Pushes straight into the XMPP double as fast as its windows allow, without a gateway.
     ///
     /// What it reaches is the ceiling for a gateway on the same machine. Prints the outcome as JSON.
@@ -124,6 +131,22 @@ pub struct FcmArgs {
     /// The behaviour.
     #[command(flatten)]
     pub knobs: fcm::knobs::Knobs,
+}
+
+/// Flags of the APNs double.
+#[derive(Debug, Args)]
+#[command(after_help = format!("Control calls: {}\n\n{}\n{}\n\n{TOKEN_TABLE}", hub::calls::<Apns>(), apns::answer::CODES, call::CODES))]
+#[command(mut_arg("listen", |arg| arg.default_value("127.0.0.1:5444")))]
+pub struct ApnsArgs {
+    /// Where it listens.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// The app's bundle id.
+    #[arg(long, value_name = "TOPIC", default_value = "com.example.app")]
+    pub topic: String,
+    /// The behaviour.
+    #[command(flatten)]
+    pub knobs: apns::knobs::Knobs,
 }
 
 /// Flags of the pump.

@@ -10,6 +10,7 @@
 //!
 //! - [`xmpp`]: a double of Google's Cloud Connection Server, strict and scriptable, and clients for testing it.
 //! - [`fcm`]: a double of FCM's HTTP v1 API over HTTP/2, with its token service, likewise.
+//! - [`apns`]: a double of Apple's push notification service, likewise.
 //! - [`load`]: sends pushes to the gateway on a schedule fixed in advance and measures what comes back.
 //! - [`tls`]: the certificate authority the doubles share.
 //! - [`watch`]: follows a gateway and compares its ledger with a double's report.
@@ -17,6 +18,7 @@
 //! - [`cli`]: the command line.
 //! - [`units`]: durations, shares and byte counts as flags write them.
 
+pub mod apns;
 pub mod cli;
 pub mod control;
 pub mod double;

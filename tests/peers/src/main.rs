@@ -7,7 +7,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use pushweir_peers::cli::{Cli, Command, FcmArgs, LoadArgs, PlaceArgs, PumpArgs, WatchArgs, XmppArgs};
+use pushweir_peers::apns;
+use pushweir_peers::cli::{
+    ApnsArgs, Cli, Command, FcmArgs, LoadArgs, PlaceArgs, PumpArgs, WatchArgs, XmppArgs,
+};
 use pushweir_peers::double::admin::Steered;
 use pushweir_peers::double::listener::{Handle, ServeError};
 use pushweir_peers::fcm;
@@ -52,6 +55,9 @@ fn main() -> ExitCode {
         Command::Fcm(args) => {
             runtime(args.place.threads).and_then(|runtime| runtime.block_on(run_fcm(*args)))
         }
+        Command::Apns(args) => {
+            runtime(args.place.threads).and_then(|runtime| runtime.block_on(run_apns(*args)))
+        }
         Command::Pump(args) => runtime(1).and_then(|runtime| runtime.block_on(run_pump(args))),
         Command::Load(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_load(*args))),
         Command::Watch(args) => match runtime(1).and_then(|runtime| runtime.block_on(run_watch(args))) {
@@ -85,6 +91,10 @@ async fn run_xmpp(args: XmppArgs) -> anyhow::Result<()> {
 
 async fn run_fcm(args: FcmArgs) -> anyhow::Result<()> {
     run_double(&args.place, fcm::serve(&args.place.place(), args.knobs)).await
+}
+
+async fn run_apns(args: ApnsArgs) -> anyhow::Result<()> {
+    run_double(&args.place, apns::serve(&args.place.place(), args.knobs, &args.topic)).await
 }
 
 /// Runs a double until it is told to end.

@@ -93,6 +93,23 @@ pub fn server_config(
     Ok(config)
 }
 
+/// Returns a certificate and its key (PEM) for a client that pushes to this app, signed by the authority in `directory`.
+///
+/// # Errors
+/// [`TlsError`] when the directory cannot be used or a certificate cannot be made.
+pub fn client_certificate(directory: &Path, app: &str) -> Result<(String, String), TlsError> {
+    let (authority_key, authority) = authority(directory)?;
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name = named(&format!("Apple Push Services: {app}"));
+    // The user id, where Apple's certificates name the app.
+    params.distinguished_name.push(DnType::CustomDnType(vec![0, 9, 2342, 19_200_300, 100, 1, 1]), app);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let leaf = params.signed_by(&key, &Issuer::from_params(&authority, authority_key))?;
+    Ok((leaf.pem(), key.serialize_pem()))
+}
+
 fn authority(directory: &Path) -> Result<(KeyPair, CertificateParams), TlsError> {
     let at = |path: &Path| {
         let path = path.to_owned();

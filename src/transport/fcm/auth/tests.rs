@@ -9,7 +9,14 @@ fn tokens(limit: Duration) -> Arc<Tokens> {
     let origin = account.token_uri.clone();
     Arc::new(Tokens::new(
         account,
-        Endpoint { origin, ca: None, proxy: None, connect_timeout: limit, reach: Reach::Anywhere },
+        Endpoint {
+            origin,
+            ca: None,
+            identity: None,
+            proxy: None,
+            connect_timeout: limit,
+            reach: Reach::Anywhere,
+        },
     ))
 }
 

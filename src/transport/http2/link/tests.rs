@@ -1,5 +1,7 @@
 //! The session against a scripted HTTP/2 server over an in-memory pipe, under a paused clock.
 
+mod ending;
+
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ const LIMITS: Limits = Limits {
 #[derive(Default)]
 struct Plain {
     has_no_credential: Cell<bool>,
+    ending: RefCell<Option<String>>,
 }
 
 impl Protocol for Plain {
@@ -60,6 +63,10 @@ impl Protocol for Plain {
 
     fn judge_reset(&self, reason: &str) -> Judgement {
         Judgement::of(Verdict::Rejected(Box::new(Answer::new(reason, ""))))
+    }
+
+    fn ending(&self) -> Option<String> {
+        self.ending.borrow().clone()
     }
 }
 
@@ -365,33 +372,4 @@ async fn an_answer_may_pause_the_connection() {
     tokio::time::advance(Duration::from_secs(5)).await;
     both.settle().await;
     assert_eq!(both.told, [SessionEvent::Window(5)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_good_bye_closes_in_order_and_is_expected() {
-    let mut both = Both::allowing(5).await;
-    both.told.clear();
-    both.send(0..1);
-    both.settle().await;
-    both.outbox.finish();
-    both.settle().await;
-    both.answer(0, 200);
-    both.settle().await;
-    let closed = both.told.last().cloned();
-    assert!(matches!(closed, Some(SessionEvent::Closed { expected: true, .. })), "{closed:?}");
-    assert_eq!(both.verdicts(), [delivered(0)]);
-    assert_eq!(both.events.next().await, None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_a_credential_nothing_is_sent_and_the_session_ends() {
-    let mut both = Both::allowing(5).await;
-    both.told.clear();
-    both.protocol.has_no_credential.set(true);
-    both.send(0..3);
-    both.settle().await;
-    assert_eq!(both.asked.len(), 0);
-    let closed = both.told.last().cloned();
-    assert!(matches!(closed, Some(SessionEvent::Closed { .. })), "{closed:?}");
-    assert_eq!(both.verdicts().len(), 3);
 }

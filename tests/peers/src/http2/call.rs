@@ -66,7 +66,7 @@ pub struct Call<P: Provider> {
     /// The connection's number.
     pub connection: u64,
     /// The connection's limit, which answers may change.
-    pub allowance: Arc<Allowance>,
+    pub allowance: Allowance,
     /// Where the answer goes.
     pub respond: SendResponse<Bytes>,
     /// Frees the stream's place; called just before the answer.
@@ -77,11 +77,12 @@ impl<P: Provider> Call<P> {
     /// Reads the request and answers it.
     pub async fn run(mut self, request: Request<RecvStream>) {
         let (head, stream) = request.into_parts();
+        let began = self.allowance.shrinks_so_far();
         let Some(body) = read(stream).await else { return };
         match decide(&self.hub, self.connection, &head, &body).await {
             Fate::Answered { reply, is_push } => {
                 if is_push {
-                    self.allowance.answered(reply.status);
+                    self.allowance.answered(reply.status, began);
                 }
                 self.respond(reply);
             }

@@ -41,7 +41,7 @@ struct Serving<P: Provider> {
     hub: Arc<Hub<P>>,
     connection: u64,
     knobs: Arc<P::Knobs>,
-    allowance: Arc<Allowance>,
+    allowance: Allowance,
     open: Open,
     calls: JoinSet<()>,
     /// Pushes so far.
@@ -61,7 +61,7 @@ pub async fn run<P: Provider>(
     mut line: Line<P>,
 ) {
     let knobs = line.knobs.borrow_and_update().clone();
-    let allowance = Arc::new(Allowance::new((*knobs).as_ref()));
+    let allowance = Allowance::new((*knobs).as_ref());
     let frames = Frames::new(stream, allowance.wire().clone());
     let Ok(Ok(mut server)) = timeout(BEGIN, h2::server::handshake(frames)).await else { return };
     let mut serving = Serving {
@@ -159,7 +159,7 @@ impl<P: Provider> Serving<P> {
         let done = Box::new(move || {
             streams.lock().remove(&id);
         });
-        let (hub, allowance) = (Arc::clone(&self.hub), Arc::clone(&self.allowance));
+        let (hub, allowance) = (Arc::clone(&self.hub), self.allowance.clone());
         let call = Call { hub, connection: self.connection, allowance, respond, done };
         let handle = self.calls.spawn(call.run(request));
         if let Some(slot) = self.open.lock().get_mut(&id) {
@@ -170,13 +170,13 @@ impl<P: Provider> Serving<P> {
 
     /// Returns whether a stream is one too many, which is a violation if the client could know.
     fn is_too_much(&self, id: u32, open: usize) -> bool {
-        let allowed = self.allowance.wire().allowed();
+        let allowed = self.allowance.wire().allowed(id);
         if open > allowed as usize {
             let text = format!("stream {id} is open stream number {open} of {allowed}");
             self.hub.breach(self.connection, Breach::OverWindow, text);
             return true;
         }
-        self.common().refuse_racing && open > self.allowance.announced() as usize
+        self.common().refuse_racing && open > self.allowance.limit() as usize
     }
 
     fn common(&self) -> &Knobs {

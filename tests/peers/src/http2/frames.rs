@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// What a client sends first (RFC 9113 section 3.4).
 const PREFACE: usize = 24;
 const HEADER: usize = 9;
+const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 const ACK: u8 = 1;
@@ -30,10 +31,18 @@ pub struct Wire(Arc<Mutex<State>>);
 struct State {
     /// Frames of our own that wait for a boundary.
     injected: BytesMut,
-    /// Limits announced and not acknowledged, the oldest first.
-    announced: VecDeque<u32>,
-    /// The limit that the client has acknowledged.
-    acknowledged: Option<u32>,
+    /// Limits announced, the oldest first; all before the last that is acknowledged are forgotten when streams show it.
+    announced: VecDeque<Announced>,
+    /// The last stream that the client has opened, as far as its bytes have come.
+    opened: u32,
+}
+
+/// A limit that was announced.
+#[derive(Debug, Clone, Copy)]
+struct Announced {
+    limit: u32,
+    /// The last stream that the client had opened when it acknowledged it.
+    acknowledged_behind: Option<u32>,
 }
 
 /// The wrapped connection.
@@ -60,14 +69,14 @@ impl Wire {
     /// Returns a wire whose first settings allow so many streams.
     #[must_use]
     pub fn new(limit: u32) -> Self {
-        let announced = VecDeque::from([limit]);
-        Self(Arc::new(Mutex::new(State { injected: BytesMut::new(), announced, acknowledged: None })))
+        let announced = VecDeque::from([Announced { limit, acknowledged_behind: None }]);
+        Self(Arc::new(Mutex::new(State { injected: BytesMut::new(), announced, opened: 0 })))
     }
 
     /// Announces another limit; it goes out when the connection is next written.
     pub fn limit(&self, limit: u32) {
         let mut state = self.0.lock();
-        state.announced.push_back(limit);
+        state.announced.push_back(Announced { limit, acknowledged_behind: None });
         put_header(&mut state.injected, 6, SETTINGS, 0);
         state.injected.put_u16(MAX_CONCURRENT_STREAMS);
         state.injected.put_u32(limit);
@@ -82,17 +91,15 @@ impl Wire {
         state.injected.put_slice(debug.as_bytes());
     }
 
-    /// Returns the most streams that a client may have open that keeps to what it has acknowledged or was announced since.
+    /// Returns the most streams that a client may have open that opens this one, and keeps to what it had acknowledged before or was announced
+    /// since. Streams must be asked about in their order.
     #[must_use]
-    pub fn allowed(&self) -> u32 {
-        let state = self.0.lock();
-        state
-            .announced
-            .iter()
-            .copied()
-            .chain([state.acknowledged.unwrap_or(u32::MAX)])
-            .max()
-            .unwrap_or(u32::MAX)
+    pub fn allowed(&self, stream: u32) -> u32 {
+        let mut state = self.0.lock();
+        let is_known = |one: &Announced| one.acknowledged_behind.is_some_and(|behind| behind < stream);
+        let Some(known) = state.announced.iter().rposition(is_known) else { return u32::MAX };
+        state.announced.drain(..known);
+        state.announced.iter().map(|one| one.limit).max().unwrap_or(u32::MAX)
     }
 }
 
@@ -157,8 +164,15 @@ impl<Io> Frames<Io> {
             let is_ack = header[3] == SETTINGS && header[4] & ACK != 0;
             if is_ack {
                 let mut state = self.wire.0.lock();
-                state.acknowledged = state.announced.pop_front().or(state.acknowledged);
+                let opened = state.opened;
+                let next = state.announced.iter_mut().find(|one| one.acknowledged_behind.is_none());
+                if let Some(one) = next {
+                    one.acknowledged_behind = Some(opened);
+                }
                 self.acks += 1;
+            } else if header[3] == HEADERS {
+                let stream = header[5..].iter().fold(0, |id, byte| id << 8 | u32::from(*byte));
+                self.wire.0.lock().opened = stream;
             }
             // The first one is for the library's own settings.
             if !is_ack || self.acks == 1 {
@@ -173,7 +187,7 @@ impl<Io> Frames<Io> {
         self.has_begun = true;
         let end = (HEADER + length(bytes)).min(bytes.len());
         let mut state = self.wire.0.lock();
-        let limit = state.announced.front().copied().unwrap_or_default();
+        let limit = state.announced.front().map_or(0, |one| one.limit);
         put_header(&mut state.injected, end - HEADER + 6, SETTINGS, 0);
         state.injected.put_slice(&bytes[HEADER..end]);
         state.injected.put_u16(MAX_CONCURRENT_STREAMS);

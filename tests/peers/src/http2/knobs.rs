@@ -39,6 +39,9 @@ pub struct Knobs {
     #[arg(long, value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true",
           action = ArgAction::Set)]
     pub refuse_racing: bool,
+    /// Announce a changed limit only after this time, as if it were on its way; --refuse-racing has effect at once.
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = units::duration)]
+    pub announce_after: Duration,
     /// Announce the end of each connection (GOAWAY) after it carried N pushes (0: never).
     #[arg(long, value_name = "N", default_value = "0")]
     pub drain_after: u64,
