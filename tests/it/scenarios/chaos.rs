@@ -113,7 +113,8 @@ impl Chaos {
     }
 
     fn peer(&self, command: String) -> String {
-        self.peer.command(&command);
+        // A connection may have ended since it was chosen.
+        self.peer.try_command(&command);
         command
     }
 
@@ -122,13 +123,16 @@ impl Chaos {
         command
     }
 
-    /// New logins fail or connections are turned away for a moment, and one connection ends.
+    /// All connections end, and for a moment logins fail or connections are turned away.
     fn refuse(&mut self) -> String {
-        let which = self.connection();
-        let knob = if self.rng.bool() { "auth_fail=true" } else { "max_connections=1" };
+        let (knob, counter) = match self.rng.bool() {
+            true => ("auth_fail=true", "logins_refused"),
+            false => ("max_connections=1", "connections/refused"),
+        };
+        let seen = self.peer.count(counter);
         self.peer.command(&format!("set?{knob}"));
-        self.peer.command(&format!("close?style=graceful{which}"));
-        self.gateway.wait_for("it is seen", |state| state.pushers_in("ready") < state.pushers().len());
+        self.peer.command("close?style=graceful");
+        self.peer.wait_for(counter, seen + 1);
         self.peer.command("set?auth_fail=false&max_connections=0");
         knob.to_owned()
     }
