@@ -9,6 +9,7 @@ mod limits;
 mod notify;
 mod partitions;
 mod parts;
+mod peers;
 mod reload;
 mod routes;
 mod scale;

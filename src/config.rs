@@ -100,6 +100,17 @@ pub enum Transport {
     Fcm(Box<transport::fcm::Settings>),
     /// `transport = "apns"`, `[route.apns]`.
     Apns(Box<transport::apns::Settings>),
+    /// `transport = "webpush"`, `[route.webpush]`.
+    WebPush(Box<transport::webpush::Settings>),
+}
+
+/// How a route opens connections to the peers that its pushes name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnDemand {
+    /// To how many at a time.
+    pub most: usize,
+    /// How long connections stay without pushes.
+    pub idle: Duration,
 }
 
 /// A configuration and what `check` says about it.
@@ -129,6 +140,7 @@ impl Transport {
             Self::Xmpp(_) => "xmpp",
             Self::Fcm(_) => "fcm",
             Self::Apns(_) => "apns",
+            Self::WebPush(_) => "webpush",
         }
     }
 
@@ -138,6 +150,17 @@ impl Transport {
             Self::Xmpp(settings) => settings.ca.as_deref(),
             Self::Fcm(settings) => settings.ca.as_deref(),
             Self::Apns(settings) => settings.ca.as_deref(),
+            Self::WebPush(settings) => settings.ca.as_deref(),
+        }
+    }
+
+    /// Returns how it opens connections, if it opens them when pushes come.
+    pub fn on_demand(&self) -> Option<OnDemand> {
+        match self {
+            Self::Xmpp(_) | Self::Fcm(_) | Self::Apns(_) => None,
+            Self::WebPush(settings) => {
+                Some(OnDemand { most: settings.max_origins as usize, idle: settings.idle_shutdown })
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::RwLock;
 pub use seen::Seen;
 use tokio::sync::Semaphore;
 
@@ -63,8 +64,17 @@ pub struct IngestRoute {
     pub is_open: AtomicBool,
     /// What is known of it and its pushers.
     pub cell: Arc<RouteCell>,
-    /// What renders its payloads.
-    pub connector: Arc<dyn Connector>,
+    /// What renders its payloads; a reload replaces it.
+    pub connector: RwLock<Arc<dyn Connector>>,
+}
+
+/// Finds the partition for a push that names its peer ([`Connector::peer_of`]). Implemented by `app`.
+pub trait Peers: Send + Sync {
+    /// Returns the partition of this route that is for `peer`, opened if need be; to be used at once and not kept.
+    ///
+    /// # Errors
+    /// There cannot be another one now; why, in words for the sender.
+    fn partition(&self, route: RouteId, peer: &str) -> Result<RouteId, String>;
 }
 
 /// What the HTTP threads share.
@@ -73,6 +83,8 @@ pub struct Ingest {
     pub routes: Arc<Slots<IngestRoute>>,
     /// The way into the collector.
     pub door: Arc<dyn Door>,
+    /// The partitions of routes with several.
+    pub peers: Arc<dyn Peers>,
     /// How pushes ended.
     pub results: Arc<Results>,
     /// Look-ups of single pushes, one at a time.

@@ -18,7 +18,7 @@
 //! | [`telemetry`] | logging set-up, rates, latency histograms |
 //! | [`flow`] | what crosses actor boundaries: returns, commands, observation cells |
 //! | [`ledger`] | double-entry books: where every push is or how it ended |
-//! | [`transport`] | a connection with a window; XMPP; HTTP/2 with FCM v1 and APNs on it |
+//! | [`transport`] | a connection with a window; XMPP; HTTP/2 with FCM v1, APNs and Web Push on it |
 //! | [`collector`] | the one producer: admission, queue, lanes, shedding, dispatch by demand |
 //! | [`feedback`] | verdict → consequence |
 //! | [`pusher`] | a consumer per connection: window, in-flight table, re-ask |

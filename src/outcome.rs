@@ -46,6 +46,8 @@ pub enum Refusal {
     RefusedDuplicate,
     /// What waits before it will take longer than it lives.
     RefusedDeadline,
+    /// It is for one peer more than its route may have connections to.
+    RefusedPeerLimit,
     /// The buffer is full and keeps what it has, or the bounded intake is full.
     ShedBufferFull,
 }
@@ -177,6 +179,7 @@ impl Refusal {
             Self::RefusedRouteDown => "refused_route_down",
             Self::RefusedDuplicate => "refused_duplicate",
             Self::RefusedDeadline => "refused_deadline",
+            Self::RefusedPeerLimit => "refused_peer_limit",
             Self::ShedBufferFull => "shed_buffer_full",
         }
     }

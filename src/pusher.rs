@@ -136,7 +136,7 @@ impl Pusher {
         let retry = self.wiring.settings().login_retry;
         if error.is_login_refused() {
             log::error!(
-                "the provider refuses our login pusher={} error={error:?} next_try={retry:?}",
+                "the provider refuses our login, or may not be connected to pusher={} error={error:?} next_try={retry:?}",
                 self.name(),
                 error = error.to_string()
             );

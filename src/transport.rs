@@ -16,6 +16,7 @@ pub mod webpush;
 pub mod xmpp;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
@@ -41,6 +42,17 @@ pub trait Connector: Send + Sync + std::fmt::Debug {
 
     /// Names the peer for logs, such as `127.0.0.1:5236`.
     fn peer(&self) -> String;
+
+    /// Returns which peer a payload of [`Connector::render`] is for, where the pushes of a route name their peers; such a connector opens no
+    /// session itself.
+    fn peer_of(&self, _payload: &[u8]) -> Option<String> {
+        None
+    }
+
+    /// Returns what opens sessions to a peer that [`Connector::peer_of`] has named.
+    fn towards(&self, _peer: &str) -> Option<Arc<dyn Connector>> {
+        None
+    }
 }
 
 /// An open connection.
@@ -176,8 +188,8 @@ pub struct RenderError {
 // === impl ConnectError ===
 
 impl ConnectError {
-    /// Returns whether trying again without a change of configuration is pointless.
+    /// Returns whether trying again without a change of configuration, or of the peer's name server, is pointless.
     pub const fn is_login_refused(&self) -> bool {
-        matches!(self, Self::LoginRefused { .. })
+        matches!(self, Self::LoginRefused { .. } | Self::Forbidden { .. })
     }
 }

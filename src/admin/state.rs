@@ -293,7 +293,10 @@ pub fn readiness(snapshot: &Snapshot) -> Result<(), &'static str> {
     if snapshot.state == State::Draining {
         return Err("draining: no new pushes are taken");
     }
-    let ready = snapshot.pushers.iter().any(|pusher| pusher.state == PusherState::Ready);
+    // A route that opens its connections when there is something to send is ready without any.
+    let is_ready = |route: &RouteRow| route.state == RouteState::Ready && route.connections == 0;
+    let ready = snapshot.pushers.iter().any(|pusher| pusher.state == PusherState::Ready)
+        || snapshot.routes.iter().any(is_ready);
     ready.then_some(()).ok_or("no pusher is ready")
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix_web::dev::Server;
 
+use super::peers::OnDemandPeers;
 use super::service::Service;
 use super::snapshot::Operator;
 use crate::admin;
@@ -17,13 +18,14 @@ impl Service {
     ///
     /// # Errors
     /// The system's, when the socket cannot be used.
-    pub fn ingest_server(&self, listener: TcpListener) -> io::Result<Server> {
+    pub fn ingest_server(self: Arc<Self>, listener: TcpListener) -> io::Result<Server> {
         let parts = &self.parts;
         let settings = parts.live.lock().ingest.clone();
         let door: Arc<dyn Door> = Arc::<crate::collector::Intake>::clone(&parts.intake);
         let ingest = Ingest {
             routes: parts.routes.entries(),
             door,
+            peers: Arc::new(OnDemandPeers::new(Arc::clone(&self))),
             results: Arc::clone(&parts.results),
             look_ups: tokio::sync::Semaphore::new(1),
             mint: Arc::clone(&parts.mint),

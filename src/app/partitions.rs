@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use pushweir_actors::{SupervisorError, SupervisorHandle};
 
 use super::routes::{LiveRoute, NoPartition, Opening, Partition, Phase};
+use super::scale;
 use super::service::Service;
 use super::tree;
 use crate::ledger::Books;
@@ -18,8 +19,6 @@ use crate::push::RouteId;
 use crate::transport::Connector;
 use crate::units::Moment;
 
-/// A peer of a route with several that got no push for so long is forgotten.
-const IDLE: Duration = Duration::from_secs(600);
 /// A partition that takes nothing new stays so long at least: far longer than a request needs from its look-up to the door.
 const LINGER: Duration = Duration::from_secs(1);
 /// Pushers of one route that are started or stopped at the same time.
@@ -53,15 +52,12 @@ impl Service {
     /// - Pushers are started in the background; pushes that are admitted before they are up wait in the partition's queue.
     /// - Books, share of the buffer, pause, latencies, pusher numbers (`web/0`, `web/1`, …) and the row in the snapshot are those of `route`, over
     ///   all its partitions. Retry budget, drain rate and login permits are the partition's own.
-    /// - A key that gets nothing for ten minutes goes to sleep by itself, once what it holds has ended; the next push wakes it.
-    /// - There are at most [`crate::units::MOST_SLOTS`] partitions. Senders can name keys, so bound the number of a route's keys before calling.
+    /// - A key that gets nothing for the route's `idle` time goes to sleep by itself, once what it holds has ended; the next push wakes it.
+    /// - There are at most [`crate::units::MOST_SLOTS`] partitions. Senders can name keys, so bound the number of a route's keys before calling;
+    ///   [`super::peers`] does.
     ///
     /// # Errors
     /// There is no place for another partition; refuse the push then.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for transports with several peers; those that there are have one each")
-    )]
     pub fn partition(
         self: &Arc<Self>,
         route: &Arc<LiveRoute>,
@@ -114,6 +110,10 @@ pub async fn start_pushers(
     let Some(supervisor) = service.route_supervisor(name) else { return Ok(()) };
     if supervisor.ready().await.is_err() {
         return Ok(());
+    }
+    // More pushers may fail more often, all together.
+    if let Err(error) = scale::adjust(service, route).await {
+        log::warn!("the restart limit stays as it was route={name} error={error}");
     }
     let mut starts = Vec::new();
     for cell in route.cell.pushers_of(partition.id()) {
@@ -185,10 +185,12 @@ pub async fn tend(service: Arc<Service>) {
     let routes = &service.parts.routes;
     let now = service.parts.clock.now();
     for route in routes.iter() {
+        let patience = route.on_demand().map(|limits| limits.idle);
         for partition in routes.partitions_of(route) {
             let books = routes.books(partition);
             let idle = partition.has_key().then(|| partition.idle(&books, now));
-            match need(partition.phase(), &books, idle, now) {
+            let is_idle = idle.zip(patience).is_some_and(|(idle, patience)| idle >= patience);
+            match need(partition.phase(), &books, is_idle, now) {
                 Need::Nothing => {}
                 Need::Retire => partition.retire(now),
                 // What came too late for a route that is gone ends at its deadline.
@@ -241,11 +243,11 @@ async fn sleep(service: &Arc<Service>, route: &LiveRoute, partition: &Partition,
     }
 }
 
-/// Returns what a partition needs; `idle` is how long it has accepted nothing, if that matters.
-fn need(phase: Phase, books: &Books, idle: Option<Duration>, now: Moment) -> Need {
+/// Returns what a partition needs; `is_idle` says whether it has accepted nothing for so long that its connections are not worth keeping.
+fn need(phase: Phase, books: &Books, is_idle: bool, now: Moment) -> Need {
     let is_empty = books.held() == 0;
     match phase {
-        Phase::Awake if is_empty && idle.is_some_and(|idle| idle >= IDLE) => Need::Retire,
+        Phase::Awake if is_empty && is_idle => Need::Retire,
         Phase::Retiring { since } if is_empty && now.since(since) >= LINGER => Need::Sleep,
         Phase::Asleep { .. } if !is_empty => Need::Wake,
         Phase::Awake | Phase::Retiring { .. } | Phase::Stopping | Phase::Asleep { .. } => Need::Nothing,

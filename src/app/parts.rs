@@ -14,7 +14,7 @@ use crate::feedback::webhook::Hook;
 use crate::ingest::Seen;
 use crate::ledger::Ledger;
 use crate::push::{Coalesce, KeyMint};
-use crate::transport::{Connector, SettingsError, apns, fcm, xmpp};
+use crate::transport::{Connector, SettingsError, apns, fcm, webpush, xmpp};
 use crate::units::Clock;
 
 /// Why a route cannot be had.
@@ -131,6 +131,7 @@ impl Parts {
 pub const fn home_connections(route: &Route) -> u32 {
     match route.transport {
         Transport::Xmpp(_) | Transport::Fcm(_) | Transport::Apns(_) => route.connections.min,
+        Transport::WebPush(_) => 0,
     }
 }
 
@@ -143,5 +144,6 @@ pub fn connector(transport: &Transport) -> Result<Arc<dyn Connector>, SettingsEr
         Transport::Xmpp(settings) => Ok(Arc::new(xmpp::Connector::new(settings.clone())?)),
         Transport::Fcm(settings) => Ok(Arc::new(fcm::Connector::new(settings.as_ref().clone())?)),
         Transport::Apns(settings) => Ok(Arc::new(apns::Connector::new(settings.as_ref().clone())?)),
+        Transport::WebPush(settings) => Ok(Arc::new(webpush::Connector::new(settings.as_ref().clone()))),
     }
 }

@@ -137,6 +137,24 @@ impl Routes {
         Ok(partition)
     }
 
+    /// Gives a route what renders and opens connections from now on; connections that are open stay as they are.
+    pub fn reconnect(&self, route: &LiveRoute, connector: &Arc<dyn Connector>) {
+        let transport = route.cell.transport();
+        for partition in self.partitions_of(route).filter(|each| each.transport == transport) {
+            let own = match partition.key() {
+                None => Some(Arc::clone(connector)),
+                Some(key) => connector.towards(&key),
+            };
+            if let Some(own) = own {
+                *partition.wiring.connector.write() = own;
+            }
+            // What kept pushes back were answers to the old account or of the old peer.
+            self.intake.gate_of(partition.id()).reset();
+        }
+        let entries = self.entries.iter().filter(|entry| entry.cell.id == route.cell.id && entry.is_open());
+        entries.for_each(|entry| *entry.connector.write() = Arc::clone(connector));
+    }
+
     /// Returns a partition by its number.
     pub fn partition(&self, id: RouteId) -> Option<&Arc<Partition>> {
         self.partitions.get(id.index())
@@ -274,7 +292,7 @@ impl Routes {
     }
 
     /// Returns a partition of a route's peers that has slept long enough and holds nothing.
-    fn resting(&self, route: &LiveRoute) -> Option<Arc<Partition>> {
+    pub fn resting(&self, route: &LiveRoute) -> Option<Arc<Partition>> {
         let now = self.clock.now();
         let is_resting =
             |partition: &&Arc<Partition>| partition.is_rested(now) && self.books(partition).held() == 0;
@@ -293,7 +311,7 @@ impl Routes {
             id: partition.id(),
             is_open: AtomicBool::new(true),
             cell: Arc::clone(&route.cell),
-            connector,
+            connector: RwLock::new(connector),
         };
         self.entries.push(entry).map(drop).map_err(|_| NoPartition)
     }

@@ -138,7 +138,7 @@ fn webhook(service: &Arc<Service>) -> ChildSpec {
 fn ingest_http(service: &Arc<Service>, listener: Listener) -> ChildSpec {
     let service = Arc::clone(service);
     ChildSpec::worker("ingest", move |link| {
-        let server = service.ingest_server(listener.take()?).map_err(StartError::failed)?;
+        let server = Arc::clone(&service).ingest_server(listener.take()?).map_err(StartError::failed)?;
         Ok(ChildHandle::new(Endpoint::new(server, link).start().recipient()))
     })
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use super::tree::{Node, Origin, Value};
 
 /// Keys whose values are never printed.
-const SECRET_KEYS: [&str; 10] = [
+const SECRET_KEYS: [&str; 11] = [
     "tokens",
     "token",
     "password",
@@ -14,6 +14,7 @@ const SECRET_KEYS: [&str; 10] = [
     "server_key",
     "secret",
     "service_account",
+    "private_key",
     "key",
     "certificate",
     "certificate_password",

@@ -13,7 +13,7 @@ use super::tree::{Node, Origin, Value, parse_value};
 /// Before every environment variable that is ours.
 const PREFIX: &str = "PUSHWEIR__";
 /// Keys of a route for which the demonstration's values would be a trap.
-const REQUIRED: [&[&str]; 7] = [
+const REQUIRED: [&[&str]; 9] = [
     &["name"],
     &["transport"],
     &["xmpp", "host"],
@@ -21,11 +21,13 @@ const REQUIRED: [&[&str]; 7] = [
     &["xmpp", "server_key"],
     &["fcm", "service_account"],
     &["apns", "topic"],
+    &["webpush", "private_key"],
+    &["webpush", "subject"],
 ];
 /// The key of a route whose value is a table or a number, so that a later layer may have the other.
 const NUMBER_OR_TABLE: &str = ".connections";
 /// The tables of a route that are named after transports.
-const TRANSPORTS: [&str; 3] = ["xmpp", "fcm", "apns"];
+const TRANSPORTS: [&str; 4] = ["xmpp", "fcm", "apns", "webpush"];
 
 /// The tree that is being built.
 pub(super) struct Layers<'a> {

@@ -4,6 +4,7 @@ mod admin;
 mod apns;
 mod fcm;
 mod http2;
+mod webpush;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -185,10 +186,11 @@ fn routes(root: &Section<'_>) -> Vec<Route> {
 /// Reads the table of one transport.
 type ReadTransport = fn(&Section<'_>) -> Transport;
 
-const TRANSPORTS: [(&str, ReadTransport); 3] = [
+const TRANSPORTS: [(&str, ReadTransport); 4] = [
     ("xmpp", |route| Transport::Xmpp(xmpp(route))),
     ("fcm", |route| fcm::read(route)),
     ("apns", |route| apns::read(route)),
+    ("webpush", |route| webpush::read(route)),
 ];
 
 fn route(section: &Section<'_>) -> Route {

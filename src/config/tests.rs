@@ -1,5 +1,7 @@
 //! What a configuration may say, and what is said about a wrong one.
 
+mod webpush;
+
 use std::ffi::OsString;
 use std::io;
 

@@ -3,17 +3,21 @@
 //! Each push of a readable request is entered in the ledger exactly once, by [`Door::admit`] or [`Door::refuse`]. A batch's payloads
 //! share one allocation.
 
+mod words;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::Bytes;
 
+use self::words::{door_message, gate_message};
 use super::seen::{Claim, SeenId};
 use super::wire::{Item, Parsed, PushFault};
 use super::{Ingest, IngestRoute};
 use crate::feedback::results::Ticket;
 use crate::outcome::Refusal;
 use crate::push::{Push, PushKey, PushRequest, RouteId, SenderId};
+use crate::transport::RenderError;
 use crate::units::{Moment, Slots};
 
 /// A time to live is whole seconds; what is to be sent now or never still has the second it arrived in.
@@ -89,8 +93,8 @@ struct Admitting<'a, 'i> {
     batches: Vec<Batch>,
     fates: Vec<Fate<'a>>,
     without_route: u64,
-    /// Whether another request has the id of a push at the door.
-    is_busy: bool,
+    /// Whether what refused a push may be over in a second.
+    is_passing: bool,
 }
 
 /// Admits what was parsed from a body of `size` bytes; with a `ticket` the request will wait for the ends of its pushes.
@@ -113,7 +117,7 @@ pub(super) fn admit<'a>(
         batches: Vec::new(),
         fates: Vec::with_capacity(expected),
         without_route: 0,
-        is_busy: false,
+        is_passing: false,
     };
     for (index, item) in parsed.items.into_iter().enumerate() {
         let fate = admitting.item(index, item);
@@ -149,17 +153,21 @@ impl<'a> Admitting<'a, '_> {
             return failed(id, refusal, "", gate_message(refusal, &route.name));
         }
         let start = self.payload.len();
-        if let Err(error) = route.connector.render(&request, &mut self.payload) {
-            self.payload.truncate(start);
-            self.batches[batch].refused += 1;
-            return failed(id, error.refusal, error.field, error.message);
-        }
+        let rendered = route.connector.read().render(&request, &mut self.payload);
+        let batch = match rendered.and_then(|()| self.towards_peer(route, batch, start)) {
+            Ok(batch) => batch,
+            Err(error) => {
+                self.payload.truncate(start);
+                self.batches[batch].refused += 1;
+                return failed(id, error.refusal, error.field, error.message);
+            }
+        };
         if let Some(fate) = self.claim(index, batch, id.as_ref()) {
             self.payload.truncate(start);
             return fate;
         }
         let name = id.as_deref().map(Box::<str>::from);
-        let push = self.push(&request, route.id, name);
+        let push = self.push(&request, self.batches[batch].route, name);
         let payload = start..self.payload.len();
         let batch = &mut self.batches[batch];
         batch.pushes.push(push);
@@ -167,6 +175,23 @@ impl<'a> Admitting<'a, '_> {
         batch.items.push(index);
         // The key is not known yet; `enter` fills it in.
         Fate::Accepted(id.map_or(PushId::Key(PushKey::from_u128(0)), PushId::Name))
+    }
+
+    /// Returns the batch for the push whose payload begins at `start`: the route's own, or that of the peer that the push names.
+    fn towards_peer(
+        &mut self,
+        route: &IngestRoute,
+        batch: usize,
+        start: usize,
+    ) -> Result<usize, RenderError> {
+        let Some(peer) = route.connector.read().peer_of(&self.payload[start..]) else { return Ok(batch) };
+        match self.ingest.peers.partition(route.cell.id, &peer) {
+            Ok(partition) => Ok(self.batch(partition, route.cell.id)),
+            Err(message) => {
+                self.is_passing = true;
+                Err(RenderError { refusal: Refusal::RefusedPeerLimit, field: "", message })
+            }
+        }
     }
 
     /// Claims the sender's id; returns the fate of a push whose id is not free.
@@ -185,7 +210,7 @@ impl<'a> Admitting<'a, '_> {
             }
             Claim::Busy => {
                 batch.refused += 1;
-                self.is_busy = true;
+                self.is_passing = true;
                 let message = "another push with this id is being taken (hint: each push needs its own; ask again in a second)";
                 Some(failed(Some(name.clone()), Refusal::RefusedDuplicate, "id", message.into()))
             }
@@ -241,7 +266,7 @@ impl<'a> Admitting<'a, '_> {
             self.payload.shrink_to_fit();
         }
         let payload = Bytes::from(std::mem::take(&mut self.payload));
-        let mut retry_after = self.is_busy.then_some(1);
+        let mut retry_after = self.is_passing.then_some(1);
         for batch in std::mem::take(&mut self.batches) {
             if batch.refused > 0 {
                 door.refuse(Some(batch.route), batch.refused);
@@ -296,16 +321,6 @@ impl<'a> Admitting<'a, '_> {
             }
         }
         !failed.is_empty()
-    }
-}
-
-/// Says why a push got no place.
-const fn door_message(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::RefusedDeadline => {
-            "what waits before it takes longer than its ttl (hint: a longer ttl, a higher priority, or later again)"
-        }
-        _ => "the buffer is full (hint: send it again after the time in Retry-After, or a second)",
     }
 }
 
@@ -365,16 +380,5 @@ fn find<'a>(
             );
             Err((Refusal::RefusedUnknownRoute, message))
         }
-    }
-}
-
-/// Says why a route takes no pushes.
-pub(super) fn gate_message(refusal: Refusal, route: &str) -> String {
-    match refusal {
-        Refusal::RefusedDraining => "the service is draining and takes no new pushes".into(),
-        Refusal::RefusedPaused => format!("route {route} is paused by an operator"),
-        Refusal::RefusedUnknownRoute => format!("route {route} was removed from the configuration"),
-        Refusal::RefusedRouteDown => format!("route {route} is down: its connections failed too often"),
-        other => format!("route {route} takes no pushes: {}", other.as_str()),
     }
 }

@@ -154,7 +154,13 @@ impl Verdict {
 }
 
 const fn is_overload(refusal: Refusal) -> bool {
-    matches!(refusal, Refusal::ShedBufferFull | Refusal::RefusedDeadline | Refusal::RefusedDuplicate)
+    matches!(
+        refusal,
+        Refusal::ShedBufferFull
+            | Refusal::RefusedDeadline
+            | Refusal::RefusedDuplicate
+            | Refusal::RefusedPeerLimit
+    )
 }
 
 fn is_closed(refusal: Refusal) -> bool {

@@ -1,6 +1,6 @@
 //! Web Push (RFC 8030) with VAPID (RFC 8292) and message encryption (RFC 8291), as in `reference/apns_webpush.md` part 2.
 //!
-//! A route has one [`Connector`], which renders, and for each push service the pushes name a [`Connector::to`] that opens sessions. `request`,
+//! A route has one [`Connector`], which renders; it makes another for each push service that the pushes name, which opens the sessions. `request`,
 //! `encrypt`, `vapid`, `verdict` and `origin` are pure; `session` joins them to the sessions of [`super::http2`], or of [`super::http1`] where
 //! a service has no HTTP/2.
 
@@ -88,10 +88,33 @@ impl Connector {
         let tokens = Arc::new(Tokens::new(settings.key.clone(), settings.subject.clone()));
         Self { shared: Arc::new(Shared { settings, tokens }) }
     }
+}
 
-    /// Returns what opens sessions to one push service; all of them share the origin's token.
-    pub fn to(&self, origin: Origin) -> Arc<dyn transport::Connector> {
-        Arc::new(ToOrigin { shared: Arc::clone(&self.shared), origin })
+impl transport::Connector for Connector {
+    fn connect(&self) -> LocalBoxFuture<'static, Result<Session, ConnectError>> {
+        let cause = "a push names its push service, and none did".to_owned();
+        Box::pin(async move { Err(ConnectError::Protocol { peer: "the push services".to_owned(), cause }) })
+    }
+
+    fn render(&self, request: &PushRequest<'_>, payload: &mut Vec<u8>) -> Result<(), RenderError> {
+        request::render(request, &self.shared.settings.hosts, payload)
+    }
+
+    fn addressee(&self, payload: &[u8]) -> Option<Addressee> {
+        request::addressee(payload)
+    }
+
+    fn peer(&self) -> String {
+        "the push services".to_owned()
+    }
+
+    fn peer_of(&self, payload: &[u8]) -> Option<String> {
+        request::origin(payload).map(|origin| origin.to_string())
+    }
+
+    fn towards(&self, peer: &str) -> Option<Arc<dyn transport::Connector>> {
+        let origin = Origin::of(&peer.parse().ok()?).ok()?;
+        Some(Arc::new(ToOrigin { shared: Arc::clone(&self.shared), origin }))
     }
 }
 
@@ -102,7 +125,7 @@ impl transport::Connector for ToOrigin {
     }
 
     fn render(&self, request: &PushRequest<'_>, payload: &mut Vec<u8>) -> Result<(), RenderError> {
-        request::render(request, &self.shared.settings.hosts, payload).map(drop)
+        request::render(request, &self.shared.settings.hosts, payload)
     }
 
     fn addressee(&self, payload: &[u8]) -> Option<Addressee> {
@@ -154,3 +177,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

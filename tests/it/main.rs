@@ -21,3 +21,4 @@ mod referees;
 mod reload;
 mod scenarios;
 mod support;
+mod webpush;

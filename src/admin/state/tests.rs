@@ -128,7 +128,10 @@ fn a_route_is_as_good_as_its_pushers_unless_somebody_stopped_it() {
 #[test]
 fn readiness_needs_a_ready_pusher_and_an_open_door() {
     assert!(readiness(&fresh(1)).is_ok());
-    assert_eq!(readiness(&fresh(0)), Err("no pusher is ready"));
+    let mut connecting = fresh(1);
+    connecting.pushers[0].state = PusherState::Connecting;
+    assert_eq!(readiness(&connecting), Err("no pusher is ready"));
+    assert!(readiness(&fresh(0)).is_ok(), "a route that connects when there is something to send is ready");
     let draining = Snapshot { state: State::Draining, ..fresh(1) };
     assert!(readiness(&draining).unwrap_err().starts_with("draining"));
 }

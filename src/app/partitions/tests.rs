@@ -136,16 +136,16 @@ fn a_partition_sleeps_when_it_is_empty_and_wakes_for_whatever_came_too_late() {
     let now = Moment::from_micros(LINGER.as_micros() as u64);
     let need = |phase, books, idle| super::need(phase, books, idle, now);
     let retiring = Phase::Retiring { since: Moment::default() };
-    assert_eq!(need(retiring, &full, None), Need::Nothing, "what it holds goes out first");
-    assert_eq!(need(retiring, &empty, None), Need::Sleep);
+    assert_eq!(need(retiring, &full, false), Need::Nothing, "what it holds goes out first");
+    assert_eq!(need(retiring, &empty, false), Need::Sleep);
     assert_eq!(
-        need(Phase::Retiring { since: now }, &empty, None),
+        need(Phase::Retiring { since: now }, &empty, false),
         Need::Nothing,
         "a request may be on its way"
     );
-    assert_eq!((need(asleep, &full, None), need(asleep, &empty, None)), (Need::Wake, Need::Nothing));
-    assert_eq!(need(Phase::Awake, &empty, None), Need::Nothing, "a route without peers of its own stays");
-    assert_eq!(need(Phase::Awake, &empty, Some(IDLE)), Need::Retire);
-    assert_eq!(need(Phase::Awake, &full, Some(IDLE)), Need::Nothing);
-    assert_eq!(need(Phase::Stopping, &full, None), Need::Nothing);
+    assert_eq!((need(asleep, &full, false), need(asleep, &empty, false)), (Need::Wake, Need::Nothing));
+    assert_eq!(need(Phase::Awake, &empty, false), Need::Nothing, "a route without peers of its own stays");
+    assert_eq!(need(Phase::Awake, &empty, true), Need::Retire);
+    assert_eq!(need(Phase::Awake, &full, true), Need::Nothing);
+    assert_eq!(need(Phase::Stopping, &full, false), Need::Nothing);
 }

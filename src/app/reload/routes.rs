@@ -97,9 +97,9 @@ async fn restore(
     settle(service, route, wanted).await?;
     if before.transport.name() == wanted.transport.name() {
         let current = route.current();
-        *current.wiring.connector.write() = Arc::clone(connector);
         current.set_connections(home_connections(wanted));
         service.parts.routes.restore(route);
+        service.parts.routes.reconnect(route, connector);
         start(service, route, &current).await?;
         let (name, mode) = (wanted.name.clone(), RestartMode::Graceful);
         scale::follow(service, route).await?;
@@ -124,6 +124,7 @@ async fn switch(
     let opening =
         Opening { connector: Arc::clone(connector), connections: home_connections(wanted), key: None };
     let partition = service.parts.routes.switch(route, opening).map_err(|error| too_many(&error))?;
+    service.parts.routes.reconnect(route, connector);
     log::info!("a route has another transport route={} transport={}", wanted.name, partition.transport);
     start(service, route, &partition).await
 }
@@ -136,10 +137,7 @@ async fn rotate(
     connector: &Arc<dyn Connector>,
 ) -> Result<(), CommandError> {
     route.set_settings(wanted.clone());
-    let current = route.current();
-    *current.wiring.connector.write() = Arc::clone(connector);
-    // What kept pushes back were answers to the old account or of the old peer.
-    service.parts.intake.gate_of(current.id()).reset();
+    service.parts.routes.reconnect(route, connector);
     let command = Command::RestartRoute { route: wanted.name.clone(), mode: RestartMode::Graceful };
     control::carry_out(service, command).await
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::RwLock;
 
 use super::partition::Partition;
-use crate::config::{Connections, Route};
+use crate::config::{Connections, OnDemand, Route};
 use crate::flow::RouteCell;
 
 /// A route as it is configured.
@@ -44,6 +44,11 @@ impl LiveRoute {
     /// Returns how many connections each of its partitions may have.
     pub fn connections(&self) -> Connections {
         self.settings.read().connections
+    }
+
+    /// Returns how it opens connections, if it opens them when pushes come.
+    pub fn on_demand(&self) -> Option<OnDemand> {
+        self.settings.read().transport.on_demand()
     }
 
     /// Returns the partition that takes its pushes.

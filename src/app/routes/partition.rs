@@ -77,6 +77,11 @@ impl Partition {
         self.state.lock().phase
     }
 
+    /// Returns which peer of its route it is for, if the route has several.
+    pub fn key(&self) -> Option<Box<str>> {
+        self.state.lock().key.clone()
+    }
+
     /// Returns whether it is for one peer among several of its route.
     pub fn has_key(&self) -> bool {
         self.state.lock().key.is_some()

@@ -1,5 +1,6 @@
 //! What senders are told, over real sockets, by an ingest whose door and connector are doubles.
 
+mod peers;
 mod results;
 mod rig;
 

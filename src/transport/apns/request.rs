@@ -1,7 +1,6 @@
 //! A push request as Apple's headers and payload (`reference/apns_webpush.md` 1.3).
 //!
-//! The connector renders with [`render`] once per push, at ingest; the session writes the request from the [`Envelope`] and the payload behind
-//! it. What the provider would refuse is refused here. Without `provider` fields little is allocated but the payload itself.
+//! The connector renders with [`render`] once per push, at ingest; the session writes the request from the envelope and the payload behind it. What the provider would refuse is refused here. Without `provider` fields little is allocated but the payload itself.
 
 mod provider;
 

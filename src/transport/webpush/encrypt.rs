@@ -26,8 +26,10 @@ pub const MAX_BODY: usize = 4096;
 /// The most bytes of a message that fit into such a body.
 pub const MAX_PLAINTEXT: usize = MAX_BODY - HEAD - DELIMITER - TAG;
 
-/// Bytes of a public key (an uncompressed point) and of an authentication secret.
+/// Bytes of a public key: an uncompressed point.
 pub const PUBLIC_KEY: usize = 65;
+
+/// Bytes of an authentication secret.
 pub const AUTH: usize = 16;
 
 const SALT: usize = 16;
@@ -198,4 +200,4 @@ fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 #[cfg(test)]
-pub mod tests;
+pub(super) mod tests;

@@ -45,22 +45,18 @@ struct Parts<'p> {
     message: &'p [u8],
 }
 
-/// Appends the payload of a push to `payload` and returns the push service that it goes to; on an error `payload` is as before.
+/// Appends the payload of a push to `payload`; on an error `payload` is as before.
 ///
 /// The message is JSON: `{"notification":{…},"data":{…}}`, each if given, with `provider` merged last (RFC 7396). A push with neither has no
 /// message at all. Lanes `critical` and `high` are the urgency `high`, the others have their names.
 ///
 /// # Errors
 /// [`RenderError`] naming the field that the provider would refuse.
-pub fn render(
-    request: &PushRequest<'_>,
-    hosts: &Hosts,
-    payload: &mut Vec<u8>,
-) -> Result<Origin, RenderError> {
+pub fn render(request: &PushRequest<'_>, hosts: &Hosts, payload: &mut Vec<u8>) -> Result<(), RenderError> {
     let Target::WebPush { endpoint, p256dh, auth } = &request.to else {
         return Err(invalid("to", "must be endpoint, p256dh and auth (hint: the route is over Web Push)"));
     };
-    let (origin, _) = hosts.admit(endpoint).map_err(|error| invalid("to.endpoint", format!("{error}")))?;
+    hosts.admit(endpoint).map_err(|error| invalid("to.endpoint", format!("{error}")))?;
     let keys = Keys::parse(p256dh, auth).map_err(|error| {
         let field = match error {
             encrypt::KeysError::Public => "to.p256dh",
@@ -82,7 +78,7 @@ pub fn render(
     if result.is_err() {
         payload.truncate(start);
     }
-    result.map(|()| origin)
+    result
 }
 
 /// Returns whom a payload is for; `None` if [`render`] did not write it.

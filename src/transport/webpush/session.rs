@@ -15,7 +15,7 @@ use super::origin::Origin;
 use super::request;
 use super::vapid::{Token, Tokens};
 use super::verdict::{self, Meaning};
-use crate::outcome::{Answer, Verdict};
+use crate::outcome::{Answer, Scope, Verdict};
 use crate::push::Push;
 use crate::transport::http2::{Judgement, Letter, Protocol, Reply, Stamp};
 
@@ -65,11 +65,16 @@ impl WebPush {
         Judgement::of(verdict)
     }
 
-    fn judge_busy(&self, answer: Box<Answer>, after: Duration) -> Judgement {
+    fn judge_busy(&self, answer: Box<Answer>, after: Duration, is_limit: bool) -> Judgement {
         let busy = self.busy.get().saturating_add(1);
         self.busy.set(busy);
-        let pause = (busy >= BUSY_IN_A_ROW).then_some(after);
-        Judgement { verdict: Verdict::Retry { answer, after: Some(after) }, pause }
+        let is_general = busy >= BUSY_IN_A_ROW;
+        let scope = if is_general { Scope::Route } else { Scope::Target };
+        let verdict = match is_limit {
+            true => Verdict::Limited { answer, after, scope },
+            false => Verdict::Retry { answer, after: Some(after) },
+        };
+        Judgement { verdict, pause: is_general.then_some(after) }
     }
 
     fn judge_sender(&self, stamp: Stamp, answer: Box<Answer>, now: SystemTime) -> Judgement {
@@ -88,7 +93,7 @@ impl WebPush {
             );
         }
         let after = verdict::LONG_DELAY.max(self.manner.retry_min);
-        Judgement::of(Verdict::Retry { answer, after: Some(after) })
+        Judgement { verdict: Verdict::Limited { answer, after, scope: Scope::Setup }, pause: Some(after) }
     }
 }
 
@@ -113,7 +118,7 @@ impl Protocol for WebPush {
     fn judge(&self, stamp: Stamp, reply: &Reply, now: SystemTime) -> Judgement {
         match verdict::read(reply.status, &reply.headers, &reply.body, self.manner.retry_min, now) {
             Meaning::Push(verdict) => self.judge_push(stamp, verdict),
-            Meaning::Busy { answer, after } => self.judge_busy(answer, after),
+            Meaning::Busy { answer, after, is_limit } => self.judge_busy(answer, after, is_limit),
             Meaning::Sender(answer) => self.judge_sender(stamp, answer, now),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use crate::outcome::{Answer, Verdict};
+use crate::outcome::{Answer, Scope, Verdict};
 use crate::transport::http2::reply::retry_after;
 
 /// The delay after 429 without `Retry-After`, and after answers that only an operator can change.
@@ -27,12 +27,14 @@ const OTHER_KEY: [&str; 4] = [
 pub enum Meaning {
     /// Something about the push.
     Push(Verdict),
-    /// The service has too much to do, maybe for us in particular; not before this time.
+    /// The service has too much to do.
     Busy {
         /// Its words.
         answer: Box<Answer>,
         /// How long to wait.
         after: Duration,
+        /// Whether that is a limit for us or for the subscription, and the service is well.
+        is_limit: bool,
     },
     /// It does not accept who we say we are: the key, the subject, the clock, or this subscription.
     Sender(Box<Answer>),
@@ -66,10 +68,12 @@ pub fn read(
     match status.as_u16() {
         404 | 410 => Meaning::Push(Verdict::Unregistered(answer)),
         // WNS says 406 where others say 429.
-        406 | 429 => Meaning::Busy { answer, after: after(LONG_DELAY) },
+        406 | 429 => Meaning::Busy { answer, after: after(LONG_DELAY), is_limit: true },
         401 | 403 if is_other_key(&answer) => Meaning::Push(Verdict::Rejected(answer)),
         401 | 403 => Meaning::Sender(answer),
-        503 => Meaning::Busy { answer, after: after(retry_min) },
+        503 => Meaning::Busy { answer, after: after(retry_min), is_limit: false },
+        // A front end that gave up waiting: what is behind it may have taken the push.
+        502 | 504 => Meaning::Push(Verdict::BrokenOff { answer, after: Some(after(retry_min)) }),
         408 | 425 | 500.. => Meaning::Push(Verdict::Retry { answer, after: Some(after(retry_min)) }),
         _ => Meaning::Push(Verdict::Rejected(answer)),
     }
@@ -77,8 +81,7 @@ pub fn read(
 
 /// Says what a stream means that the service reset without refusing it: its fate is unknown.
 pub fn reset(reason: &str, retry_min: Duration) -> Verdict {
-    let answer = Box::new(Answer::new("RST_STREAM", reason));
-    Verdict::Retry { answer, after: Some(retry_min) }
+    Verdict::BrokenOff { answer: Box::new(Answer::new("RST_STREAM", reason)), after: Some(retry_min) }
 }
 
 /// WNS answers with a success and says in a header that it did not take the message.
@@ -90,9 +93,11 @@ fn of_success(headers: &HeaderMap) -> Verdict {
     let answer = |code: &str| Box::new(Answer::new(code, wns_text(headers).unwrap_or_default()));
     match status.to_ascii_lowercase().as_str() {
         "dropped" => Verdict::Rejected(answer("WNS_DROPPED")),
-        "channelthrottled" => {
-            Verdict::Retry { answer: answer("WNS_CHANNELTHROTTLED"), after: Some(LONG_DELAY) }
-        }
+        "channelthrottled" => Verdict::Limited {
+            answer: answer("WNS_CHANNELTHROTTLED"),
+            after: LONG_DELAY,
+            scope: Scope::Target,
+        },
         _ => Verdict::Delivered { canonical: None },
     }
 }

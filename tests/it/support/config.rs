@@ -87,6 +87,30 @@ impl Config {
             .set("feedback.retry_share", 1)
     }
 
+    /// One route, `web`, over Web Push to these peers, which share a directory, with short delays.
+    pub fn to_webpush(peers: &[&Peer]) -> Self {
+        let mut config = Self::new();
+        config.routes.push(BTreeMap::new());
+        let hosts: Vec<String> =
+            peers.iter().map(|peer| format!("localhost:{}", peer.address.port())).collect();
+        config
+            .route_text("name", "web")
+            .route_text("transport", "webpush")
+            .route("connections", 2)
+            .route_text("restart_min", "20ms")
+            .route_text("restart_max", "200ms")
+            .route("restart_limit", 1000)
+            .route_text("webpush.private_key", &format!("file:{}", peers[0].vapid_key()))
+            .route_text("webpush.subject", "mailto:push@example.com")
+            .route_text("webpush.ca", &peers[0].ca())
+            .route_text("webpush.retry_min", "20ms")
+            .route("webpush.hosts", format!("{hosts:?}"))
+            .route("webpush.allow_private", true)
+            .set("feedback.backoff_min", "\"50ms\"")
+            .set("feedback.max_attempts", 20)
+            .set("feedback.retry_share", 1)
+    }
+
     /// Sets a key to a TOML value.
     pub fn set(mut self, key: &str, value: impl ToString) -> Self {
         self.keys.insert(key.to_owned(), value.to_string());

@@ -104,6 +104,12 @@ impl Gateway {
         http::call(self.ingest, "POST", "/v1/pushes", headers, body)
     }
 
+    /// Returns the results that are kept.
+    #[track_caller]
+    pub fn results(&self) -> Value {
+        http::call(self.ingest, "GET", "/v1/results", &[], b"").expect(200).json()
+    }
+
     /// Gets something from the admin interface.
     #[track_caller]
     pub fn get(&self, path: &str) -> Reply {

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::http;
@@ -15,7 +16,7 @@ use super::wait::eventually;
 pub struct Peer {
     kind: &'static str,
     process: Process,
-    directory: TempDir,
+    directory: Rc<TempDir>,
     flags: Vec<String>,
     control: SocketAddr,
     /// Where it listens.
@@ -75,7 +76,23 @@ impl Peer {
 
     #[track_caller]
     fn start_kind(kind: &'static str, flags: &[&str]) -> Self {
-        let directory = TempDir::new().expect("there is a temporary directory");
+        Self::start_in(Rc::new(TempDir::new().expect("there is a temporary directory")), kind, flags)
+    }
+
+    /// Starts a double of a browser's push service with these flags, on a free port.
+    #[track_caller]
+    pub fn start_webpush(flags: &[&str]) -> Self {
+        Self::start_kind("webpush", flags)
+    }
+
+    /// Starts another double of this kind, with the same authority and accounts.
+    #[track_caller]
+    pub fn start_beside(&self, flags: &[&str]) -> Self {
+        Self::start_in(Rc::clone(&self.directory), self.kind, flags)
+    }
+
+    #[track_caller]
+    fn start_in(directory: Rc<TempDir>, kind: &'static str, flags: &[&str]) -> Self {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let (process, address, control) = spawn(kind, directory.path(), any, &flags);
@@ -90,6 +107,19 @@ impl Peer {
     /// Returns the path of a file that it left for its clients, such as `service-account.json`.
     pub fn file(&self, name: &str) -> String {
         self.directory.path().join(name).display().to_string()
+    }
+
+    /// Returns the path of the sender's key, if it is a double of a browser's push service.
+    pub fn vapid_key(&self) -> String {
+        self.directory.path().join("vapid.pem").display().to_string()
+    }
+
+    /// Returns a subscription of this name as a push's `to`, if it is a double of a browser's push service.
+    #[track_caller]
+    pub fn subscription(&self, name: &str) -> Value {
+        let subscription = self.command(&format!("subscribe?name={name}"));
+        let keys = &subscription["keys"];
+        json!({"endpoint": subscription["endpoint"], "p256dh": keys["p256dh"], "auth": keys["auth"]})
     }
 
     /// Returns the report as it is now.

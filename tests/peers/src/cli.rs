@@ -13,13 +13,14 @@ use crate::apns::service::Apns;
 use crate::double::listener::Place;
 use crate::double::script::TOKEN_TABLE;
 use crate::fcm::service::Fcm;
-use crate::http2::{call, hub};
+use crate::http2::{self, call, hub};
 use crate::load::profile::Profile;
 use crate::tls::LOCAL_NAMES;
 use crate::units;
+use crate::webpush::service::WebPush;
 use crate::xmpp::hub::CALLS;
 use crate::xmpp::knobs::Knobs;
-use crate::{apns, fcm};
+use crate::{apns, fcm, webpush};
 
 /// Provider doubles and a load generator for testing pushweir.
 #[derive(Debug, Parser)]
@@ -49,6 +50,11 @@ pub enum Command {
     /// with the key or the certificate. Prints `listening on ADDR` and `control on ADDR` once it is up, and its report as JSON on SIGTERM or SIGINT.
     /// Counts given to --drain-after, --close-after and --stall-after are pushes per connection.
     Apns(Box<ApnsArgs>),
+    /// A double of a browser's push service: HTTP/2 or HTTP/1.1 over TLS, with the browsers behind it, strict about both.
+    ///
+    /// Writes vapid.pem beside ca.pem: the key that its subscriptions are made with. Prints `listening on ADDR` and `control on ADDR` once it is
+    /// up, and its report as JSON on SIGTERM or SIGINT. Counts given to --drain-after, --close-after and --stall-after are pushes per connection.
+    Webpush(Box<WebPushArgs>),
     /// Pushes straight into the XMPP double as fast as its windows allow, without a gateway.
     ///
     /// What it reaches is the ceiling for a gateway on the same machine. Prints the outcome as JSON.
@@ -149,6 +155,22 @@ pub struct ApnsArgs {
     pub knobs: apns::knobs::Knobs,
 }
 
+/// Flags of the Web Push double.
+#[derive(Debug, Args)]
+#[command(after_help = format!("Control calls: {}\n\n{}\n{}\n\n{TOKEN_TABLE}", hub::calls::<WebPush>(), webpush::answer::CODES, call::CODES))]
+#[command(mut_arg("listen", |arg| arg.default_value("127.0.0.1:5445")))]
+pub struct WebPushArgs {
+    /// Where it listens.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Offer HTTP/1.1 only.
+    #[arg(long)]
+    pub http1: bool,
+    /// The behaviour.
+    #[command(flatten)]
+    pub knobs: http2::knobs::Knobs,
+}
+
 /// Flags of the pump.
 #[derive(Debug, Args)]
 pub struct PumpArgs {
@@ -231,6 +253,9 @@ pub struct LoadArgs {
     /// What device tokens start with; see the XMPP double's table of tokens.
     #[arg(long, value_name = "TEXT", default_value = "device-")]
     pub device_prefix: String,
+    /// Write device tokens in hex, as Apple's are; the double reads --device-prefix back from them.
+    #[arg(long)]
+    pub device_hex: bool,
     /// Number of different devices.
     #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..))]
     pub devices: u64,

@@ -49,7 +49,8 @@ pub async fn serve<P: Provider, E: Error + Send + Sync + 'static>(
     Ok(listening.serve(hub, welcome))
 }
 
-async fn welcome<P: Provider>(hub: Arc<Hub<P>>, secured: Option<(TlsStream<TcpStream>, TcpStream)>) {
+/// Serves a connection on which the client has agreed to HTTP/2.
+pub async fn welcome<P: Provider>(hub: Arc<Hub<P>>, secured: Option<(TlsStream<TcpStream>, TcpStream)>) {
     let Some((stream, socket)) = secured else {
         hub.books.ledger.lock().handshakes_failed += 1;
         return;

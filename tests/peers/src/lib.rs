@@ -11,6 +11,7 @@
 //! - [`xmpp`]: a double of Google's Cloud Connection Server, strict and scriptable, and clients for testing it.
 //! - [`fcm`]: a double of FCM's HTTP v1 API over HTTP/2, with its token service, likewise.
 //! - [`apns`]: a double of Apple's push notification service, likewise.
+//! - [`webpush`]: a double of a browser's push service and the browsers behind it, likewise.
 //! - [`load`]: sends pushes to the gateway on a schedule fixed in advance and measures what comes back.
 //! - [`tls`]: the certificate authority the doubles share.
 //! - [`watch`]: follows a gateway and compares its ledger with a double's report.
@@ -28,4 +29,5 @@ pub mod load;
 pub mod tls;
 pub mod units;
 pub mod watch;
+pub mod webpush;
 pub mod xmpp;

@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Parser;
 use pushweir_peers::apns;
 use pushweir_peers::cli::{
-    ApnsArgs, Cli, Command, FcmArgs, LoadArgs, PlaceArgs, PumpArgs, WatchArgs, XmppArgs,
+    ApnsArgs, Cli, Command, FcmArgs, LoadArgs, PlaceArgs, PumpArgs, WatchArgs, WebPushArgs, XmppArgs,
 };
 use pushweir_peers::double::admin::Steered;
 use pushweir_peers::double::listener::{Handle, ServeError};
@@ -17,6 +17,7 @@ use pushweir_peers::fcm;
 use pushweir_peers::load::body::Shape;
 use pushweir_peers::load::{self, Plan};
 use pushweir_peers::watch;
+use pushweir_peers::webpush;
 use pushweir_peers::xmpp::login::Account;
 use pushweir_peers::xmpp::pump;
 use pushweir_peers::xmpp::{self, Config};
@@ -58,6 +59,9 @@ fn main() -> ExitCode {
         Command::Apns(args) => {
             runtime(args.place.threads).and_then(|runtime| runtime.block_on(run_apns(*args)))
         }
+        Command::Webpush(args) => {
+            runtime(args.place.threads).and_then(|runtime| runtime.block_on(run_webpush(*args)))
+        }
         Command::Pump(args) => runtime(1).and_then(|runtime| runtime.block_on(run_pump(args))),
         Command::Load(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_load(*args))),
         Command::Watch(args) => match runtime(1).and_then(|runtime| runtime.block_on(run_watch(args))) {
@@ -95,6 +99,10 @@ async fn run_fcm(args: FcmArgs) -> anyhow::Result<()> {
 
 async fn run_apns(args: ApnsArgs) -> anyhow::Result<()> {
     run_double(&args.place, apns::serve(&args.place.place(), args.knobs, &args.topic)).await
+}
+
+async fn run_webpush(args: WebPushArgs) -> anyhow::Result<()> {
+    run_double(&args.place, webpush::serve(&args.place.place(), args.http1, args.knobs)).await
 }
 
 /// Runs a double until it is told to end.
@@ -166,6 +174,7 @@ async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
             payload: args.payload,
             batch: args.batch,
             token_prefix: args.device_prefix,
+            hex: args.device_hex,
             devices: args.devices,
             id_prefix: args.id_prefix,
         },

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,7 +16,7 @@ use crate::feedback::Results;
 use crate::feedback::results::{self, Bound, Report, Source};
 use crate::flow::{Door, RouteCell, Sighting, Wanted, Whereabouts};
 use crate::ingest::http::server;
-use crate::ingest::{Ingest, IngestRoute, Seen, Settings};
+use crate::ingest::{Ingest, IngestRoute, Peers, Seen, Settings};
 use crate::outcome::Refusal;
 use crate::push::{Addressee, Coalesce, KeyMint, Push, PushRequest, RouteId, SenderId, Target};
 use crate::transport::{ConnectError, Connector, RenderError, Session};
@@ -112,6 +112,10 @@ impl Connector for FakeConnector {
     fn peer(&self) -> String {
         "fake".into()
     }
+
+    fn peer_of(&self, payload: &[u8]) -> Option<String> {
+        Some(String::from_utf8_lossy(payload.strip_prefix(b"at:")?).into())
+    }
 }
 
 pub(super) fn settings() -> Settings {
@@ -126,6 +130,15 @@ pub(super) fn settings() -> Settings {
         idempotency_ids: 10_000,
         read_timeout: Duration::from_millis(200),
         ttl: [60, 600, 3_600, 86_400].map(Duration::from_secs),
+    }
+}
+
+/// The one peer there can be has partition 9.
+struct FakePeers;
+
+impl Peers for FakePeers {
+    fn partition(&self, _route: RouteId, peer: &str) -> Result<RouteId, String> {
+        if peer == "one" { Ok(RouteId(9)) } else { Err("there is room for one".into()) }
     }
 }
 
@@ -151,7 +164,7 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
         id: RouteId(index),
         is_open: AtomicBool::new(true),
         cell: Arc::new(RouteCell::new(RouteId(index), (*name).to_owned(), "fake")),
-        connector: Arc::new(FakeConnector),
+        connector: RwLock::new(Arc::new(FakeConnector)),
     };
     assert!((0..).zip(routes).map(route).all(|route| open.push(route).is_ok()));
     let coalesce = Coalesce::default();
@@ -160,6 +173,7 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
         routes: Arc::new(open),
         senders: (0..).take(settings.tokens.len()).map(SenderId).collect(),
         door: Arc::clone(&door) as Arc<dyn Door>,
+        peers: Arc::new(FakePeers),
         results: Arc::new(results(routes)),
         look_ups: tokio::sync::Semaphore::new(1),
         mint: Arc::new(KeyMint::new(7)),

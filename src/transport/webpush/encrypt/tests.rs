@@ -33,7 +33,7 @@ impl Browser {
     fn of(key: EcKey<Private>, auth: [u8; AUTH]) -> Self {
         let public = key
             .public_key()
-            .to_bytes(&P256, PointConversionForm::UNCOMPRESSED, &mut *BigNumContext::new().unwrap())
+            .to_bytes(&P256, PointConversionForm::UNCOMPRESSED, &mut BigNumContext::new().unwrap())
             .unwrap();
         Self { key, keys: Keys { public: public.try_into().unwrap(), auth } }
     }

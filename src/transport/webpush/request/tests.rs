@@ -45,7 +45,7 @@ fn rendered(request: &PushRequest<'_>) -> Result<Vec<u8>, RenderError> {
     if result.is_err() {
         assert_eq!(payload, b"kept");
     }
-    result.map(|_| payload[4..].to_vec())
+    result.map(|()| payload[4..].to_vec())
 }
 
 fn written(request: &PushRequest<'_>) -> (Request<()>, Bytes) {

@@ -38,8 +38,8 @@ fn a_refused_sender_waits_for_an_operator_until_the_service_has_taken_it_once() 
     let session = session();
     let now = SystemTime::now();
     let first = judge(&session, 403, now);
-    let Verdict::Retry { after, .. } = first.verdict else { panic!("{first:?}") };
-    assert_eq!((after, first.pause), (Some(Duration::from_secs(60)), None));
+    let Verdict::Limited { after, scope: Scope::Setup, .. } = first.verdict else { panic!("{first:?}") };
+    assert_eq!((after, first.pause), (Duration::from_secs(60), Some(Duration::from_secs(60))));
     assert!(matches!(judge(&session, 201, now).verdict, Verdict::Delivered { .. }));
     let later = judge(&session, 403, now);
     assert!(matches!(later.verdict, Verdict::Rejected(_)), "{later:?}");
@@ -62,5 +62,9 @@ fn a_service_that_puts_off_pushes_in_a_row_is_left_alone() {
         statuses.iter().map(|status| judge(&session, *status, now).pause.is_some()).collect()
     };
     assert_eq!(pauses(&[429, 429, 201, 429, 503]), [false; 5]);
-    assert_eq!(pauses(&[429, 201]), [true, false]);
+    let limited = judge(&session, 429, now);
+    assert!(matches!(limited.verdict, Verdict::Limited { scope: Scope::Route, .. }), "{limited:?}");
+    assert_eq!(pauses(&[503, 201, 429]), [true, false, false]);
+    let limited = judge(&session, 429, now);
+    assert!(matches!(limited.verdict, Verdict::Limited { scope: Scope::Target, .. }), "{limited:?}");
 }

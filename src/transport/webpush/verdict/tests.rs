@@ -21,12 +21,17 @@ fn ask(status: u16, headers: &[(&'static str, &str)], body: &str) -> Meaning {
 /// The kind of a meaning, with its code and its delay in seconds.
 fn shape(meaning: Meaning) -> (&'static str, String, Option<u64>) {
     let (kind, code, after) = match meaning {
-        Meaning::Busy { answer, after } => ("busy", answer.code, Some(after)),
+        Meaning::Busy { answer, after, is_limit: true } => ("limited", answer.code, Some(after)),
+        Meaning::Busy { answer, after, is_limit: false } => ("busy", answer.code, Some(after)),
         Meaning::Sender(answer) => ("sender", answer.code, None),
         Meaning::Push(Verdict::Delivered { canonical: None }) => ("delivered", "".into(), None),
         Meaning::Push(Verdict::Unregistered(answer)) => ("gone", answer.code, None),
         Meaning::Push(Verdict::Rejected(answer)) => ("rejected", answer.code, None),
         Meaning::Push(Verdict::Retry { answer, after }) => ("retry", answer.code, after),
+        Meaning::Push(Verdict::BrokenOff { answer, after }) => ("broken off", answer.code, after),
+        Meaning::Push(Verdict::Limited { answer, after, scope: Scope::Target }) => {
+            ("limited", answer.code, Some(after))
+        }
         Meaning::Push(other) => panic!("{other:?}"),
     };
     (kind, code.into(), after.map(|after| after.as_secs()))
@@ -46,7 +51,7 @@ fn every_service_is_understood() {
         (404, mozilla(102), ("gone", "ERRNO_102", None)),
         (410, mozilla(106), ("gone", "ERRNO_106", None)),
         (413, mozilla(104), ("rejected", "ERRNO_104", None)),
-        (502, mozilla(901), ("retry", "ERRNO_901", Some(10))),
+        (502, mozilla(901), ("broken off", "ERRNO_901", Some(10))),
         (503, mozilla(201), ("busy", "ERRNO_201", Some(10))),
         // Chrome's FCM.
         (400, "UnauthorizedRegistration".into(), ("rejected", "HTTP_400", None)),
@@ -65,11 +70,11 @@ fn every_service_is_understood() {
         (403, apple("BadJwtToken"), ("sender", "BadJwtToken", None)),
         (403, apple("VapidPkHashMismatch"), ("rejected", "VapidPkHashMismatch", None)),
         (413, apple("PayloadTooLarge"), ("rejected", "PayloadTooLarge", None)),
-        (429, apple("TooManyRequests"), ("busy", "TooManyRequests", Some(60))),
+        (429, apple("TooManyRequests"), ("limited", "TooManyRequests", Some(60))),
         (500, apple("InternalServerError"), ("retry", "InternalServerError", Some(10))),
         (503, apple("Shutdown"), ("busy", "Shutdown", Some(10))),
         // Microsoft's WNS.
-        (406, String::new(), ("busy", "HTTP_406", Some(60))),
+        (406, String::new(), ("limited", "HTTP_406", Some(60))),
         // Nobody's.
         (301, String::new(), ("rejected", "HTTP_301", None)),
         (307, String::new(), ("rejected", "HTTP_307", None)),
@@ -89,7 +94,7 @@ fn microsoft_answers_in_headers() {
     let Meaning::Push(Verdict::Rejected(answer)) = dropped else { panic!("{dropped:?}") };
     assert_eq!((&*answer.code, &*answer.detail), ("WNS_DROPPED", "why"));
     let throttled = ask(200, &[("x-wns-notificationstatus", "channelThrottled")], "");
-    assert_eq!(shape(throttled), ("retry", "WNS_CHANNELTHROTTLED".into(), Some(60)));
+    assert_eq!(shape(throttled), ("limited", "WNS_CHANNELTHROTTLED".into(), Some(60)));
     assert_eq!(shape(ask(201, &[("x-wns-status", "received")], "")).0, "delivered");
     let bad = ask(400, &[("x-wns-error-description", "TTL and cache policy disagree")], "");
     let Meaning::Push(Verdict::Rejected(answer)) = bad else { panic!("{bad:?}") };
@@ -114,7 +119,7 @@ proptest! {
         let words = match ask(status, &[], &body) {
             Meaning::Busy { answer, .. } | Meaning::Sender(answer) => answer,
             Meaning::Push(Verdict::Delivered { .. }) => return Ok(()),
-            Meaning::Push(Verdict::Unregistered(answer) | Verdict::Rejected(answer) | Verdict::Retry { answer, .. }) => answer,
+            Meaning::Push(Verdict::Unregistered(answer) | Verdict::Rejected(answer) | Verdict::Retry { answer, .. } | Verdict::BrokenOff { answer, .. }) => answer,
             Meaning::Push(other) => panic!("{other:?}"),
         };
         prop_assert!(!words.code.is_empty() && words.code.len() <= 64 && words.detail.len() <= 256);

@@ -76,6 +76,12 @@ pub enum DrainMode {
     Error,
 }
 
+impl AsRef<Self> for Knobs {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Default for Knobs {
     fn default() -> Self {
         let matches = Self::augment_args(Command::new("knobs")).get_matches_from(["knobs"]);
