@@ -1,5 +1,6 @@
 //! The service's whole life: bind, start the tree, run, drain, exit code.
 
+mod autosize;
 mod control;
 mod endpoint;
 mod figures;
@@ -15,6 +16,7 @@ mod routes;
 mod scale;
 mod senders;
 mod service;
+mod sizing;
 mod snapshot;
 mod test_push;
 mod traces;

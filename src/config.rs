@@ -3,6 +3,7 @@
 //! Read at start, by `pushweir check` and again at each reload. The compiled-in `config.toml` is the only set of defaults; a file
 //! and then the environment (`PUSHWEIR__SECTION__KEY`) are laid over it. Only [`Config::load`] and [`Loaded::read`] touch the outside.
 
+mod connections;
 mod effective;
 mod fault;
 mod layer;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use connections::Connections;
 pub use fault::{Fault, Faults};
 
 use self::fault::Collected;
@@ -74,7 +76,7 @@ pub struct Route {
     /// Unique name, `[a-z0-9_-]{1,64}`.
     pub name: String,
     /// Pushers, each with a connection of its own.
-    pub connections: u32,
+    pub connections: Connections,
     /// Its weight when routes compete for the buffer.
     pub share: u32,
     /// Shortest delay before a pusher that failed is started again.

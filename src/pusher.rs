@@ -25,6 +25,7 @@ mod window;
 mod wiring;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -102,6 +103,7 @@ impl Pusher {
         let wiring = Arc::clone(&self.wiring);
         let attempt = async move {
             let _permit = wiring.logins.acquire().await;
+            wiring.route.dials.fetch_add(1, Ordering::Relaxed);
             let connector = Arc::clone(&wiring.connector.read());
             connector.connect().await
         };
@@ -160,7 +162,8 @@ impl Pusher {
 
     /// Starts or stops asking, as operator, route and connection allow.
     fn follow_switches(&mut self, ctx: &mut Context<Self>) {
-        let may_ask = self.current.is_some() && !self.is_stopping && !self.is_paused();
+        let is_leaving = self.is_stopping || self.cell.is_leaving();
+        let may_ask = self.current.is_some() && !is_leaving && !self.is_paused();
         match self.held.subscription() {
             None if may_ask => {
                 let consumer = ConsumerLink::to(&ctx.address());
@@ -178,7 +181,7 @@ impl Pusher {
     }
 
     fn is_paused(&self) -> bool {
-        self.cell.is_paused() || self.wiring.route.paused.load(std::sync::atomic::Ordering::Relaxed)
+        self.cell.is_paused() || self.wiring.route.paused.load(Ordering::Relaxed)
     }
 
     fn ask(&mut self) {
@@ -243,7 +246,7 @@ impl Pusher {
     }
 
     fn publish(&self) {
-        let state = if self.is_stopping {
+        let state = if self.is_stopping || (self.cell.is_leaving() && self.current.is_some()) {
             PusherState::Draining
         } else if self.is_login_refused {
             PusherState::Failed

@@ -10,6 +10,7 @@ import tempfile
 import time
 import urllib.request
 
+from . import trouble
 from .stand import BIN, Process, Stand
 
 ROOM = 'buffer = 2000000\nbuffer_bytes = "2 GiB"\nintake = 100000'
@@ -245,10 +246,11 @@ SCENARIOS = {
     "campaign": campaign,
     "connections": connections,
     "idle": idle,
+    **trouble.SCENARIOS,
 }
 
 # Runs of a scenario that is not quick; the others have five.
-RUNS = {"steady": 3, "whatsapp": 1, "half": 3, "bleacher": 3, "overload": 3, "flood": 3, "memory": 3, "campaign": 1, "connections": 1, "idle": 1}
+RUNS = {"steady": 3, "whatsapp": 1, "half": 3, "bleacher": 3, "overload": 3, "flood": 3, "memory": 3, "campaign": 1, "connections": 1, "idle": 1, **trouble.RUNS}
 
 # The least or the most that a median may be.
 MUST = {
@@ -278,4 +280,5 @@ MUST = {
     ("connections", "kib_per_connection"): ("<=", 40),
     ("connections", "back_after_s"): ("<=", 60),
     ("idle", "gateway_cpu_percent"): ("<=", 0.5),
+    **trouble.MUST,
 }

@@ -4,6 +4,7 @@
 //! [`MAX_PUSHERS`], above that summed per route as the pusher `*`.
 
 mod classic;
+mod connections;
 mod gates;
 mod histograms;
 mod telemetry;
@@ -200,7 +201,7 @@ impl Scrape {
 
     fn routes(&self, writer: &mut Writer<'_>) -> Result<(), Error> {
         type Figure = fn(&RouteRow) -> f64;
-        let figures: [(&str, &str, Figure); 8] = [
+        let figures: [(&str, &str, Figure); 6] = [
             (
                 "route_stretched_retries",
                 "Retries that waited longer for the retry budget, since the start",
@@ -211,10 +212,6 @@ impl Scrape {
                 "Pushes the route delivers while it has work; 0 if not known",
                 |route| route.drain_per_second.unwrap_or(0.0),
             ),
-            ("route_connections", "Pushers of the route", |route| f64::from(route.connections)),
-            ("route_ready_connections", "Pushers of the route that are ready", |route| {
-                f64::from(route.ready)
-            }),
             ("route_buffered_pushes", "Pushes that wait for the route", |route| route.buffered as f64),
             ("route_delivery_p50_seconds", "Median time from admission to delivery, lately", |route| {
                 route.delivery_p50_ms / 1_000.0
@@ -228,6 +225,7 @@ impl Scrape {
                 series.map(|route| ([("route", route.name.as_str())], figure(route))).collect();
             writer.gauges(name, help, &series)?;
         }
+        connections::write(writer, &self.snapshot.routes)?;
         gates::write(writer, &self.snapshot.routes)
     }
 

@@ -9,6 +9,8 @@ mod route_state;
 #[cfg(test)]
 pub(super) mod tests;
 
+use std::sync::atomic::Ordering;
+
 pub use breaker::BreakerRow;
 pub use counts::{ReloadCounts, ResultCounts, TelemetryState, TraceState, WebhookState};
 pub use route_state::RouteState;
@@ -124,6 +126,10 @@ pub struct RouteRow {
     pub state: RouteState,
     /// Its pushers.
     pub connections: u32,
+    /// The least that each of its partitions may have.
+    pub connections_min: u32,
+    /// The most; the same unless the route chooses.
+    pub connections_max: u32,
     /// Those that are ready.
     pub ready: u32,
     /// The sum of their windows.
@@ -144,6 +150,12 @@ pub struct RouteRow {
     pub share: f64,
     /// Pushes a second that it delivers while it has work, if measured lately.
     pub drain_per_second: Option<f64>,
+    /// Connections that it tried to open, since the start.
+    pub dials: u64,
+    /// How often it chose to have more connections.
+    pub grown: u64,
+    /// How often it chose to have fewer.
+    pub shrunk: u64,
     /// What its providers' answers let out.
     pub breaker: BreakerRow,
     /// Its books.
@@ -263,6 +275,8 @@ impl RouteRow {
             transport: cell.transport(),
             state: RouteState::new(cell, ready, pushers.len(), &breaker),
             connections: count(pushers.len()),
+            connections_min: count(pushers.len()),
+            connections_max: count(pushers.len()),
             ready: count(ready),
             window: pushers.iter().map(|pusher| u64::from(pusher.window)).sum(),
             in_flight: ledger.in_flight,
@@ -273,6 +287,9 @@ impl RouteRow {
             stretched_retries: 0,
             share: 1.0,
             drain_per_second: None,
+            dials: cell.dials.load(Ordering::Relaxed),
+            grown: cell.grown.load(Ordering::Relaxed),
+            shrunk: cell.shrunk.load(Ordering::Relaxed),
             breaker,
             ledger,
         }

@@ -9,6 +9,7 @@ use actix::prelude::*;
 use parking_lot::Mutex;
 use pushweir_actors::{Exit, Link, NodeState, Stop};
 
+use super::autosize;
 use super::partitions;
 use super::service::Service;
 use crate::ledger::Books;
@@ -172,6 +173,7 @@ impl Actor for FiguresActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.shed_reported = self.service.parts.ledger.total().shed;
         ctx.run_interval(SAMPLE_EVERY, Self::sample);
+        ctx.run_interval(autosize::LOOK_EVERY, |figures, _ctx| autosize::look(&figures.service));
     }
 }
 

@@ -13,7 +13,7 @@ pub fn warn_if_short(config: &Config) {
     else {
         return;
     };
-    let providers: u64 = config.routes.iter().map(|route| u64::from(route.connections)).sum();
+    let providers: u64 = config.routes.iter().map(|route| u64::from(route.connections.max)).sum();
     let needed = config.ingest.max_connections as u64 + providers + ADMIN + SPARE;
     if limit < needed {
         log::warn!(

@@ -138,7 +138,7 @@ impl Parts {
 /// Returns the connections that a route has before anything is sent.
 pub const fn home_connections(route: &Route) -> u32 {
     match route.transport {
-        Transport::Xmpp(_) | Transport::Fcm(_) | Transport::Apns(_) => route.connections,
+        Transport::Xmpp(_) | Transport::Fcm(_) | Transport::Apns(_) => route.connections.min,
         Transport::WebPush(_) => 0,
     }
 }

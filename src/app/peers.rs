@@ -42,7 +42,7 @@ impl OnDemandPeers {
         if !known.as_ref().is_some_and(|partition| partition.phase() == Phase::Awake) {
             self.make_room(route, limits, known.is_none())?;
         }
-        let connections = route.settings().connections;
+        let connections = route.connections().min;
         if let Some(asleep) = known.filter(|each| matches!(each.phase(), Phase::Asleep { .. })) {
             asleep.set_connections(connections);
         }

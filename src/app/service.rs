@@ -7,6 +7,7 @@ use actix::prelude::*;
 use parking_lot::Mutex;
 use pushweir_actors::{NodeState, SupervisorHandle};
 
+use super::autosize::Autosize;
 use super::figures::SharedFigures;
 use super::parts::Parts;
 use crate::admin::Record;
@@ -25,6 +26,8 @@ pub struct Service {
     pub is_stopping: AtomicBool,
     /// Held by whoever looks after the partitions.
     pub tending: tokio::sync::Mutex<()>,
+    /// What routes that choose their number of connections have shown.
+    pub autosize: Mutex<Autosize>,
     /// Held by the reload that is under way.
     pub reloading: tokio::sync::Mutex<()>,
     /// What became of reloads.
@@ -45,6 +48,7 @@ impl Service {
             figures: SharedFigures::default(),
             record: Record::default(),
             is_stopping: AtomicBool::new(false),
+            autosize: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             reloads: Mutex::default(),
             delivery,

@@ -183,7 +183,9 @@ impl Service {
         }
         let share = parts.intake.share(route.cell.id);
         let row = RouteRow::new(&route.cell, sum, pushers, breaker);
-        RouteRow { stretched_retries, share, drain_per_second, ..row }
+        let bounds = route.connections();
+        let (connections_min, connections_max) = (bounds.min, bounds.max);
+        RouteRow { stretched_retries, share, drain_per_second, connections_min, connections_max, ..row }
     }
 
     fn pusher_rows(&self, route: &LiveRoute, figures: &Figures, tree: &TreeNode) -> Vec<PusherRow> {

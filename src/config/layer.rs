@@ -24,6 +24,8 @@ const REQUIRED: [&[&str]; 9] = [
     &["webpush", "private_key"],
     &["webpush", "subject"],
 ];
+/// The key of a route whose value is a table or a number, so that a later layer may have the other.
+const NUMBER_OR_TABLE: &str = ".connections";
 /// The tables of a route that are named after transports.
 const TRANSPORTS: [&str; 4] = ["xmpp", "fcm", "apns", "webpush"];
 
@@ -148,7 +150,8 @@ const MUST_BE_ROUTES: Complaint<'static> = Complaint {
 };
 
 fn overlay(base: &mut Node, over: Node, key: &str, faults: &Collected) {
-    if !matches!(base.value, Value::Table(_)) {
+    let is_number = matches!(over.value, Value::Whole(_)) && key.ends_with(NUMBER_OR_TABLE);
+    if !matches!(base.value, Value::Table(_)) || is_number {
         *base = over;
         return;
     }

@@ -11,8 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::section::Section;
-use super::{Config, Route, Runtime, Transport};
-use crate::admin::actions::MAX_CONNECTIONS;
+use super::{Config, Connections, Route, Runtime, Transport};
 use crate::feedback::results;
 use crate::feedback::webhook;
 use crate::flow::breaker;
@@ -207,7 +206,7 @@ fn route(section: &Section<'_>) -> Route {
     };
     let route = Route {
         name: section.text("name", "1 to 64 of a-z, 0-9, _ and -", name),
-        connections: section.whole("connections", 1..=u64::from(MAX_CONNECTIONS)),
+        connections: Connections::read(section),
         share: section.whole("share", 1..=1_000),
         restart_min: section.duration("restart_min", MILLISECOND..=HOUR),
         restart_max: section.duration("restart_max", MILLISECOND..=HOUR),

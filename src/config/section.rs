@@ -58,6 +58,18 @@ impl<'a> Section<'a> {
         Section { path: self.key(key), node: self.node(key), faults: self.faults, outside: self.outside }
     }
 
+    /// Returns whether a table is written for a key that may have another value, too.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        matches!(self.node(key).value, Value::Table(_))
+    }
+
+    /// Returns a table in this one that has no other keys than these.
+    pub(super) fn closed_table(&self, key: &str, keys: &[&str]) -> Section<'a> {
+        let table = self.table(key);
+        table.allow(keys);
+        table
+    }
+
     /// Returns the tables of a list.
     pub(super) fn tables(&self, key: &str, keys: &[&str]) -> Vec<Section<'a>> {
         let section = |(index, node)| {

@@ -53,6 +53,7 @@ pub struct PusherCell {
     pub latencies: Latencies,
     state: AtomicU8,
     paused: AtomicBool,
+    leaving: AtomicBool,
     window: AtomicU32,
     in_flight: AtomicU32,
     answered: AtomicU64,
@@ -83,6 +84,12 @@ pub struct RouteCell {
     pub removed: AtomicBool,
     /// Its weight when routes compete for the buffer.
     pub share: AtomicU32,
+    /// Connections that its pushers tried to open.
+    pub dials: AtomicU64,
+    /// How often it got more connections because its windows were full.
+    pub grown: AtomicU64,
+    /// How often it got fewer because they were not half used.
+    pub shrunk: AtomicU64,
     transport: RwLock<&'static str>,
     /// Of all its partitions, in the order of their numbers, which may have gaps.
     pushers: RwLock<Vec<Arc<PusherCell>>>,
@@ -119,6 +126,7 @@ impl PusherCell {
             latencies: Latencies::default(),
             state: AtomicU8::new(PusherState::Connecting as u8),
             paused: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             window: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
             answered: AtomicU64::new(0),
@@ -149,6 +157,16 @@ impl PusherCell {
     /// Returns whether an operator paused it.
     pub fn is_paused(&self) -> bool {
         self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Sets whether it is to ask for nothing more, as it is going to be taken out; survives restarts.
+    pub fn set_leaving(&self, leaving: bool) {
+        self.leaving.store(leaving, Ordering::Relaxed);
+    }
+
+    /// Returns whether it is going to be taken out.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     /// Sets window and in-flight count.
@@ -257,6 +275,9 @@ impl RouteCell {
             down: AtomicBool::new(false),
             removed: AtomicBool::new(false),
             share: AtomicU32::new(1),
+            dials: AtomicU64::new(0),
+            grown: AtomicU64::new(0),
+            shrunk: AtomicU64::new(0),
             transport: RwLock::new(transport),
             pushers: RwLock::new(Vec::new()),
         }

@@ -4,6 +4,7 @@
 
 mod admin;
 mod apns;
+mod autosize;
 mod breaker;
 mod command_line;
 mod delivery;
@@ -18,6 +19,7 @@ mod privacy;
 mod prosody;
 mod referees;
 mod reload;
+mod scenarios;
 mod support;
 mod traces;
 mod webpush;

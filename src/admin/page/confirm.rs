@@ -131,8 +131,14 @@ fn question(snapshot: &Snapshot, fields: &Fields) -> Option<Question> {
             ask(format!("Resume route {target}"), text.to_owned(), "Resume")
         }
         ("scale", Some(route), None) => {
+            let (min, max) = (route.connections_min, route.connections_max);
+            let bounds = if min < max {
+                format!(" It chooses from {min} to {max} by itself, and goes on from what you set.")
+            } else {
+                String::new()
+            };
             let text = format!(
-                "It has {} connections now. More connections deliver more a second if the provider allows them; \
+                "It has {} connections now.{bounds} More connections deliver more a second if the provider allows them; \
                  fewer close in order.",
                 route.connections
             );

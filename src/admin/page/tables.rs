@@ -41,10 +41,12 @@ pub(super) fn routes(out: &mut String, page: &Page<'_>) {
 fn route_row(out: &mut String, page: &Page<'_>, route: &RouteRow) {
     let name = Escaped(&route.name);
     let (state, transport) = (route.state.as_str(), route.transport);
+    let (min, max) = (route.connections_min, route.connections_max);
+    let bounds = if min < max { format!(", {min} to {max} connections") } else { String::new() };
     let _ = write!(
         out,
         "<tr role=\"row\" data-route=\"{name}\"><th role=\"rowheader\" scope=\"row\">{name} \
-         <small>{transport}</small></th>{0}State\"><span class=\"badge\" data-state=\"{state}\" data-c=\"state\">\
+         <small>{transport}{bounds}</small></th>{0}State\"><span class=\"badge\" data-state=\"{state}\" data-c=\"state\">\
          {state}</span> <small data-c=\"breaker\">{9}</small></td>{0}Ready\"><span data-c=\"ready\">{1} of {2}</span></td>{0}In flight of window\">{3}</td>\
          {0}Buffered\"><span data-c=\"buffered\">{4}</span></td>{0}Delivered\"><span data-c=\"delivered\">{5}</span></td>\
          {0}Shed\"><span data-c=\"shed\">{6}</span></td>{0}Delivery p50 / p99\"><span data-c=\"delivery\">{7} / {8}</span></td>",

@@ -69,9 +69,10 @@ fn the_json_has_the_documented_keys_in_their_order() {
         \"reloads\":{{\"done\":0,\"refused\":0}},\
          \"telemetry\":{{\"log\":\"\",\"log_lines_suppressed\":0,\"traces\":{{\"is_on\":false,\"wanted\":0,\"exported\":0,\
          \"dropped\":0,\"queued\":0}}}},\
-        \"routes\":[{{\"name\":\"android\",\"transport\":\"xmpp\",\"state\":\"ready\",\"connections\":1,\"ready\":1,\
+        \"routes\":[{{\"name\":\"android\",\"transport\":\"xmpp\",\"state\":\"ready\",\"connections\":1,\
+        \"connections_min\":1,\"connections_max\":1,\"ready\":1,\
         \"window\":100,\"in_flight\":0,\"buffered\":0,\"delivery_p50_ms\":0.0,\"delivery_p99_ms\":0.0,\"delivery_p95_ms\":0.0,\
-        \"stretched_retries\":0,\"share\":1.0,\"drain_per_second\":null,\
+        \"stretched_retries\":0,\"share\":1.0,\"drain_per_second\":null,\"dials\":0,\"grown\":0,\"shrunk\":0,\
         \"breaker\":{{\"state\":\"closed\",\"reason\":null,\"until_seconds\":null,\"opened_total\":0,\"held_targets\":0}},\"ledger\":{books}}}],\
         \"pushers\":[{{\"id\":\"android/0\",\"route\":\"android\",\"state\":\"ready\",\"window\":100,\"in_flight\":3,\
         \"restarts\":2,\"errors\":0,\"last_error\":null,\"last_error_age_seconds\":null,\"connected_seconds\":2.0,\"acks_per_second\":5.0,\

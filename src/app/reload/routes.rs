@@ -54,8 +54,7 @@ pub(super) async fn follow(
         (Step::Settings(_), Some(route), Some(wanted), _) => settle(service, &route, wanted).await?,
         (Step::Scale(_), Some(route), Some(wanted), _) => {
             route.set_settings(wanted.clone());
-            let (route, connections) = (wanted.name.clone(), wanted.connections);
-            control::carry_out(service, Command::ScaleRoute { route, connections }).await?;
+            scale::follow(service, &route).await?;
         }
         (Step::Rotate(_), Some(route), Some(wanted), Some(connector)) => {
             rotate(service, &route, wanted, connector).await?;
@@ -102,8 +101,8 @@ async fn restore(
         service.parts.routes.restore(route);
         service.parts.routes.reconnect(route, connector);
         start(service, route, &current).await?;
-        let (name, connections, mode) = (wanted.name.clone(), wanted.connections, RestartMode::Graceful);
-        control::carry_out(service, Command::ScaleRoute { route: name.clone(), connections }).await?;
+        let (name, mode) = (wanted.name.clone(), RestartMode::Graceful);
+        scale::follow(service, route).await?;
         if before.transport != wanted.transport {
             control::carry_out(service, Command::RestartRoute { route: name, mode }).await?;
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::RwLock;
 
 use super::partition::Partition;
-use crate::config::{OnDemand, Route};
+use crate::config::{Connections, OnDemand, Route};
 use crate::flow::RouteCell;
 
 /// A route as it is configured.
@@ -39,6 +39,11 @@ impl LiveRoute {
     /// Returns its settings as they are now.
     pub fn settings(&self) -> Route {
         self.settings.read().clone()
+    }
+
+    /// Returns how many connections each of its partitions may have.
+    pub fn connections(&self) -> Connections {
+        self.settings.read().connections
     }
 
     /// Returns how it opens connections, if it opens them when pushes come.

@@ -6,7 +6,7 @@ use crate::collector::occupancy::{Classes, Limits, Load, Occupancy, Room};
 use crate::collector::{Keep, Settings};
 use crate::push::RouteId;
 
-/// The least that may stand in the channel, so that a small buffer still takes a batch.
+/// The least that ordinary pushes may have in the channel, so that a small buffer still takes a batch.
 const FLOOR: Load = Load { pushes: 1000, bytes: 4 << 20 };
 /// With `keep = "newest"` the channel may hold this part of the buffer on top of it before arriving pushes are shed.
 const PART: u64 = 8;
@@ -47,9 +47,10 @@ impl Bounds {
     }
 
     fn channel_limits(&self, weights: &[u32]) -> Limits {
+        let above_reserve = |floor: u64| (floor as f64 / (1.0 - self.reserve)).ceil() as u64;
         let channel = Load {
-            pushes: (self.all.pushes / PART).max(FLOOR.pushes),
-            bytes: (self.all.bytes / PART).max(FLOOR.bytes),
+            pushes: (self.all.pushes / PART).max(above_reserve(FLOOR.pushes)),
+            bytes: (self.all.bytes / PART).max(above_reserve(FLOOR.bytes)),
         };
         Limits::new(channel, self.reserve, weights)
     }
@@ -79,5 +80,23 @@ impl Way {
     pub fn room<'a>(&'a mut self, route: RouteId, queue: Option<&'a Occupancy>) -> Room<'a> {
         let Self { limits, channel_limits, held, .. } = self;
         Room { route, limits, channel_limits, channel: held, queue, granted: Classes::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_buffer_takes_a_whole_batch_of_ordinary_pushes_whatever_is_reserved() {
+        for reserve in [0.0, 0.05, 0.1, 0.33, 0.9] {
+            let all = Load { pushes: 10, bytes: 4096 };
+            let limits = Bounds { all, reserve, keep: Keep::Newest }.channel_limits(&[1]);
+            assert!(
+                limits.ordinary.pushes >= FLOOR.pushes && limits.ordinary.bytes >= FLOOR.bytes,
+                "{limits:?}"
+            );
+            assert!(limits.ordinary.pushes <= FLOOR.pushes + 1, "{limits:?}");
+        }
     }
 }

@@ -35,3 +35,19 @@ pub fn assert_agreed_without_repeats(gateway: &Gateway, peer: &Peer) -> Snapshot
     assert_eq!(count(&report, "duplicates"), 0, "{report:#}");
     state
 }
+
+/// Checks, at any moment, that the counts of a gateway and of all its providers explain each other: what counts as delivered was acked, what was
+/// acked and does not count as delivered went to the provider in an attempt without an answer, and nothing came twice without one.
+#[track_caller]
+pub fn assert_explained(gateway: &Gateway, peers: &[&Peer]) {
+    let sum = |pointer: &str| peers.iter().map(|peer| peer.count(pointer)).sum::<u64>();
+    // Both sides go on meanwhile, so what is the greater one is read last, and what is on the way is part of it.
+    let (repeats, acked) = (sum("delivered_duplicates"), sum("unique"));
+    let state = gateway.state();
+    let maybe = count(&state.0, "maybe_delivered");
+    assert!(repeats <= maybe, "{repeats} came twice, {maybe} may have: {:#}", state.0);
+    let explained = state.ledger("delivered") + maybe + state.held();
+    assert!(acked <= explained, "{acked} acked, {explained} explained: {:#}", state.0);
+    assert!(state.ledger("delivered") <= sum("unique"), "delivered and acked: {:#}", state.0);
+    peers.iter().for_each(|peer| peer.assert_no_violations());
+}

@@ -140,6 +140,14 @@ impl Peer {
         http::call(self.control, "POST", &format!("/{path}"), &[], b"").expect(200).json()
     }
 
+    /// As [`Self::command`], where what it names may be gone by now; returns whether it was not.
+    #[track_caller]
+    pub fn try_command(&self, path: &str) -> bool {
+        let status = http::call(self.control, "POST", &format!("/{path}"), &[], b"").status;
+        assert!(matches!(status, 200 | 404), "{path}: {status}");
+        status == 200
+    }
+
     /// Returns the numbers of the connections that are open now.
     #[track_caller]
     pub fn open_connections(&self) -> Vec<u64> {

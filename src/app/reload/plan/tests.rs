@@ -100,3 +100,13 @@ fn another_protocol_is_a_step_of_its_own_as_what_waits_is_written_for_the_old_on
     assert!(plan.steps[0].connects() && plan.restart.is_empty());
     assert_eq!(plan.config.routes[0].transport.name(), "fcm");
 }
+
+#[test]
+fn bounds_of_connections_and_what_belongs_to_them_are_one_step() {
+    let bounds = "connections = { min = 2, max = 9 }\nshrink_after = \"5s\"\nopen_rate = 7";
+    let plan = plan(ROUTE, &ROUTE.replace("connections = 2", bounds));
+    assert_eq!((plan.steps, plan.restart.len()), (vec![Step::Scale(name())], 0));
+    let connections = plan.config.routes[0].connections;
+    assert_eq!((connections.min, connections.max, connections.open_rate), (2, 9, 7));
+    assert_eq!(connections.shrink_after, std::time::Duration::from_secs(5));
+}

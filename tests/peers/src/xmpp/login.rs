@@ -64,6 +64,8 @@ pub enum LoginOutcome {
 pub struct Login {
     step: Step,
     host: String,
+    /// Who logged in.
+    sender_id: String,
     /// A stream error to answer the first header with.
     refusal: Option<&'static str>,
 }
@@ -72,7 +74,7 @@ impl Login {
     /// Returns a negotiation that waits for the first header; with a `refusal` it ends there.
     #[must_use]
     pub fn new(refusal: Option<&'static str>) -> Self {
-        Self { step: Step::Header, host: DEFAULT_HOST.to_owned(), refusal }
+        Self { step: Step::Header, host: DEFAULT_HOST.to_owned(), sender_id: String::new(), refusal }
     }
 
     /// Returns the name the client called the server by.
@@ -124,7 +126,7 @@ impl Login {
     ) -> LoginOutcome {
         match (self.step, stanza.name.as_str()) {
             (Step::Auth, "auth") if stanza.namespace == SASL => self.auth(stanza, account, out),
-            (Step::Bind, "iq") => self.bind(stanza, account, suffix, out),
+            (Step::Bind, "iq") => self.bind(stanza, suffix, out),
             _ => LoginOutcome::OutOfTurn,
         }
     }
@@ -144,20 +146,19 @@ impl Login {
             out.text(&format!("<failure xmlns=\"{SASL}\"><{condition}/></failure></stream:stream>"));
             return LoginOutcome::Refused;
         }
+        self.sender_id = account.map_or_else(String::new, |account| account.sender_id.clone());
         out.text(SUCCESS);
         out.border();
         self.step = Step::SecondHeader;
         LoginOutcome::Restart
     }
 
-    fn bind(&self, iq: &Element, account: Option<&Account>, suffix: u32, out: &mut Output) -> LoginOutcome {
-        let (Some(bind), Some("set"), Some(account)) =
-            (iq.child("bind", BIND), iq.attribute("type"), account)
-        else {
+    fn bind(&self, iq: &Element, suffix: u32, out: &mut Output) -> LoginOutcome {
+        let (Some(bind), Some("set")) = (iq.child("bind", BIND), iq.attribute("type")) else {
             return LoginOutcome::OutOfTurn;
         };
         let resource = bind.child("resource", BIND).map_or("", |resource| resource.text.as_str());
-        let jid = format!("{}@gcm.googleapis.com/{resource}{suffix:08X}", account.sender_id);
+        let jid = format!("{}@gcm.googleapis.com/{resource}{suffix:08X}", self.sender_id);
         let bytes = out.bytes();
         result_head_into(bytes, &self.host, iq.attribute("id").unwrap_or_default());
         out.text(&format!("><bind xmlns=\"{BIND}\"><jid>"));
