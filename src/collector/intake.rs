@@ -220,9 +220,11 @@ impl Intake {
             && let Ok(batch) = self.receiver.try_recv()
         {
             moved += batch.pushes.len();
+            // A door that looks at both counts waits, as it would refuse pushes for those that it sees twice; one that does not need not.
+            let mut way = Some(self.way.lock()).filter(|way| way.bounds.keep == Keep::Oldest);
             self.with_queue(|queue| queue.store(batch.route, batch.pushes, &mut gone));
-            // After the queue's count has risen, never before: admission may see a push twice, but never not at all.
-            self.way.lock().held.remove_batch(batch.owner, &batch.load);
+            // After the queue's count has risen, never before: nobody may see a push not at all.
+            way.get_or_insert_with(|| self.way.lock()).held.remove_batch(batch.owner, &batch.load);
         }
         self.end_buffered(&gone.shed, Outcome::Shed);
         self.end_buffered(&gone.coalesced, Outcome::Coalesced);

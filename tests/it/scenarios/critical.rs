@@ -27,7 +27,7 @@ fn critical(size: usize) -> Value {
 fn saturated() -> (Peer, Gateway) {
     let peer = Peer::start(&["--latency", "50ms"]);
     // The campaign's tokens are dead; its nacks are answers like any other.
-    let config = Config::to(&peer).route("window", 20).set("collector.buffer", 8_000);
+    let config = Config::to(&peer).route("window", 20).set("collector.buffer", 100_000);
     let gateway = Gateway::start_ready(&config);
     for _ in 0..CAMPAIGN / 1_000 {
         gateway.post(&campaign(1_000)).expect(202);
