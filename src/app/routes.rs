@@ -148,6 +148,8 @@ impl Routes {
             if let Some(own) = own {
                 *partition.wiring.connector.write() = own;
             }
+            // What kept pushes back were answers to the old account or of the old peer.
+            self.intake.gate_of(partition.id()).reset();
         }
         let entries = self.entries.iter().filter(|entry| entry.cell.id == route.cell.id && entry.is_open());
         entries.for_each(|entry| *entry.connector.write() = Arc::clone(connector));

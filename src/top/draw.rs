@@ -49,15 +49,11 @@ pub(super) fn draw(state: &State, address: &str, screen: Screen) -> Vec<String> 
 impl Picture {
     fn head(&mut self, state: &State, address: &str) {
         let up = span(state.uptime_seconds.floor());
-        let word = state.state.to_uppercase();
-        let title = format!("pushweir {} at {address}, up {up}", state.version);
-        let space = self.screen.width.saturating_sub(title.chars().count() + word.chars().count()).max(1);
-        let plain = self.cut(&format!("{title}{}{word}", " ".repeat(space)));
-        let line = match plain.strip_suffix(&word) {
-            Some(before) => format!("{before}{}", self.paint(&word, colour(&state.state))),
-            None => plain,
-        };
-        self.lines.push(line);
+        // The word first: a narrow terminal cuts what is behind it.
+        let word = self.cut(&state.state.to_uppercase());
+        let line = self.cut(&format!("{word}  pushweir {} at {address}, up {up}", state.version));
+        let rest = line.strip_prefix(&word).unwrap_or_default();
+        self.lines.push(format!("{}{rest}", self.paint(&word, colour(&state.state))));
         self.put(&state.why);
         self.put(&format!("-> {}", state.advice));
         self.put("");

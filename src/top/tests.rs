@@ -36,7 +36,7 @@ fn state(pushers: u32) -> State {
 #[test]
 fn a_picture_says_what_the_page_says() {
     let expected = "\
-pushweir 0.1.0 at 127.0.0.1:8651, up 1 min 15 s                                             SHEDDING
+SHEDDING  pushweir 0.1.0 at 127.0.0.1:8651, up 1 min 15 s
 the buffer is full
 -> Add connections.
 
@@ -75,7 +75,7 @@ fn a_low_terminal_shows_those_in_trouble_and_counts_the_rest() {
 #[test]
 fn colour_is_for_terminals_that_have_it_and_trouble_is_said_in_words() {
     let lines = draw(&state(2), "push-1", Screen { has_colour: true, ..PLAIN });
-    assert!(lines[0].ends_with("\x1b[1;31mSHEDDING\x1b[0m"), "{lines:#?}");
+    assert!(lines[0].starts_with("\x1b[1;31mSHEDDING\x1b[0m  pushweir"), "{lines:#?}");
     assert!(lines.iter().any(|line| line.starts_with("\x1b[1;31mandroid/1 ")), "{lines:#?}");
     let mut wrong = state(2);
     wrong.ledger.delivered += 1;

@@ -8,9 +8,20 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::{RenderError, json};
 use crate::outcome::Refusal;
+
+/// The most bytes of keys and values of `data` and `notification` together that FCM takes to a device.
+pub const DEVICE_LIMIT: usize = 4096;
+
+/// The same, to a topic or condition.
+pub const TOPIC_LIMIT: usize = 2048;
+
+/// The most bytes of a whole message to FCM. Far above what its own limits leave room for, so it only stops what could never be sent; a window of
+/// such pushes fits a session's buffer.
+pub const MESSAGE_LIMIT: usize = 32 * 1024;
 
 /// Refuses a key that the provider reserves.
 pub type CheckKey = fn(&str) -> Result<(), RenderError>;
@@ -192,7 +203,7 @@ impl Keys {
 fn check_surrogates(raw: &str) -> Result<(), RenderError> {
     let suspicious = memchr::memmem::find(raw.as_bytes(), b"\\ud")
         .or_else(|| memchr::memmem::find(raw.as_bytes(), b"\\uD"));
-    if suspicious.is_some() && serde_json::from_str::<serde_json::Value>(raw).is_err() {
+    if suspicious.is_some() && serde_json::from_str::<Value>(raw).is_err() {
         return Err(invalid("data", "has a string with half a surrogate pair"));
     }
     Ok(())
@@ -210,6 +221,51 @@ pub fn check_size(size: usize, limit: usize) -> Result<(), RenderError> {
         "data and notification have at least {size} bytes of keys and values, over the limit of {limit}"
     );
     Err(RenderError { refusal: Refusal::RefusedTooLarge, field: "data", message })
+}
+
+/// Checks the bytes of a whole message.
+///
+/// # Errors
+/// They exceed [`MESSAGE_LIMIT`].
+pub fn check_message(size: usize) -> Result<(), RenderError> {
+    if size <= MESSAGE_LIMIT {
+        return Ok(());
+    }
+    let message = format!("the whole message has {size} bytes, over the limit of {MESSAGE_LIMIT}");
+    Err(RenderError { refusal: Refusal::RefusedTooLarge, field: "push", message })
+}
+
+/// Checks a topic's name.
+///
+/// # Errors
+/// It has other characters than FCM takes.
+pub fn check_topic(name: &str) -> Result<(), RenderError> {
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~%".contains(&byte)) {
+        return Ok(());
+    }
+    Err(invalid("to.topic", "may only have letters, digits and -_.~% (hint: give the name without /topics/)"))
+}
+
+/// Returns the members of a `provider` object.
+///
+/// # Errors
+/// It is none.
+pub fn patch(raw: &RawValue) -> Result<Map<String, Value>, RenderError> {
+    serde_json::from_str(raw.get()).map_err(|_| invalid("provider", "must be a JSON object"))
+}
+
+/// Returns the bytes of keys and values of a notification, if there is one.
+///
+/// # Errors
+/// It is no object.
+pub fn shown_size(notification: Option<&Value>) -> Result<usize, RenderError> {
+    match notification {
+        None => Ok(0),
+        Some(Value::Object(fields)) => {
+            Ok(fields.iter().map(|(name, value)| name.len() + measure(&value.to_string())).sum())
+        }
+        Some(_) => Err(invalid("provider.notification", "must be a JSON object")),
+    }
 }
 
 /// Returns the error for a field with a value that is not allowed.

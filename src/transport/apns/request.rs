@@ -1,7 +1,6 @@
 //! A push request as Apple's headers and payload (`reference/apns_webpush.md` 1.3).
 //!
-//! The connector renders with [`render`] once per push, at ingest; the session writes the request from the [`Envelope`] and the payload behind
-//! it. What the provider would refuse is refused here. Without `provider` fields little is allocated but the payload itself.
+//! The connector renders with [`render`] once per push, at ingest; the session writes the request from the envelope and the payload behind it. What the provider would refuse is refused here. Without `provider` fields little is allocated but the payload itself.
 
 mod provider;
 
@@ -108,7 +107,7 @@ fn device<'a>(to: &'a Target<'_>) -> Result<&'a str, RenderError> {
         Target::WebPush { .. } => return other("to.endpoint", "Web Push subscriptions"),
     };
     let is_hex = token.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if token.is_empty() || !is_hex || token.len() % 2 != 0 || token.len() > TOKEN_LIMIT {
+    if token.is_empty() || !is_hex || !token.len().is_multiple_of(2) || token.len() > TOKEN_LIMIT {
         return Err(invalid(
             "to.token",
             "must be an even number of hexadecimal digits (hint: the bytes of the device token in hex, no base64, no spaces)",

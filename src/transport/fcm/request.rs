@@ -14,19 +14,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use addressee::addressee;
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::outcome::Refusal;
 use crate::push::{Notification, PushRequest, Target};
-use crate::transport::data::{self, check_size, invalid};
+use crate::transport::data::{self, DEVICE_LIMIT, TOPIC_LIMIT, check_message, check_size, invalid};
 use crate::transport::{RenderError, json};
-
-/// The most bytes of keys and values of `data` and `notification` together, to a device.
-pub const DEVICE_LIMIT: usize = 4096;
-
-/// The same, to a topic or condition.
-pub const TOPIC_LIMIT: usize = 2048;
-
-/// The most bytes of a whole message; far above what the limits leave room for, so it only stops what could never be sent.
-pub const MESSAGE_LIMIT: usize = 32 * 1024;
 
 /// The longest time to live the provider takes, in seconds (four weeks).
 const MAX_TIME_TO_LIVE: u64 = 2_419_200;
@@ -135,12 +125,8 @@ fn write_target(out: &mut Vec<u8>, target: &Target<'_>) -> Result<usize, RenderE
     if text.is_empty() {
         return Err(invalid(field, "must not be empty"));
     }
-    let is_topic_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~%".contains(&byte);
-    if field == "to.topic" && !text.bytes().all(is_topic_byte) {
-        return Err(invalid(
-            field,
-            "may only have letters, digits and -_.~% (hint: give the name without /topics/)",
-        ));
+    if field == "to.topic" {
+        data::check_topic(text)?;
     }
     out.extend_from_slice(member);
     json::json_string(out, text);
@@ -171,14 +157,6 @@ fn check_key(key: &str) -> Result<(), RenderError> {
             "the key {key:?} is reserved by the provider (hint: from, message_type and what begins with google. or gcm.notification.)"
         ),
     ))
-}
-
-fn check_message(size: usize) -> Result<(), RenderError> {
-    if size <= MESSAGE_LIMIT {
-        return Ok(());
-    }
-    let message = format!("the whole message has {size} bytes, over the limit of {MESSAGE_LIMIT}");
-    Err(RenderError { refusal: Refusal::RefusedTooLarge, field: "push", message })
 }
 
 #[cfg(test)]

@@ -9,20 +9,9 @@ mod provider;
 pub use addressee::addressee;
 
 use super::text;
-use crate::outcome::Refusal;
 use crate::push::{Lane, Notification, PushRequest, Target};
 use crate::transport::RenderError;
-use crate::transport::data::{self, check_size, invalid};
-
-/// The most bytes of keys and values of `data` and `notification` together, to a device.
-pub const DEVICE_LIMIT: usize = 4096;
-
-/// The same, to a topic or condition.
-pub const TOPIC_LIMIT: usize = 2048;
-
-/// The most bytes of all members together, before XML references. Far above what the provider's limits leave room for, so it only stops
-/// what could never be sent; a window of such pushes fits the session's buffer.
-pub const MESSAGE_LIMIT: usize = 32 * 1024;
+use crate::transport::data::{self, DEVICE_LIMIT, TOPIC_LIMIT, check_message, check_size, invalid};
 
 /// Appends the members, such as `"to":"…","priority":"high","data":{…}`, to `payload`; on an error `payload` is as before.
 ///
@@ -86,11 +75,8 @@ fn write_target(out: &mut Vec<u8>, target: &Target<'_>) -> Result<usize, RenderE
     if text.is_empty() {
         return Err(invalid(field, "must not be empty"));
     }
-    if field == "to.topic" && !text.bytes().all(is_topic_byte) {
-        return Err(invalid(
-            field,
-            "may only have letters, digits and -_.~% (hint: give the name without /topics/)",
-        ));
+    if field == "to.topic" {
+        data::check_topic(text)?;
     }
     if field == "to.token" && text.starts_with("/topics/") {
         return Err(invalid(field, "is a topic (hint: give the name without /topics/ as to.topic)"));
@@ -100,10 +86,6 @@ fn write_target(out: &mut Vec<u8>, target: &Target<'_>) -> Result<usize, RenderE
     text::json_inner(out, text);
     out.push(b'"');
     Ok(limit)
-}
-
-const fn is_topic_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'%')
 }
 
 /// Writes the notification; returns the size of its keys and values.
@@ -159,14 +141,6 @@ fn check_key(key: &str) -> Result<(), RenderError> {
             "the key {key:?} is reserved by the provider (hint: from, message_type and what begins with google or gcm)"
         ),
     ))
-}
-
-fn check_message(size: usize) -> Result<(), RenderError> {
-    if size <= MESSAGE_LIMIT {
-        return Ok(());
-    }
-    let message = format!("the whole message has {size} bytes, over the limit of {MESSAGE_LIMIT}");
-    Err(RenderError { refusal: Refusal::RefusedTooLarge, field: "push", message })
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ fn top_shows_the_service_once_for_a_pipe() {
     let admin = gateway.admin.to_string();
     let (code, out, errors) = run(&["top", "--once", "--admin", &admin]);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
-    assert!(out.starts_with(&format!("pushweir {} at {admin}, up ", env!("CARGO_PKG_VERSION"))), "{out}");
+    assert!(out.starts_with(&format!("OK  pushweir {} at {admin}, up ", env!("CARGO_PKG_VERSION"))), "{out}");
     assert!(out.contains("balances: 987 accepted = 987 delivered"), "{out}");
     assert!(out.contains("\nandroid/1") && !out.contains('\x1b'), "{out}");
     gateway.finish();

@@ -253,6 +253,9 @@ pub struct LoadArgs {
     /// What device tokens start with; see the XMPP double's table of tokens.
     #[arg(long, value_name = "TEXT", default_value = "device-")]
     pub device_prefix: String,
+    /// Write device tokens in hex, as Apple's are; the double reads --device-prefix back from them.
+    #[arg(long)]
+    pub device_hex: bool,
     /// Number of different devices.
     #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..))]
     pub devices: u64,

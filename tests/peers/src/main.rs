@@ -174,6 +174,7 @@ async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
             payload: args.payload,
             batch: args.batch,
             token_prefix: args.device_prefix,
+            hex: args.device_hex,
             devices: args.devices,
             id_prefix: args.id_prefix,
         },

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{COLLAPSE_LIMIT, Headers};
 use crate::transport::apns::kind::PushType;
-use crate::transport::data::invalid;
+use crate::transport::data::{self, invalid};
 use crate::transport::{RenderError, json};
 
 const FIELD: &str = "provider.headers";
@@ -28,9 +28,7 @@ pub struct Raw {
 /// # Errors
 /// It or its headers are no object, or the type is none.
 pub fn read(raw: &RawValue) -> Result<Raw, RenderError> {
-    let Ok(mut patch) = serde_json::from_str::<Map<String, Value>>(raw.get()) else {
-        return Err(invalid("provider", "must be a JSON object"));
-    };
+    let mut patch = data::patch(raw)?;
     let headers = match patch.remove("headers") {
         None => Map::new(),
         Some(Value::Object(headers)) => headers,

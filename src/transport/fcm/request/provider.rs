@@ -45,9 +45,7 @@ pub fn merge(
     out: &mut Vec<u8>,
     start: usize,
 ) -> Result<(), RenderError> {
-    let Ok(mut patch) = serde_json::from_str::<Map<String, Value>>(raw.get()) else {
-        return Err(invalid("provider", "must be a JSON object"));
-    };
+    let mut patch = data::patch(raw)?;
     rename(&mut patch, &mut Vec::new());
     for (path, field) in RESERVED {
         if find(&patch, path) {
@@ -117,13 +115,7 @@ fn snake(name: &str) -> String {
 }
 
 fn write(out: &mut Vec<u8>, message: &Map<String, Value>, limit: usize) -> Result<(), RenderError> {
-    let mut size = match message.get("notification") {
-        None => 0,
-        Some(Value::Object(fields)) => {
-            fields.iter().map(|(name, value)| name.len() + data::measure(&value.to_string())).sum()
-        }
-        Some(_) => return Err(invalid("provider.notification", "must be a JSON object")),
-    };
+    let mut size = data::shown_size(message.get("notification"))?;
     check_size(size, limit)?;
     let mut is_first = true;
     for (name, value) in message {

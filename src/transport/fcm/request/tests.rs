@@ -5,6 +5,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::outcome::Refusal;
 use crate::push::Lane;
 
 const TTL: Duration = Duration::from_millis(59_001);

@@ -24,9 +24,7 @@ const RESERVED: [(&str, &str); 6] = [
 /// # Errors
 /// It is no object, names a reserved field, or makes something the provider refuses.
 pub fn merge(out: &mut Vec<u8>, start: usize, raw: &RawValue, limit: usize) -> Result<(), RenderError> {
-    let Ok(patch) = serde_json::from_str::<Map<String, Value>>(raw.get()) else {
-        return Err(invalid("provider", "must be a JSON object"));
-    };
+    let patch = data::patch(raw)?;
     for (name, path) in RESERVED {
         if patch.contains_key(name) {
             return Err(invalid(path, "is decided by the gateway (hint: use the push's own to and ttl)"));
@@ -45,7 +43,7 @@ fn parse(members: &[u8]) -> Result<Map<String, Value>, RenderError> {
 }
 
 fn write(out: &mut Vec<u8>, members: &Map<String, Value>, limit: usize) -> Result<(), RenderError> {
-    let mut size = notification_size(members.get("notification"))?;
+    let mut size = data::shown_size(members.get("notification"))?;
     check_size(size, limit)?;
     check_priority(members.get("priority"))?;
     for (at, (name, value)) in members.iter().enumerate() {
@@ -62,16 +60,6 @@ fn write(out: &mut Vec<u8>, members: &Map<String, Value>, limit: usize) -> Resul
         }
     }
     Ok(())
-}
-
-fn notification_size(notification: Option<&Value>) -> Result<usize, RenderError> {
-    match notification {
-        None => Ok(0),
-        Some(Value::Object(fields)) => {
-            Ok(fields.iter().map(|(name, value)| name.len() + data::measure(&value.to_string())).sum())
-        }
-        Some(_) => Err(invalid("provider.notification", "must be a JSON object")),
-    }
 }
 
 fn check_priority(priority: Option<&Value>) -> Result<(), RenderError> {

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::outcome::Refusal;
 
 fn raw(value: &str) -> Box<RawValue> {
     RawValue::from_string(value.to_owned()).unwrap()
@@ -160,7 +161,7 @@ fn the_limit_counts_keys_and_values_as_text() {
 
 #[test]
 fn the_whole_message_is_bounded_too() {
-    let large = "x".repeat(MESSAGE_LIMIT);
+    let large = "x".repeat(data::MESSAGE_LIMIT);
     let provider = raw(&format!("{{\"tag\":\"{large}\"}}"));
     for request in [
         PushRequest { to: Target::Token(large.as_str().into()), ..to_token() },

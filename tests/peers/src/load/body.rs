@@ -21,6 +21,8 @@ pub struct Shape {
     pub batch: u32,
     /// What device tokens start with.
     pub token_prefix: String,
+    /// Whether device tokens are hex, as Apple's are: the bytes of the prefix and the number.
+    pub hex: bool,
     /// How many different devices there are.
     pub devices: u64,
     /// What push ids start with; the gateway makes ids when absent.
@@ -35,6 +37,8 @@ pub struct Writer {
     head: Vec<u8>,
     /// A push from its route on.
     tail: Vec<u8>,
+    /// What device tokens start with, as it is written.
+    prefix: String,
     body: Vec<u8>,
 }
 
@@ -48,7 +52,9 @@ impl Writer {
         }
         head.push_str("content-length: ");
         let tail = tail(&shape);
-        Self { shape, head: head.into_bytes(), tail, body: Vec::new() }
+        let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let prefix = if shape.hex { hex(&shape.token_prefix) } else { shape.token_prefix.clone() };
+        Self { shape, head: head.into_bytes(), tail, prefix, body: Vec::new() }
     }
 
     /// Appends the request whose first push has number `first`, with `count` pushes.
@@ -76,15 +82,18 @@ impl Writer {
 
     fn push_into(&self, body: &mut Vec<u8>, number: u64) {
         let device = number % self.shape.devices.max(1);
-        let written = match &self.shape.id_prefix {
-            Some(prefix) => write!(
-                body,
-                "{{\"id\":\"{prefix}{number}\",\"to\":{{\"token\":\"{}{device}\"}},",
-                self.shape.token_prefix
-            ),
-            None => write!(body, "{{\"to\":{{\"token\":\"{}{device}\"}},", self.shape.token_prefix),
-        };
-        written.expect("writing to a Vec cannot fail");
+        body.push(b'{');
+        let mut write =
+            |text: std::fmt::Arguments<'_>| body.write_fmt(text).expect("writing to a Vec cannot fail");
+        if let Some(prefix) = &self.shape.id_prefix {
+            write(format_args!("\"id\":\"{prefix}{number}\","));
+        }
+        write(format_args!("\"to\":{{\"token\":\"{}", self.prefix));
+        if self.shape.hex {
+            write(format_args!("{device:016x}\"}},"));
+        } else {
+            write(format_args!("{device}\"}},"));
+        }
         body.extend_from_slice(&self.tail);
     }
 }
@@ -124,6 +133,7 @@ mod tests {
             payload: 300,
             batch: 3,
             token_prefix: "device-".to_owned(),
+            hex: false,
             devices: 4,
             id_prefix: Some("run-".to_owned()),
         }
@@ -150,6 +160,12 @@ mod tests {
             (&pushes[2]["id"], &pushes[2]["ttl"], &pushes[2]["route"]),
             (&json!("run-8"), &json!(60), &json!("android"))
         );
+    }
+
+    #[test]
+    fn tokens_may_be_hex() {
+        let (_, body) = request(Shape { hex: true, token_prefix: "d-".to_owned(), ..shape() }, 3, 1);
+        assert_eq!(body["pushes"][0]["to"]["token"], "642d0000000000000003");
     }
 
     #[test]

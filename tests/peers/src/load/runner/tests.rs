@@ -53,6 +53,7 @@ fn plan(target: String) -> Plan {
         payload: 200,
         batch: 4,
         token_prefix: "device-".to_owned(),
+        hex: false,
         devices: 10,
         id_prefix: None,
     };
