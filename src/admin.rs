@@ -11,6 +11,7 @@ mod feed;
 mod forms;
 mod guard;
 pub mod http;
+pub mod measured;
 mod metrics;
 mod page;
 pub mod password;

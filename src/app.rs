@@ -5,6 +5,7 @@ mod endpoint;
 mod figures;
 mod http;
 mod limits;
+mod measured;
 mod notify;
 mod partitions;
 mod parts;
@@ -15,6 +16,8 @@ mod scale;
 mod senders;
 mod service;
 mod snapshot;
+mod test_push;
+mod traces;
 mod tree;
 
 use std::net::{SocketAddr, TcpListener};

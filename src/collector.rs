@@ -8,6 +8,7 @@
 mod delayed;
 mod drain;
 mod fifo;
+mod gauges;
 mod handout;
 mod intake;
 mod lanes;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+pub use gauges::Gauges;
 use handout::Handout;
 pub use intake::Intake;
 pub use occupancy::Load;
@@ -32,6 +34,7 @@ use pushweir_actors::{
 use crate::ledger::Place;
 use crate::outcome::Outcome;
 use crate::push::{Push, RouteId};
+use crate::telemetry::Tally;
 use crate::units::Moment;
 
 /// Pushes moved from the intake per turn; between turns mailbox and timers run.
@@ -118,6 +121,7 @@ impl Collector {
         let now = self.intake.clock().now();
         let handout = Handout::take(&self.intake, route, count, now);
         let taken = handout.len();
+        self.count(route, handout.pushes(), now);
         let events = handout.into_events(id, now);
         if taken < count {
             // Pushes that are too late or have to wait fill no demand.
@@ -130,6 +134,18 @@ impl Collector {
         };
         if gone {
             self.forget(id);
+        }
+    }
+
+    fn count(&self, route: RouteId, pushes: &[Push], now: Moment) {
+        self.intake.gauges().add_dispatched(pushes.len());
+        let mut waits = Tally::default();
+        // What comes back from a pusher has waited for other reasons too.
+        for push in pushes.iter().filter(|push| push.attempts == 0) {
+            waits.add(now.since(push.accepted_at), push.trace.as_ref().map(|trace| trace.name().trace));
+        }
+        if let Some(cell) = self.intake.route(route) {
+            cell.times.queue.enter(&waits);
         }
     }
 
@@ -169,6 +185,8 @@ impl Collector {
     }
 
     fn sweep(&mut self, _ctx: &mut Context<Self>) {
+        let demand = self.demand.iter().map(|demand| demand.total_demand()).sum();
+        self.intake.gauges().set_demand(demand);
         let now = self.intake.clock().now();
         let mut expired = Vec::new();
         for route in (0..self.intake.partitions()).map(RouteId::at) {
@@ -194,11 +212,13 @@ impl Actor for Collector {
 
 impl StreamHandler<Turn> for Collector {
     fn handle(&mut self, _turn: Turn, ctx: &mut Self::Context) {
+        let begun = self.intake.clock().now();
         self.intake.acknowledge_returns();
         self.intake.drain_channel(TURN_BUDGET);
         self.serve_all(ctx);
         let intake = &self.intake;
         intake.bell().rest_if(|| intake.is_quiet());
+        intake.gauges().handler.note(intake.clock().now().since(begun));
     }
 }
 

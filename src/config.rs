@@ -22,7 +22,7 @@ pub use fault::{Fault, Faults};
 use self::fault::Collected;
 use self::layer::Layers;
 use self::section::{Outside, Section};
-use crate::{admin, collector, feedback, ingest, pusher, transport};
+use crate::{admin, collector, feedback, ingest, pusher, telemetry, transport};
 
 /// The documented defaults.
 pub const DEFAULTS: &str = include_str!("../config.toml");
@@ -49,6 +49,8 @@ pub struct Config {
     pub webhook: feedback::webhook::Settings,
     /// `[telemetry] log`: a level or an env_logger filter.
     pub log: String,
+    /// `[telemetry.traces]`.
+    pub traces: telemetry::trace::Settings,
     /// `[[route]]`, at least one, names unique.
     pub routes: Vec<Route>,
     /// See [`Loaded::effective`].

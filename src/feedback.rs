@@ -7,6 +7,7 @@ mod codes;
 mod entries;
 pub mod results;
 mod retry;
+mod traces;
 pub mod webhook;
 
 use std::sync::Arc;
@@ -110,10 +111,20 @@ impl Feedback {
         let answered = delivered + others.len() as u64;
         let mut entries = Entries::new(&self.ledger, route, answered);
         entries.end(delivered, Outcome::Delivered);
-        let Decided { put_back, retries, endings } = self.decide(route, answered, others);
+        let Decided { put_back, retries, mut endings } = self.decide(route, answered, others);
         endings.iter().for_each(|ending| entries.end(1, ending.outcome));
+        let traced = traces::of(&mut endings);
+        if !traced.is_empty() {
+            // Of the delivered some were handed over for their traces alone.
+            endings.retain(|ending| {
+                ending.outcome != Outcome::Delivered || self.wants_delivery(&ending.verdict)
+            });
+        }
         self.results.record(endings);
         entries.write();
+        if !traced.is_empty() {
+            traces::tell(traced, self.clock.now());
+        }
         // Before anything comes back, so that a route that must wait does not send it again at once.
         self.returns.judge(route, tally);
         entries.hand_over(put_back.len());
@@ -135,7 +146,9 @@ impl Feedback {
             if let Verdict::Limited { after, scope: Scope::Target, .. } = &verdict {
                 self.returns.hold_target(&push, now.after(*after));
             }
-            match consequence(&mut push, &verdict, now, &settings, fastrand::f64()) {
+            let follows = consequence(&mut push, &verdict, now, &settings, fastrand::f64());
+            traces::attempt_ended(&mut push, &verdict, now, &follows);
+            match follows {
                 Consequence::End(outcome) => decided.endings.push(Ending { push, outcome, verdict }),
                 Consequence::PutBack => decided.put_back.push(push),
                 Consequence::RetryAt(due) => {

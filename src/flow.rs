@@ -40,6 +40,9 @@ pub trait Door: Send + Sync {
     /// Enters pushes that repeat others in the ledger: refused, and counted as duplicates too.
     fn repeat(&self, route: RouteId, count: u64);
 
+    /// Returns how many pushes are queued or wait for a retry.
+    fn buffered(&self) -> u64;
+
     /// Looks through everything that is queued or waits for a retry; costs a look at each push under the queue's lock.
     fn find(&self, wanted: &Wanted) -> Option<Sighting>;
 

@@ -22,11 +22,16 @@ use tokio::sync::Semaphore;
 use crate::feedback::Results;
 use crate::flow::{Door, RouteCell};
 use crate::push::{Coalesce, KeyMint, RouteId, SenderId};
+use crate::telemetry::HttpMeter;
+use crate::telemetry::trace::Tracer;
 use crate::transport::Connector;
 use crate::units::{Clock, Secret, Slots};
 
 /// The longest time to live, in seconds (FCM's and Web Push's limit).
 pub const MAX_TTL: u32 = 2_419_200;
+
+/// What requests are for, in the order in which the meter has them.
+pub const TEMPLATES: [&str; 4] = ["/v1/pushes", "/v1/pushes/{id}", "/v1/results", "other"];
 
 /// `[ingest]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +94,10 @@ pub struct Ingest {
     pub results: Arc<Results>,
     /// Look-ups of single pushes, one at a time.
     pub look_ups: Semaphore,
+    /// What is counted of requests; see [`TEMPLATES`].
+    pub meter: Arc<HttpMeter>,
+    /// Which requests are traced.
+    pub tracer: Arc<Tracer>,
     /// Makes keys.
     pub mint: Arc<KeyMint>,
     /// The process's clock.

@@ -15,7 +15,7 @@
 //! | [`units`] | clock, sizes, durations, secrets |
 //! | [`push`] | a push: its key, lane, deadline and rendered payload |
 //! | [`outcome`] | verdicts of one attempt, final outcomes, reasons |
-//! | [`telemetry`] | logging set-up, rates, latency histograms |
+//! | [`telemetry`] | the log, traces, rates, latency histograms |
 //! | [`flow`] | what crosses actor boundaries: returns, commands, observation cells |
 //! | [`ledger`] | double-entry books: where every push is or how it ended |
 //! | [`transport`] | a connection with a window; XMPP; HTTP/2 with FCM v1, APNs and Web Push on it |

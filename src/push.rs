@@ -8,6 +8,7 @@ pub(crate) mod fixture;
 mod key;
 mod lane;
 mod request;
+pub mod trace;
 
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub struct Push {
     pub lane: Lane,
     /// Set if a newer push with the same identity makes this one needless.
     pub collapse: Option<Box<CollapseId>>,
+    /// Set if its way is traced; `None`, which costs nothing, for nearly all.
+    pub trace: Option<Box<trace::Trace>>,
     /// Attempts that counted so far.
     pub attempts: u8,
     /// Whether an earlier attempt ended without an answer, so that the provider may have it already.
@@ -93,7 +96,8 @@ impl Push {
     pub fn cost(&self) -> u64 {
         let text = self.payload.len() + self.name.as_ref().map_or(0, |name| name.len());
         let collapse = if self.collapse.is_some() { COLLAPSE_COST } else { 0 };
-        (text + size_of::<Self>() + collapse) as u64
+        let trace = if self.trace.is_some() { size_of::<trace::Trace>() } else { 0 };
+        (text + size_of::<Self>() + collapse + trace) as u64
     }
 
     /// Copies its payload out of the buffer that it shares with its batch, so that a push that stays behind does not keep the whole
@@ -135,6 +139,6 @@ mod tests {
 
     #[test]
     fn a_buffered_push_stays_compact() {
-        assert!(size_of::<Push>() <= 96, "{} bytes", size_of::<Push>());
+        assert!(size_of::<Push>() <= 104, "{} bytes", size_of::<Push>());
     }
 }

@@ -19,6 +19,7 @@ mod inflight;
 mod overdue;
 mod owed;
 mod pace;
+mod sending;
 mod sessions;
 mod window;
 mod wiring;
@@ -124,7 +125,8 @@ impl Pusher {
         self.window = Window::open(session.window);
         self.owed.clear();
         self.cell.set_connected(Some(self.now()));
-        self.current = Some(Live::attach(self.last_session, session, self.now(), ctx));
+        let peer = self.wiring.connector.read().peer();
+        self.current = Some(Live::attach(self.last_session, session, (peer, self.now()), ctx));
         self.follow_switches(ctx);
         self.publish();
     }
@@ -185,22 +187,6 @@ impl Pusher {
         if count > 0 {
             self.wiring.port.ask(subscription, count);
         }
-    }
-
-    /// Sends a batch that arrived; what the window does not take stays in `events` and goes back by itself.
-    fn send(&mut self, mut events: Events<Push>) {
-        let now = self.now();
-        let arrived = u32::try_from(events.len()).unwrap_or(u32::MAX);
-        let Some(live) = self.current.as_mut() else { return };
-        let taken = self.window.arrive(arrived);
-        // The batch keeps the pushes until all are encoded: if encoding panics, they go back unsent.
-        for push in &events.as_slice()[..taken as usize] {
-            live.outbox.send(push, push.time_left(now));
-        }
-        for push in events.take_first(taken as usize) {
-            self.held.table.insert(push, now, live.number);
-        }
-        live.outbox.flush();
     }
 
     /// Stops using the current session for pushes, keeps reading it, and opens its replacement.

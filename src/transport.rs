@@ -11,6 +11,7 @@ pub mod http1;
 pub mod http2;
 pub mod json;
 pub mod keepalive;
+pub mod post;
 pub mod tls;
 pub mod webpush;
 pub mod xmpp;

@@ -2,10 +2,15 @@
 
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
+use super::forms::decode;
+use super::measured::Measured;
 use super::record::Record;
 use super::state::{self, Snapshot};
 use crate::flow::{Command, CommandError, RestartMode};
+use crate::telemetry::log as logging;
+use crate::units::Secret;
 
 /// The service behind the interface. Implemented by `app`.
 pub trait Backend: Send + Sync {
@@ -23,6 +28,11 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// Why it was not carried out.
     fn command(&self, command: Command) -> BoxFuture<'static, Result<serde_json::Value, CommandError>>;
+
+    /// Returns what is measured for scrapers alone.
+    fn measured(&self) -> Measured {
+        Measured::default()
+    }
 
     /// Returns whether pushes can be taken and delivered now.
     ///
@@ -70,8 +80,11 @@ pub(super) enum Misfit {
 /// The most connections a route may have: above what any provider allows a sender.
 pub const MAX_CONNECTIONS: u32 = 5_000;
 
+/// The most pushes that an operator may have traced at a time.
+pub(super) const MAX_TRACED: u32 = 10_000;
+
 /// Every path, for people who took a wrong one.
-pub(super) const PATHS: [&str; 17] = [
+pub(super) const PATHS: [&str; 20] = [
     "GET /",
     "GET /admin/api/state",
     "GET /admin/api/events",
@@ -87,6 +100,9 @@ pub(super) const PATHS: [&str; 17] = [
     "POST /admin/api/routes/{route}/scale {\"connections\":n}",
     "POST /admin/api/routes/{route}/pause|resume",
     "POST /admin/api/faults/panic?target=collector|{route}/{n}",
+    "POST /admin/api/routes/{route}/test {\"to\":{\"token\":\"…\"}}",
+    "POST /admin/api/trace?next=n",
+    "POST /admin/api/log?filter=info,pushweir::pusher=debug",
     "POST /admin/api/drain",
     "POST /admin/api/resume",
 ];
@@ -104,6 +120,13 @@ pub(super) struct Wanted<'a> {
 #[serde(deny_unknown_fields)]
 struct Scale {
     connections: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Test<'a> {
+    #[serde(borrow)]
+    to: &'a RawValue,
 }
 
 // === impl Wanted ===
@@ -127,12 +150,14 @@ impl Wanted<'_> {
             ["admin", "actions"] => self.form(Call::Form),
             ["logout"] => self.form(Call::Logout),
             ["admin", "api", "faults", "panic"] => self.change(|| self.target()),
+            ["admin", "api", "log"] => self.change(|| self.filter()),
+            ["admin", "api", "trace"] => self.change(|| self.next()),
             ["admin", "api", "drain"] => self.change(|| Ok(Command::Drain)),
             ["admin", "api", "resume"] => self.change(|| Ok(Command::Resume)),
             ["admin", "api", "pushers", route, number, verb @ ("restart" | "pause" | "resume")] => {
                 self.change(|| self.pusher(route, number, verb))
             }
-            ["admin", "api", "routes", route, verb @ ("restart" | "scale" | "pause" | "resume")] => {
+            ["admin", "api", "routes", route, verb @ ("restart" | "scale" | "pause" | "resume" | "test")] => {
                 self.change(|| self.route(route.into(), verb))
             }
             _ => Err(self.not_found()),
@@ -173,9 +198,39 @@ impl Wanted<'_> {
         Ok(match verb {
             "pause" => Command::PauseRoute { route },
             "resume" => Command::ResumeRoute { route },
+            "test" => Command::TestPush { route, to: self.to()? },
             "scale" => Command::ScaleRoute { route, connections: self.connections()? },
             _ => Command::RestartRoute { route, mode: self.mode()? },
         })
+    }
+
+    /// Returns a value of the query, decoded.
+    fn value(self, key: &str) -> Option<String> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.into_iter().find(|(name, _)| *name == key).map(|(_, value)| decode(value.as_bytes()))
+    }
+
+    fn filter(self) -> Result<Command, Misfit> {
+        match self.value("filter").filter(|filter| logging::is_filter(filter)) {
+            Some(filter) => Ok(Command::SetLog { filter }),
+            None => Err(Misfit::Invalid(format!("filter must be {}", logging::FILTERS))),
+        }
+    }
+
+    fn next(self) -> Result<Command, Misfit> {
+        let read = self.value("next").and_then(|next| next.parse().ok());
+        match read.filter(|count| (1..=MAX_TRACED).contains(count)) {
+            Some(count) => Ok(Command::TraceNext { count }),
+            None => Err(Misfit::Invalid(format!("next must be a number from 1 to {MAX_TRACED}"))),
+        }
+    }
+
+    fn to(self) -> Result<Secret, Misfit> {
+        // The library's error would quote the token.
+        let test: Test<'_> = serde_json::from_slice(self.body).map_err(|_| {
+            Misfit::Invalid("the body must be {\"to\":{\"token\":\"…\"}}, or another `to` of a push".into())
+        })?;
+        Ok(Secret::new(test.to.get()))
     }
 
     fn target(self) -> Result<Command, Misfit> {
@@ -247,6 +302,20 @@ mod tests {
             assert_eq!(call("POST", target, ""), Ok(Call::Run(command)), "{target}");
             assert_eq!(call("GET", target, ""), Err(Misfit::Method("POST")), "{target}");
         }
+        let table = [
+            ("/admin/api/trace?next=25", Command::TraceNext { count: 25 }),
+            (
+                "/admin/api/log?filter=info,pushweir::pusher%3Ddebug",
+                Command::SetLog { filter: "info,pushweir::pusher=debug".into() },
+            ),
+        ];
+        for (target, command) in table {
+            assert_eq!(call("POST", target, ""), Ok(Call::Run(command)), "{target}");
+            assert_eq!(call("GET", target, ""), Err(Misfit::Method("POST")), "{target}");
+        }
+        let test = call("POST", "/admin/api/routes/android/test", "{\"to\":{\"token\":\"t\"}}");
+        let to = Secret::new("{\"token\":\"t\"}");
+        assert_eq!(test, Ok(Call::Run(Command::TestPush { route: route(), to })));
         let scale = call("POST", "/admin/api/routes/android/scale", "{\"connections\":12}");
         assert_eq!(scale, Ok(Call::Run(Command::ScaleRoute { route: route(), connections: 12 })));
         for (path, wanted) in [
@@ -272,6 +341,14 @@ mod tests {
         assert!(invalid("/admin/api/pushers/a/x/pause", "").contains("no pusher a/x"));
         assert!(invalid("/admin/api/pushers/a/-1/pause", "").contains("numbered from 0"));
         assert!(invalid("/admin/api/nothing", "").contains("GET /admin/api/state"));
+        for query in ["", "?next=0", "?next=10001", "?next=x", "?count=3"] {
+            assert!(invalid(&format!("/admin/api/trace{query}"), "").contains("1 to 10000"), "{query}");
+        }
+        for query in ["", "?filter=", "?filter=loud", "?filter=info,a b=warn"] {
+            assert!(invalid(&format!("/admin/api/log{query}"), "").contains("info"), "{query}");
+        }
+        let refused = invalid("/admin/api/routes/a/test", "{\"to\":pr1vate}");
+        assert!(refused.contains("token") && !refused.contains("pr1vate"), "{refused}");
         for body in [
             "",
             "{}",

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
+use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::actions::{Call, Misfit, Wanted};
@@ -20,7 +21,7 @@ pub(super) struct Tokens(RandomState);
 pub(super) struct Fields {
     /// The token.
     pub(super) token: String,
-    /// What to do: `restart`, `pause`, `resume`, `scale`, `drain`.
+    /// What to do: `restart`, `pause`, `resume`, `scale`, `test`, `trace`, `log`, `drain`.
     pub(super) verb: String,
     /// `route/number`, a route, or empty for the service.
     pub(super) target: String,
@@ -28,6 +29,12 @@ pub(super) struct Fields {
     pub(super) mode: String,
     /// Of a scaling.
     pub(super) connections: String,
+    /// Of a change of the log.
+    pub(super) filter: String,
+    /// Of pushes to trace.
+    pub(super) count: String,
+    /// Of a test push: a device's token, or what a sender would write in `to`.
+    pub(super) to: String,
     /// Order of the pushers.
     pub(super) sort: String,
     /// `not_ready`, or empty for all pushers.
@@ -72,6 +79,9 @@ impl Fields {
                 b"target" => &mut fields.target,
                 b"mode" => &mut fields.mode,
                 b"connections" => &mut fields.connections,
+                b"filter" => &mut fields.filter,
+                b"count" => &mut fields.count,
+                b"to" => &mut fields.to,
                 b"sort" => &mut fields.sort,
                 b"show" => &mut fields.show,
                 b"page" => &mut fields.page,
@@ -107,10 +117,13 @@ impl Fields {
             target => format!("routes/{target}/"),
         };
         let path = format!("/admin/api/{scope}{}", self.verb);
-        let query = if self.mode.is_empty() { String::new() } else { format!("mode={}", self.mode) };
-        let connections: Option<u32> = self.connections.parse().ok();
-        let body = connections.map(|connections| format!("{{\"connections\":{connections}}}"));
-        let body = body.unwrap_or_default();
+        let query = match self.verb.as_str() {
+            "log" => format!("filter={}", encode(&self.filter)),
+            "trace" => format!("next={}", encode(&self.count)),
+            _ if self.mode.is_empty() => String::new(),
+            _ => format!("mode={}", self.mode),
+        };
+        let body = if self.verb == "test" { self.test() } else { self.scale() };
         match (Wanted { method: "POST", path: &path, query: &query, body: body.as_bytes() }).call()? {
             Call::Run(command) => Ok(command),
             _ => Err(Misfit::Invalid("this is not an action".to_owned())),
@@ -118,7 +131,24 @@ impl Fields {
     }
 }
 
-fn decode(text: &[u8]) -> String {
+// === impl Fields ===
+
+impl Fields {
+    fn scale(&self) -> String {
+        let connections: Option<u32> = self.connections.parse().ok();
+        connections.map_or_else(String::new, |connections| format!("{{\"connections\":{connections}}}"))
+    }
+
+    fn test(&self) -> String {
+        let to = self.to.trim();
+        let token = || json!({ "token": to }).to_string();
+        let to = if to.starts_with('{') { to.to_owned() } else { token() };
+        format!("{{\"to\":{to}}}")
+    }
+}
+
+/// Returns the text that a part of a query stands for.
+pub(super) fn decode(text: &[u8]) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let [first, tail @ ..] = rest {
@@ -153,6 +183,7 @@ mod tests {
 
     use super::*;
     use crate::flow::RestartMode;
+    use crate::units::Secret;
 
     fn command(text: &str) -> Result<Command, Misfit> {
         Fields::read(text.as_bytes()).command()
@@ -177,6 +208,19 @@ mod tests {
             ("do=pause&target=android", Command::PauseRoute { route: route() }),
             ("do=resume&target=android%2f0&x=y", Command::ResumePusher { route: route(), number: 0 }),
             ("do=drain", Command::Drain),
+            ("do=trace&target=&count=10", Command::TraceNext { count: 10 }),
+            (
+                "do=log&filter=info%2Cpushweir%3A%3Apusher%3Ddebug",
+                Command::SetLog { filter: "info,pushweir::pusher=debug".into() },
+            ),
+            (
+                "do=test&target=android&to=a%22b",
+                Command::TestPush { route: route(), to: Secret::new("{\"token\":\"a\\\"b\"}") },
+            ),
+            (
+                "do=test&target=android&to=+%7B%22topic%22%3A%22t%22%7D",
+                Command::TestPush { route: route(), to: Secret::new("{\"topic\":\"t\"}") },
+            ),
             ("do=resume&target=", Command::Resume),
         ];
         for (text, expected) in table {

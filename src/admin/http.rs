@@ -22,6 +22,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use self::admit::Desk;
 use self::answer::{deny, explain, refuse};
@@ -32,6 +33,7 @@ use super::attempts::Attempts;
 use super::feed::Feed;
 use super::forms::Tokens;
 use super::guard::{Actor, Claims, Denial};
+use super::measured::template;
 use super::sessions::Sessions;
 
 /// Largest body of a command.
@@ -87,16 +89,25 @@ pub fn server(listener: TcpListener, settings: Settings, backend: Arc<dyn Backen
     Ok(server.run())
 }
 
-async fn any(request: HttpRequest, mut payload: web::Payload, admin: web::Data<Admin>) -> HttpResponse {
+async fn any(request: HttpRequest, payload: web::Payload, admin: web::Data<Admin>) -> HttpResponse {
+    let begun = Instant::now();
+    let template = template(request.method().as_str(), request.path());
+    let response = answer(request, payload, &admin).await;
+    let meter = admin.backend.record().meter();
+    meter.record(template, response.status().as_u16(), begun.elapsed(), None);
+    response
+}
+
+async fn answer(request: HttpRequest, mut payload: web::Payload, admin: &web::Data<Admin>) -> HttpResponse {
     let (claims, from) = (claims(&request), request.peer_addr().map(|peer| peer.ip()));
     let reading = matches!(request.method().as_str(), "GET" | "HEAD");
     if request.path() == "/login" {
-        return login::serve(&admin, &request, &claims, payload).await;
+        return login::serve(admin, &request, &claims, payload).await;
     }
     let actor = match admin.admit(&claims, from, !reading).await {
         Ok(actor) => actor,
         Err(denial) if reading && is_for_anybody(request.path(), &denial) => Actor::anybody(),
-        Err(denial) if reading && login::is_wanted(&admin, &request, &denial) => {
+        Err(denial) if reading && login::is_wanted(admin, &request, &denial) => {
             return login::lead(&request);
         }
         Err(denial) => return deny(&denial, &claims, payload),
@@ -112,10 +123,10 @@ async fn any(request: HttpRequest, mut payload: web::Payload, admin: web::Data<A
     };
     let who = Who { actor, from };
     match wanted.call() {
-        Ok(Call::Run(command)) => deed::by_api(&admin, who, command).await,
-        Ok(Call::Form) => deed::by_form(&admin, who, &request, &body).await,
-        Ok(Call::Logout) => login::end(&admin, &who, &claims, &body),
-        Ok(call) => show::show(&admin, &request, &who.actor, call),
+        Ok(Call::Run(command)) => deed::by_api(admin, who, command).await,
+        Ok(Call::Form) => deed::by_form(admin, who, &request, &body).await,
+        Ok(Call::Logout) => login::end(admin, &who, &claims, &body),
+        Ok(call) => show::show(admin, &request, &who.actor, call),
         Err(misfit) => {
             if reading && misfit == Misfit::Method("POST") {
                 admin.enter_denial(&Denial::Get(who.actor.name), who.from);

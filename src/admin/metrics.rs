@@ -5,6 +5,10 @@
 
 mod classic;
 mod gates;
+mod histograms;
+mod telemetry;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -16,27 +20,50 @@ use prometheus_client::registry::Registry;
 
 pub(super) use self::classic::{CONTENT_TYPE as CLASSIC_TYPE, classic};
 use self::writer::Writer;
+use super::actions::Backend;
+use super::measured::Measured;
 use super::process::Process;
 use super::state::{RouteRow, Snapshot, State};
 use crate::flow::PusherState;
 use crate::ledger::Books;
 use crate::outcome::Outcome;
+use crate::telemetry::{Reading, Requests};
 
 /// What the text is.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Pushers that get series of their own.
 const MAX_PUSHERS: usize = 200;
 
-/// Writes the metrics of a snapshot.
+/// Routes whose histograms are told apart; the others are summed as the route `*`.
+const MAX_ROUTES: usize = 20;
+const END: &str = "# EOF\n";
+
+/// Writes the metrics of the service as it is now.
 ///
 /// # Errors
 /// Never, since writing to text does not fail; the encoder's signature has it.
-pub(super) fn write(snapshot: Snapshot, process: Process) -> Result<String, Error> {
+pub(super) fn write(backend: &dyn Backend) -> Result<String, Error> {
+    let admin = backend.record().meter();
+    let (requests, durations) = (admin.requests(), admin.durations());
+    encode(Scrape {
+        snapshot: backend.snapshot(),
+        process: Process::read(),
+        measured: backend.measured(),
+        requests,
+        durations,
+    })
+}
+
+fn encode(scrape: Scrape) -> Result<String, Error> {
+    let mut histograms = String::with_capacity(16 * 1_024);
+    scrape.histograms(&mut histograms);
     let mut registry = Registry::with_prefix("pushweir");
-    registry.register_collector(Box::new(Scrape { snapshot, process }));
-    let mut text = String::with_capacity(16 * 1_024);
+    registry.register_collector(Box::new(scrape));
+    let mut text = String::with_capacity(32 * 1_024);
     text::encode(&mut text, &registry)?;
-    Ok(text)
+    let end = text.strip_suffix(END).map_or(text.len(), str::len);
+    text.truncate(end);
+    Ok(text + &histograms + END)
 }
 
 const STATES: [State; 6] =
@@ -46,6 +73,10 @@ const STATES: [State; 6] =
 struct Scrape {
     snapshot: Snapshot,
     process: Process,
+    measured: Measured,
+    /// Requests to the admin interface, and how long they took.
+    requests: Vec<Requests>,
+    durations: Vec<(&'static str, Reading)>,
 }
 
 /// A pusher's figures, or the sum of a route's.
@@ -66,6 +97,7 @@ impl Collector for Scrape {
         self.buffer(&mut writer)?;
         self.routes(&mut writer)?;
         self.pushers(&mut writer)?;
+        self.telemetry(&mut writer)?;
         self.service(&mut writer)
     }
 }
@@ -101,8 +133,12 @@ impl Scrape {
             .collect();
         writer.counters("pushes_settled", "Accepted pushes that ended, by outcome", &settled)?;
         let answers = self.snapshot.answers.iter();
-        let answers: Vec<_> =
+        let mut answers: Vec<_> =
             answers.map(|answer| ([("code", answer.code.as_str())], answer.count)).collect();
+        if answers.is_empty() {
+            // Which other codes there are, the providers decide.
+            answers.push(([("code", "CONNECTION_DRAINING")], 0));
+        }
         writer.counters(
             "upstream_errors",
             "Answers that were not a plain success, by the provider's code",
@@ -258,77 +294,5 @@ const fn ended(books: &Books, outcome: Outcome) -> u64 {
         Outcome::Coalesced => books.coalesced,
         Outcome::Shed => books.shed,
         Outcome::Lost => books.lost,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::state::tests::fresh;
-    use super::*;
-
-    fn lines(pushers: u32) -> Vec<String> {
-        let mut snapshot = fresh(pushers);
-        snapshot.ledger.accepted = 7;
-        let text =
-            write(snapshot, Process { cpu_seconds: 1.5, resident_bytes: 2_048, open_files: 9 }).unwrap();
-        text.lines().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn every_metric_is_there_from_the_start() {
-        let lines = lines(1);
-        let expected = [
-            "pushweir_pushes_received_total 0",
-            "pushweir_pushes_refused_total 0",
-            "pushweir_pushes_duplicates_total 0",
-            "pushweir_pushes_refused_deadline_total 0",
-            "pushweir_pushes_accepted_total 7",
-            "pushweir_pushes_settled_total{route=\"android\",outcome=\"delivered\"} 0",
-            "pushweir_pushes_settled_total{route=\"android\",outcome=\"lost\"} 0",
-            "pushweir_results_recorded_total 0",
-            "pushweir_results_dropped_total 0",
-            "pushweir_reloads_total{result=\"refused\"} 0",
-            "pushweir_webhook_results_sent_total 0",
-            "pushweir_webhook_results_lost_total 0",
-            "pushweir_webhook_failures_total 0",
-            "pushweir_pushes_shed_total{reason=\"buffer_full\"} 0",
-            "pushweir_collector_buffered_pushes 0.0",
-            "pushweir_collector_buffer_capacity_pushes 10.0",
-            "pushweir_collector_buffered_bytes 0.0",
-            "pushweir_collector_oldest_age_seconds 0.0",
-            "pushweir_projected_drain_seconds 0.0",
-            "pushweir_route_breaker_state{route=\"android\",state=\"closed\"} 1.0",
-            "pushweir_route_breaker_state{route=\"android\",state=\"half_open\"} 0.0",
-            "pushweir_route_breaker_opened_total{route=\"android\"} 0",
-            "pushweir_route_breaker_open_seconds{route=\"android\"} 0.0",
-            "pushweir_route_held_targets{route=\"android\"} 0.0",
-            "pushweir_pusher_inflight_pushes{route=\"android\",pusher=\"android/0\"} 3.0",
-            "pushweir_pusher_window_pushes{route=\"android\",pusher=\"android/0\"} 100.0",
-            "pushweir_pusher_state{route=\"android\",pusher=\"android/0\",state=\"ready\"} 1.0",
-            "pushweir_pusher_state{route=\"android\",pusher=\"android/0\",state=\"failed\"} 0.0",
-            "pushweir_pusher_restarts_total{route=\"android\",pusher=\"android/0\"} 2",
-            "pushweir_unaccounted_pushes 0.0",
-            "pushweir_state{state=\"ok\"} 1.0",
-            "pushweir_state{state=\"draining\"} 0.0",
-            "pushweir_build_info{version=\"0.1.0\"} 1",
-            "pushweir_uptime_seconds 1.5",
-            "pushweir_process_cpu_seconds_total 1.5",
-            "pushweir_process_resident_memory_bytes 2048.0",
-            "# EOF",
-        ];
-        for line in expected {
-            assert!(lines.iter().any(|found| found == line), "{line} not in\n{}", lines.join("\n"));
-        }
-        let named = |line: &&String| !line.starts_with('#');
-        assert!(lines.iter().filter(named).all(|line| line.starts_with("pushweir_")));
-    }
-
-    #[test]
-    fn many_pushers_are_summed_per_route() {
-        let lines = lines(201);
-        let has = |line: &str| lines.iter().any(|found| found == line);
-        assert!(has("pushweir_pusher_window_pushes{route=\"android\",pusher=\"*\"} 20100.0"));
-        assert!(has("pushweir_pusher_state{route=\"android\",pusher=\"*\",state=\"ready\"} 201.0"));
-        assert!(lines.len() < 180);
     }
 }

@@ -16,7 +16,9 @@ pub(super) use self::audit::{Audited, Entry, STRANGER, describe};
 pub(super) use self::history::{Mark, Sample};
 pub(super) use self::problems::Problem;
 use self::{audit::Audit, history::History, problems::Problems};
+use super::measured::TEMPLATES;
 use super::state::Snapshot;
+use crate::telemetry::HttpMeter;
 use crate::units::Stamp;
 
 /// Samples that each event of the stream carries: a viewer that misses one or two has no gap.
@@ -26,8 +28,11 @@ const RECENT_MARKS: usize = 12;
 const RECENT_PROBLEMS: usize = 20;
 
 /// The memory.
-#[derive(Debug, Default)]
-pub struct Record(Mutex<Inner>);
+#[derive(Debug)]
+pub struct Record {
+    inner: Mutex<Inner>,
+    meter: HttpMeter,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -53,17 +58,28 @@ pub(super) struct Recent {
 
 // === impl Record ===
 
+impl Default for Record {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), meter: HttpMeter::new(&TEMPLATES, 0) }
+    }
+}
+
 impl Record {
+    /// Returns what is counted of requests to the admin interface; see [`TEMPLATES`].
+    pub(super) const fn meter(&self) -> &HttpMeter {
+        &self.meter
+    }
+
     /// Enters the service as it is `at` a time; to be called once a second.
     pub fn sample(&self, at: Stamp, snapshot: &Snapshot) {
-        let mut inner = self.0.lock();
+        let mut inner = self.inner.lock();
         inner.history.sample(at, snapshot);
         inner.problems.sample(at, snapshot);
     }
 
     /// Enters an action, done or refused, and returns its number.
     pub(super) fn enter(&self, at: Stamp, audited: Audited) -> u64 {
-        let mut inner = self.0.lock();
+        let mut inner = self.inner.lock();
         if audited.is_change() {
             let text = format!("{} by {}", audited.summary(), audited.actor);
             inner.history.mark(at, audited.action, text);
@@ -73,7 +89,7 @@ impl Record {
 
     /// Returns the end of everything.
     pub(super) fn recent(&self) -> Recent {
-        let inner = self.0.lock();
+        let inner = self.inner.lock();
         Recent {
             samples: inner.history.last_samples(RECENT_SAMPLES),
             marks: inner.history.last_marks(RECENT_MARKS),
@@ -85,11 +101,11 @@ impl Record {
 
     /// Returns the whole history as JSON.
     pub(super) fn history(&self) -> serde_json::Value {
-        self.0.lock().history.columns()
+        self.inner.lock().history.columns()
     }
 
     /// Returns actions, the latest first.
     pub(super) fn audit(&self) -> Vec<Entry> {
-        self.0.lock().audit.latest()
+        self.inner.lock().audit.latest()
     }
 }

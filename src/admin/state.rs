@@ -4,11 +4,13 @@
 //! of the JSON.
 
 mod breaker;
+mod counts;
 mod route_state;
 #[cfg(test)]
 pub(super) mod tests;
 
 pub use breaker::BreakerRow;
+pub use counts::{ReloadCounts, ResultCounts, TelemetryState, TraceState, WebhookState};
 pub use route_state::RouteState;
 use serde::Serialize;
 
@@ -44,6 +46,8 @@ pub struct Snapshot {
     pub webhook: WebhookState,
     /// How often the configuration was read again since the start.
     pub reloads: ReloadCounts,
+    /// What is told of the service besides this.
+    pub telemetry: TelemetryState,
     /// The routes, in the configuration's order.
     pub routes: Vec<RouteRow>,
     /// The pushers, route by route.
@@ -107,47 +111,6 @@ pub struct AnswerCount {
     pub code: String,
     /// Answers with it.
     pub count: u64,
-}
-
-/// Results for senders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct ResultCounts {
-    /// Results ever recorded.
-    pub recorded: u64,
-    /// Results that are held.
-    pub held: u64,
-    /// Results that were overwritten before anybody had them.
-    pub dropped: u64,
-    /// Pushes that requests wait for.
-    pub awaited: u64,
-    /// Readers that wait for the next result.
-    pub readers: u64,
-}
-
-/// Reloads by SIGHUP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct ReloadCounts {
-    /// Those that took effect.
-    pub done: u64,
-    /// Those that changed nothing, since the configuration was bad.
-    pub refused: u64,
-}
-
-/// The webhook.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct WebhookState {
-    /// The receiver; none if there is no webhook.
-    pub peer: Option<String>,
-    /// Results that it took.
-    pub sent: u64,
-    /// Posts that failed.
-    pub failures: u64,
-    /// Results that were overwritten or given up before it took them.
-    pub lost: u64,
-    /// Results that wait for it.
-    pub pending: u64,
-    /// What went wrong last; none after a success.
-    pub last_error: Option<String>,
 }
 
 /// A route.

@@ -5,13 +5,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pushweir_actors::{StopMode, SupervisorError, SupervisorHandle};
+use serde_json::Value;
 
 use super::routes::LiveRoute;
-use super::scale;
 use super::service::Service;
 use super::tree::GRACE;
+use super::{scale, test_push};
 use crate::collector::InjectPanic;
 use crate::flow::{Command, CommandError, Nudge, PusherCell, PusherState, RestartMode};
+use crate::telemetry::log as logging;
 
 /// How long a rolling restart waits for one pusher to be ready again before it goes on.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -20,11 +22,18 @@ const READY_LOOK: Duration = Duration::from_millis(50);
 /// Keeps a route from being changed by others until dropped.
 pub(super) struct Busy(Arc<LiveRoute>);
 
-/// Carries out a command.
+/// Carries out a command, and returns what it found out, if that is not the new state of what it changed.
 ///
 /// # Errors
 /// What it names does not exist, or it makes no sense now.
-pub async fn carry_out(service: &Arc<Service>, command: Command) -> Result<(), CommandError> {
+pub async fn carry_out(service: &Arc<Service>, command: Command) -> Result<Option<Value>, CommandError> {
+    match command {
+        Command::TestPush { route, to } => test_push::send(service, &route, &to).await.map(Some),
+        other => change(service, other).await.map(|()| None),
+    }
+}
+
+async fn change(service: &Arc<Service>, command: Command) -> Result<(), CommandError> {
     match command {
         Command::RestartPusher { route, number, mode } => {
             pusher(service, &route, number)?;
@@ -36,10 +45,24 @@ pub async fn carry_out(service: &Arc<Service>, command: Command) -> Result<(), C
         Command::ScaleRoute { route, connections } => scale::scale(service, &route, connections).await,
         Command::PauseRoute { route } => switch_route(service, &route, true),
         Command::ResumeRoute { route } => switch_route(service, &route, false),
+        Command::TraceNext { count } => trace_next(service, count),
+        Command::SetLog { filter } => {
+            logging::set_filter(&filter);
+            Ok(())
+        }
+        Command::TestPush { .. } => Err(CommandError::Invalid("a test push changes nothing".to_owned())),
         Command::Panic { target } => panic_in(service, &target),
         Command::Drain => switch_intake(service, true),
         Command::Resume => switch_intake(service, false),
     }
+}
+
+fn trace_next(service: &Service, count: u32) -> Result<(), CommandError> {
+    if service.parts.tracer.want(count) {
+        return Ok(());
+    }
+    let message = "traces have no receiver (hint: set [telemetry.traces] endpoint and reload)";
+    Err(CommandError::Conflict(message.to_owned()))
 }
 
 /// Finds a route.

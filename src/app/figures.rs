@@ -13,7 +13,7 @@ use super::partitions;
 use super::service::Service;
 use crate::ledger::Books;
 use crate::push::RouteId;
-use crate::telemetry::Rate;
+use crate::telemetry::{Rate, log as logging};
 use crate::units::{Moment, Stamp};
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -113,14 +113,17 @@ impl FiguresActor {
             self.turn_latencies();
         }
         self.report_shedding();
+        logging::report_left_out();
         self.watch_routes();
         actix::spawn(partitions::tend(Arc::clone(&self.service)));
         self.service.record.sample(Stamp::now(), &self.service.snapshot());
     }
 
     fn turn_latencies(&self) {
+        self.service.parts.intake.gauges().handler.turn();
         for route in self.service.parts.routes.alive() {
             route.cell.delivery.turn();
+            route.cell.times.handler.turn();
             for pusher in route.cell.pushers() {
                 pusher.latencies.turn();
             }

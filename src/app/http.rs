@@ -14,28 +14,34 @@ use crate::flow::Door;
 use crate::ingest::{self, Ingest};
 
 impl Service {
-    /// Returns the senders' server on a bound socket.
-    ///
-    /// # Errors
-    /// The system's, when the socket cannot be used.
-    pub fn ingest_server(self: Arc<Self>, listener: TcpListener) -> io::Result<Server> {
+    /// Returns what takes senders' requests, by the settings as they are now.
+    pub fn ingest(self: &Arc<Self>) -> Ingest {
         let parts = &self.parts;
         let settings = parts.live.lock().ingest.clone();
         let door: Arc<dyn Door> = Arc::<crate::collector::Intake>::clone(&parts.intake);
-        let ingest = Ingest {
+        Ingest {
             routes: parts.routes.entries(),
             door,
-            peers: Arc::new(OnDemandPeers::new(Arc::clone(&self))),
+            peers: Arc::new(OnDemandPeers::new(Arc::clone(self))),
             results: Arc::clone(&parts.results),
             look_ups: tokio::sync::Semaphore::new(1),
+            meter: Arc::clone(&parts.meter),
+            tracer: Arc::clone(&parts.tracer),
             mint: Arc::clone(&parts.mint),
             clock: parts.clock,
             coalesce: Arc::clone(&parts.coalesce),
             seen: parts.seen.clone(),
             senders: parts.senders.numbers(&settings.tokens),
             settings,
-        };
-        ingest::http::server(listener, Arc::new(ingest))
+        }
+    }
+
+    /// Returns the senders' server on a bound socket.
+    ///
+    /// # Errors
+    /// The system's, when the socket cannot be used.
+    pub fn ingest_server(self: &Arc<Self>, listener: TcpListener) -> io::Result<Server> {
+        ingest::http::server(listener, Arc::new(self.ingest()))
     }
 
     /// Returns the operator's server on a bound socket.

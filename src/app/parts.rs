@@ -11,9 +11,11 @@ use crate::config::{Config, Route, Transport};
 use crate::feedback::Feedback;
 use crate::feedback::results::Results;
 use crate::feedback::webhook::Hook;
-use crate::ingest::Seen;
+use crate::ingest::{Seen, TEMPLATES};
 use crate::ledger::Ledger;
 use crate::push::{Coalesce, KeyMint};
+use crate::telemetry::HttpMeter;
+use crate::telemetry::trace::Tracer;
 use crate::transport::{Connector, SettingsError, apns, fcm, webpush, xmpp};
 use crate::units::Clock;
 
@@ -45,6 +47,10 @@ pub struct Parts {
     pub results: Arc<Results>,
     /// What the webhook has posted.
     pub hook: Arc<Hook>,
+    /// What is counted of the senders' requests.
+    pub meter: Arc<HttpMeter>,
+    /// Which requests and pushes are traced.
+    pub tracer: Arc<Tracer>,
     /// Push identities.
     pub mint: Arc<KeyMint>,
     /// Tells which pushes replace each other in the buffer.
@@ -91,6 +97,8 @@ impl Parts {
                 clock,
             ),
             hook: Arc::new(Hook::new(config.webhook.clone(), Arc::clone(&results))),
+            meter: Arc::new(HttpMeter::new(&TEMPLATES, TEMPLATES.len())),
+            tracer: Arc::new(Tracer::new(config.traces.clone())),
             mint: Arc::new(KeyMint::new(fastrand::u64(..))),
             seen: (!window.is_zero()).then(|| Arc::new(Seen::new(window, ids))),
             senders: Senders::default(),

@@ -53,6 +53,8 @@ pub async fn reload(service: Arc<Service>, file: Option<PathBuf>) {
     plan.config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     limits::warn_if_short(&plan.config);
     follow_all(&service, &old, &plan, &connectors).await;
+    // Also where the file has not changed: an operator's filter ends here.
+    logging::set_filter(&plan.config.log);
     for key in &plan.restart {
         log::warn!("the change needs a restart, the old value stays key={key}");
     }
@@ -90,6 +92,7 @@ async fn follow(service: &Service, config: &Config, step: &Step) -> Result<(), C
     let parts = &service.parts;
     match step {
         Step::Log => logging::set_filter(&config.log),
+        Step::Traces => parts.tracer.follow(config.traces.clone()),
         Step::Feedback => {
             parts.intake.follow_breaker(&config.feedback.breaker);
             parts.feedback.follow(config.feedback.clone());

@@ -12,6 +12,7 @@ use super::routes::LiveRoute;
 use super::service::Service;
 use crate::admin::Record;
 use crate::admin::actions::Backend;
+use crate::admin::measured::Measured;
 use crate::admin::state::{
     self, AnswerCount, BreakerRow, CollectorState, PusherRow, ResultCounts, RouteRow, Snapshot, TreeNode,
     WebhookState,
@@ -34,6 +35,10 @@ impl Backend for Operator {
         &self.0.record
     }
 
+    fn measured(&self) -> Measured {
+        self.0.measured()
+    }
+
     fn configuration(&self) -> String {
         self.0.parts.live.lock().effective.clone()
     }
@@ -46,8 +51,8 @@ impl Backend for Operator {
             // A task of its own: an operator who hangs up must not leave a route half scaled.
             let task = actix::spawn(async move { control::carry_out(&carrier, command).await });
             let broken = |error| CommandError::Conflict(format!("the command broke off: {error}"));
-            task.await.map_err(broken)??;
-            Ok(subject.show(&service))
+            let found = task.await.map_err(broken)??;
+            Ok(found.unwrap_or_else(|| subject.show(&service)))
         })
     }
 }
@@ -56,6 +61,7 @@ impl Backend for Operator {
 enum Subject {
     Pusher(String, u32),
     Route(String),
+    Telemetry,
     Service,
 }
 
@@ -71,6 +77,7 @@ impl Subject {
             | Command::ScaleRoute { route, .. }
             | Command::PauseRoute { route }
             | Command::ResumeRoute { route } => Self::Route(route.clone()),
+            Command::TestPush { .. } | Command::TraceNext { .. } | Command::SetLog { .. } => Self::Telemetry,
             Command::Panic { .. } | Command::Drain | Command::Resume => Self::Service,
         }
     }
@@ -83,6 +90,7 @@ impl Subject {
                 json!({ "pusher": snapshot.pushers.iter().find(|pusher| pusher.id == id) })
             }
             Self::Route(name) => json!({ "route": snapshot.routes.iter().find(|route| route.name == name) }),
+            Self::Telemetry => json!({ "log": snapshot.telemetry.log, "traces": snapshot.telemetry.traces }),
             Self::Service => json!({ "state": snapshot.state }),
         }
     }
@@ -137,6 +145,7 @@ impl Service {
             maybe_delivered: parts.feedback.maybe_delivered(),
             results: result_counts(parts.results.counts()),
             reloads: *self.reloads.lock(),
+            telemetry: self.telemetry(),
             webhook: webhook_state(parts.hook.counts()),
             routes,
             pushers,

@@ -1,7 +1,8 @@
 //! The supervision tree as data: who supervises whom, in which order, on which thread.
 //!
 //! ```text
-//! root (one_for_one) ─ collector · routes (one_for_one) ─ route (one_for_one) ─ pusher 0 … n
+//! root (one_for_one) ─ traces
+//!                    ├ collector · routes (one_for_one) ─ route (one_for_one) ─ pusher 0 … n
 //!                    ├ figures
 //!                    ├ webhook
 //!                    ├ ingest                    started in this order, stopped in reverse
@@ -23,6 +24,7 @@ use super::endpoint::{Endpoint, Listener};
 use super::figures::FiguresActor;
 use super::routes::LiveRoute;
 use super::service::Service;
+use super::traces::Traces;
 use crate::collector::Collector;
 use crate::config::Route;
 use crate::feedback::webhook::Webhook;
@@ -45,6 +47,7 @@ pub fn root(service: &Arc<Service>, ingest: Listener, admin: Listener) -> Superv
         intensity: ROOT_LIMIT,
         backoff: restart_backoff(Duration::from_millis(50), Duration::from_secs(5)),
         children: vec![
+            traces(service),
             collector(service),
             routes(service),
             figures(service),
@@ -68,6 +71,15 @@ pub fn pusher(service: &Arc<Service>, wiring: &Arc<Wiring>, number: u32) -> Chil
     })
     .shutdown(Shutdown::After(GRACE))
     .announced(ACTOR_START)
+}
+
+fn traces(service: &Arc<Service>) -> ChildSpec {
+    let service = Arc::clone(service);
+    ChildSpec::worker("traces", move |link| {
+        let parts = &service.parts;
+        let traces = Traces::new(Arc::clone(&parts.tracer), parts.clock, link).start();
+        Ok(ChildHandle::new(traces.recipient()))
+    })
 }
 
 fn collector(service: &Arc<Service>) -> ChildSpec {
@@ -138,7 +150,7 @@ fn webhook(service: &Arc<Service>) -> ChildSpec {
 fn ingest_http(service: &Arc<Service>, listener: Listener) -> ChildSpec {
     let service = Arc::clone(service);
     ChildSpec::worker("ingest", move |link| {
-        let server = Arc::clone(&service).ingest_server(listener.take()?).map_err(StartError::failed)?;
+        let server = service.ingest_server(listener.take()?).map_err(StartError::failed)?;
         Ok(ChildHandle::new(Endpoint::new(server, link).start().recipient()))
     })
 }

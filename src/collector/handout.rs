@@ -40,6 +40,11 @@ impl<'a> Handout<'a> {
         self.pushes.len()
     }
 
+    /// Returns them.
+    pub fn pushes(&self) -> &[Push] {
+        &self.pushes
+    }
+
     /// Returns them as a batch for a pusher, which is in flight by the books.
     pub fn into_events(mut self, id: SubscriptionId, now: Moment) -> Events<Push> {
         let count = self.pushes.len();

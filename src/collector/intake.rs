@@ -4,6 +4,8 @@
 //! reports as held is in the channel or in the queue, and in the ledger as buffered.
 
 mod closing;
+mod ends;
+mod figures;
 mod open;
 mod returns;
 #[cfg(test)]
@@ -18,7 +20,7 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use pushweir_actors::Doorbell;
 
-use self::closing::Closing;
+use super::Gauges;
 use super::Keep;
 use super::Settings;
 use super::drain::{Drains, wait};
@@ -62,6 +64,7 @@ pub struct Intake {
     port: Arc<Port>,
     queue: Mutex<Queue>,
     queued: [AtomicU64; 2],
+    gauges: Gauges,
     /// Locked before the queue by those who need both.
     way: Mutex<Way>,
     draining: AtomicBool,
@@ -97,6 +100,7 @@ impl Intake {
             bell: Doorbell::new(),
             port: Arc::default(),
             queued: Default::default(),
+            gauges: Gauges::default(),
             draining: AtomicBool::new(false),
             touched: AtomicBool::new(false),
         }
@@ -243,15 +247,6 @@ impl Intake {
         result
     }
 
-    /// Enters buffered pushes that have ended, and has their senders told.
-    pub(super) fn end_buffered(&self, pushes: &[Push], outcome: Outcome) {
-        let closing = Closing { ledger: &self.ledger, pushes, outcome };
-        if !pushes.is_empty() {
-            self.results.ended(pushes, outcome);
-        }
-        drop(closing);
-    }
-
     /// Returns the ledger.
     pub(super) fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -371,6 +366,10 @@ impl Door for Intake {
 
     fn repeat(&self, route: RouteId, count: u64) {
         self.ledger.enter(route, |books| books.repeat(count));
+    }
+
+    fn buffered(&self) -> u64 {
+        self.queued().pushes
     }
 
     fn find(&self, wanted: &Wanted) -> Option<Sighting> {

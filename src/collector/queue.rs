@@ -139,11 +139,14 @@ impl Queue {
         let part = &mut self.parts[route.index()];
         taken.reserve(count.min(part.lanes.len()));
         while taken.len() < count {
-            let Some(push) = part.lanes.pop() else { break };
+            let Some(mut push) = part.lanes.pop() else { break };
             self.held.remove(part.route, &push);
             if push.is_expired(now) {
                 expired.push(push);
             } else {
+                if let Some(trace) = &mut push.trace {
+                    trace.dispatched(now);
+                }
                 taken.push(push);
             }
         }

@@ -14,8 +14,10 @@ use super::section::Section;
 use super::{Config, Route, Runtime, Transport};
 use crate::admin::actions::MAX_CONNECTIONS;
 use crate::feedback::results;
-use crate::feedback::webhook::{self, Endpoint};
+use crate::feedback::webhook;
 use crate::flow::breaker;
+use crate::telemetry::{log as logging, trace};
+use crate::transport::post::Endpoint;
 use crate::transport::xmpp;
 use crate::units::Secret;
 use crate::{collector, feedback, ingest, pusher};
@@ -45,7 +47,8 @@ pub(super) fn config(root: &Section<'_>) -> Config {
         feedback: feedback(&root.table("feedback")),
         results: results(&root.table("feedback")),
         webhook: webhook(&root.table("feedback").table("webhook")),
-        log: telemetry.text("log", LOG_FILTER, is_log_filter),
+        log: telemetry.text("log", logging::FILTERS, logging::is_filter),
+        traces: traces(&telemetry.table("traces")),
         routes: routes(root),
         effective: String::new(),
     };
@@ -53,18 +56,19 @@ pub(super) fn config(root: &Section<'_>) -> Config {
     config
 }
 
-const LOG_FILTER: &str =
-    "off, error, warn, info, debug, trace, or a list such as \"info,pushweir::pusher=debug\"";
-
-fn is_log_filter(text: &str) -> bool {
-    let level = |word: &str| word.parse::<log::LevelFilter>().is_ok();
-    let target = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:".contains(&byte))
-    };
-    text.split(',').map(str::trim).all(|part| match part.split_once('=') {
-        Some((name, word)) => target(name) && level(word),
-        None => level(part),
-    })
+fn traces(section: &Section<'_>) -> trace::Settings {
+    let allowed = "\"\", or an http:// or https:// URL without user name";
+    let is_url = |url: &str| url.is_empty() || Endpoint::parse(url, None).is_some();
+    let endpoint = section.text("endpoint", allowed, is_url);
+    let name = |text: &str| (1..=255).contains(&text.len()) && !text.contains(char::is_control);
+    trace::Settings {
+        endpoint: (!endpoint.is_empty()).then_some(endpoint),
+        sample: section.share("sample", 0.0..=1.0),
+        pushes_per_request: section.share("pushes_per_request", 0.01..=10_000.0),
+        callers: section.whole("callers", 0..=100_000),
+        queue: section.whole("queue", 64..=1_000_000),
+        service_name: section.text("service_name", "1 to 255 characters", name),
+    }
 }
 
 fn runtime(section: &Section<'_>) -> Runtime {

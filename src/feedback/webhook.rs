@@ -4,7 +4,6 @@
 //! the ring meanwhile is counted as lost and told. A batch is posted until it is answered with 2xx; a receiver that answered but was not
 //! heard gets it again with the same sequence numbers. Cursor and counts are in [`Hook`], which outlives the actor.
 
-mod post;
 mod signature;
 #[cfg(test)]
 mod tests;
@@ -16,12 +15,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::prelude::*;
 use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
 use parking_lot::Mutex;
-pub use post::Endpoint;
 use pushweir_actors::{Exit, Link, Stop};
 use tokio::sync::Notify;
 
 use super::results::{Numbered, Page, Results};
+use crate::transport::post::Endpoint;
 use crate::units::Secret;
 
 /// How long one look for results lasts.
@@ -161,8 +161,8 @@ impl Hook {
         loop {
             let (page, lost) = self.next_page(cursor, settings);
             let body = body(&page, lost);
-            let signature = signature::sign(&settings.secret, seconds(), &body);
-            let error = match endpoint.post(body, signature, settings.timeout).await {
+            let headers = headers(&signature::sign(&settings.secret, seconds(), &body));
+            let error = match endpoint.post(headers, body, settings.timeout).await {
                 Ok(reply) if (200..300).contains(&reply.status) => return self.taken(&page, lost),
                 Ok(reply) => {
                     delay = delay.max(reply.retry_after.unwrap_or_default());
@@ -221,6 +221,14 @@ fn body(page: &Page, lost: u64) -> Bytes {
     }
     let _ = write!(body, "],\"lost\":{lost}}}");
     body.into()
+}
+
+fn headers(signature: &str) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(2);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let signature = HeaderValue::from_str(signature).expect("a number and hexadecimal digits are allowed");
+    headers.insert("pushweir-signature", signature);
+    headers
 }
 
 fn seconds() -> u64 {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::Look;
 use crate::push::RouteId;
-use crate::telemetry::Latencies;
+use crate::telemetry::{Latencies, PushTimes};
 use crate::units::Moment;
 
 /// What a pusher is doing.
@@ -73,6 +73,8 @@ pub struct RouteCell {
     pub name: String,
     /// Times from admission to the final answer of delivered pushes.
     pub delivery: Latencies,
+    /// How long its pushes took since the start.
+    pub times: PushTimes,
     /// Whether an operator paused it.
     pub paused: AtomicBool,
     /// Whether its supervisor gave up and has not been restarted yet.
@@ -250,6 +252,7 @@ impl RouteCell {
             id,
             name,
             delivery: Latencies::default(),
+            times: PushTimes::default(),
             paused: AtomicBool::new(false),
             down: AtomicBool::new(false),
             removed: AtomicBool::new(false),

@@ -1,5 +1,7 @@
 //! What an operator may ask for, and why it may be refused.
 
+use crate::units::Secret;
+
 /// How a pusher or route is restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RestartMode {
@@ -64,6 +66,23 @@ pub enum Command {
     Panic {
         /// `collector`, or a pusher as `route/number`.
         target: String,
+    },
+    /// Send a push to a device, as an operator's test.
+    TestPush {
+        /// The route's name.
+        route: String,
+        /// What a sender would write in `to`, as JSON; it holds a device's token.
+        to: Secret,
+    },
+    /// Trace the next pushes.
+    TraceNext {
+        /// How many; 0 for no more.
+        count: u32,
+    },
+    /// Change the log's filter until the next change or reload.
+    SetLog {
+        /// The filter.
+        filter: String,
     },
     /// Refuse new pushes everywhere; what is held is delivered.
     Drain,

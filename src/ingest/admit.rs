@@ -7,18 +7,20 @@ mod words;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use self::words::{door_message, gate_message};
+use self::words::{door_message, failed, find, gate_message};
 use super::seen::{Claim, SeenId};
 use super::wire::{Item, Parsed, PushFault};
 use super::{Ingest, IngestRoute};
 use crate::feedback::results::Ticket;
 use crate::outcome::Refusal;
 use crate::push::{Push, PushKey, PushRequest, RouteId, SenderId};
-use crate::transport::RenderError;
-use crate::units::{Moment, Slots};
+use crate::telemetry::trace::{Call, Roots};
+use crate::transport::{Connector, RenderError};
+use crate::units::Moment;
 
 /// A time to live is whole seconds; what is to be sent now or never still has the second it arrived in.
 const SHORTEST: std::time::Duration = std::time::Duration::from_secs(1);
@@ -68,6 +70,8 @@ struct Batch {
     route: RouteId,
     /// The route that it belongs to, which the senders' ids are for.
     owner: RouteId,
+    /// What renders for the route, taken once for all of them.
+    connector: Arc<dyn Connector>,
     gate: Result<(), Refusal>,
     refused: u64,
     /// How many repeat what was taken before.
@@ -85,6 +89,7 @@ struct Batch {
 struct Admitting<'a, 'i> {
     ingest: &'i Ingest,
     sender: SenderId,
+    roots: Option<Roots<'i>>,
     ticket: Option<&'i mut Ticket>,
     awaited: Vec<(usize, PushKey)>,
     now: Moment,
@@ -97,18 +102,28 @@ struct Admitting<'a, 'i> {
     is_passing: bool,
 }
 
+/// Who sends a request, and its trace if it is traced.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller<'t> {
+    /// The sender.
+    pub(super) sender: SenderId,
+    /// The trace.
+    pub(super) trace: Option<&'t Call>,
+}
+
 /// Admits what was parsed from a body of `size` bytes; with a `ticket` the request will wait for the ends of its pushes.
 pub(super) fn admit<'a>(
     ingest: &Ingest,
     parsed: Parsed<'a>,
     size: usize,
-    sender: SenderId,
+    Caller { sender, trace }: Caller<'_>,
     ticket: Option<&mut Ticket>,
 ) -> Admission<'a> {
     let expected = parsed.items.len();
     let mut admitting = Admitting {
         ingest,
         sender,
+        roots: trace.map(|call| call.roots(expected, ingest.door.buffered())),
         ticket,
         awaited: Vec::new(),
         now: ingest.clock.now(),
@@ -124,6 +139,15 @@ pub(super) fn admit<'a>(
         admitting.fates.push(fate);
     }
     admitting.finish(parsed.single)
+}
+
+// === impl Admission ===
+
+impl Admission<'_> {
+    /// Returns how many pushes hold a place.
+    pub(super) fn accepted(&self) -> usize {
+        self.fates.iter().filter(|fate| matches!(fate, Fate::Accepted(_))).count()
+    }
 }
 
 // === impl Admitting ===
@@ -147,7 +171,7 @@ impl<'a> Admitting<'a, '_> {
                 return failed(id, reason, "route", message);
             }
         };
-        let batch = self.batch(route.id, route.cell.id);
+        let batch = self.batch(route.id, route);
         if let Err(refusal) = self.batches[batch].gate {
             self.batches[batch].refused += 1;
             return failed(id, refusal, "", gate_message(refusal, &route.name));
@@ -165,7 +189,7 @@ impl<'a> Admitting<'a, '_> {
             return fate;
         }
         let name = id.as_deref().map(Box::<str>::from);
-        let push = self.push(&request, self.batches[batch].route, name);
+        let push = self.push(&request, route, self.batches[batch].route, name);
         let payload = start..self.payload.len();
         let batch = &mut self.batches[batch];
         batch.pushes.push(push);
@@ -183,7 +207,7 @@ impl<'a> Admitting<'a, '_> {
         batch: usize,
     ) -> Result<usize, RenderError> {
         let start = self.payload.len();
-        let rendered = route.connector.read().render(request, &mut self.payload);
+        let rendered = self.batches[batch].connector.render(request, &mut self.payload);
         let batch = rendered.and_then(|()| self.towards_peer(route, batch, start));
         if batch.is_err() {
             self.payload.truncate(start);
@@ -198,9 +222,10 @@ impl<'a> Admitting<'a, '_> {
         batch: usize,
         start: usize,
     ) -> Result<usize, RenderError> {
-        let Some(peer) = route.connector.read().peer_of(&self.payload[start..]) else { return Ok(batch) };
+        let peer = self.batches[batch].connector.peer_of(&self.payload[start..]);
+        let Some(peer) = peer else { return Ok(batch) };
         match self.ingest.peers.partition(route.cell.id, &peer) {
-            Ok(partition) => Ok(self.batch(partition, route.cell.id)),
+            Ok(partition) => Ok(self.batch(partition, route)),
             Err(message) => {
                 self.is_passing = true;
                 Err(RenderError { refusal: Refusal::RefusedPeerLimit, field: "", message })
@@ -231,7 +256,13 @@ impl<'a> Admitting<'a, '_> {
         }
     }
 
-    fn push(&self, request: &PushRequest<'_>, route: RouteId, name: Option<Box<str>>) -> Push {
+    fn push(
+        &self,
+        request: &PushRequest<'_>,
+        route: &IngestRoute,
+        partition: RouteId,
+        name: Option<Box<str>>,
+    ) -> Push {
         let default = self.ingest.settings.ttl[request.priority.index()];
         let ttl = request.ttl.map_or(default, |seconds| std::time::Duration::from_secs(seconds.into()));
         Push {
@@ -240,25 +271,27 @@ impl<'a> Admitting<'a, '_> {
             payload: Bytes::new(),
             accepted_at: self.now,
             deadline: self.now.after(ttl.max(SHORTEST)),
-            route,
+            route: partition,
             sender: self.sender,
             lane: request.priority,
-            collapse: self.ingest.coalesce.id(route, &request.to, request.collapse_key.as_deref()),
+            collapse: self.ingest.coalesce.id(partition, &request.to, request.collapse_key.as_deref()),
+            trace: self.roots.as_ref().and_then(|roots| roots.draw(&route.name, self.now)),
             attempts: 0,
             maybe_delivered: false,
         }
     }
 
     /// Returns the index of the batch for a partition of a route.
-    fn batch(&mut self, route: RouteId, owner: RouteId) -> usize {
-        if let Some(index) = self.batches.iter().position(|batch| batch.route == route) {
+    fn batch(&mut self, partition: RouteId, route: &IngestRoute) -> usize {
+        if let Some(index) = self.batches.iter().position(|batch| batch.route == partition) {
             return index;
         }
-        let gate = self.ingest.door.gate(route);
+        let gate = self.ingest.door.gate(partition);
         let room = if gate.is_ok() { self.expected } else { 0 };
         self.batches.push(Batch {
-            route,
-            owner,
+            route: partition,
+            owner: route.cell.id,
+            connector: Arc::clone(&route.connector.read()),
             gate,
             refused: 0,
             repeated: 0,
@@ -359,40 +392,6 @@ impl Admitting<'_, '_> {
             } else {
                 self.awaited.push((*item, *key));
             }
-        }
-    }
-}
-
-fn failed<'a>(id: Option<Cow<'a, str>>, reason: Refusal, field: &'static str, message: String) -> Fate<'a> {
-    Fate::Failed { id: id.map(PushId::Name), reason, field: field.into(), message: message.into() }
-}
-
-fn find<'a>(
-    routes: &'a Slots<IngestRoute>,
-    name: Option<&str>,
-) -> Result<&'a IngestRoute, (Refusal, String)> {
-    let open = || routes.iter().filter(|route| route.is_open());
-    let existing = || open().map(|route| route.name.as_str()).collect::<Vec<_>>().join(", ");
-    match name {
-        Some(name) => open().find(|route| route.name == name).ok_or_else(|| {
-            let was_there = routes.iter().any(|route| route.name == name);
-            let name: String = name.chars().take(64).collect();
-            let problem = match was_there {
-                true => format!("route {name:?} was removed from the configuration"),
-                false => format!("there is no route {name:?}"),
-            };
-            (Refusal::RefusedUnknownRoute, format!("{problem} (hint: there is {})", existing()))
-        }),
-        None => {
-            let mut open = open();
-            if let (Some(only), None) = (open.next(), open.next()) {
-                return Ok(only);
-            }
-            let message = format!(
-                "is missing (hint: it may be left out only if there is one; there are {})",
-                existing()
-            );
-            Err((Refusal::RefusedUnknownRoute, message))
         }
     }
 }

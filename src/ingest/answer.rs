@@ -43,7 +43,7 @@ impl Answer {
 
     /// Answers a body that could.
     pub(super) fn of(admission: &Admission<'_>) -> Self {
-        let accepted = admission.fates.iter().filter(|fate| matches!(fate, Fate::Accepted(_))).count();
+        let accepted = admission.accepted();
         let verdict = Verdict::of(&admission.fates, accepted);
         let mut body = Vec::with_capacity(64 + admission.fates.len() * ROOM_PER_PUSH);
         body.push(b'{');

@@ -5,6 +5,7 @@
 mod body;
 mod query;
 mod results;
+mod take;
 #[cfg(test)]
 mod tests;
 mod unread;
@@ -14,17 +15,17 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_web::dev::{Server, Service};
 use actix_web::http::{StatusCode, header};
 use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, web};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 use tokio::time::Instant;
 
-use self::query::Query;
+pub use self::take::{Own, send_own};
 pub(crate) use self::unread::Unread;
+use super::Ingest;
 use super::answer::Answer;
-use super::wire::{self, Format};
-use super::{Ingest, admit};
+use super::wire::Format;
 use crate::push::SenderId;
 
 const PATH: &str = "/v1/pushes";
@@ -48,12 +49,25 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
     let connections = ingest.settings.max_connections.div_ceil(threads);
     let data = web::Data::from(ingest);
     let server = HttpServer::new(move || {
-        let pushes = web::resource(PATH).route(web::post().to(post)).default_service(web::to(other_method));
+        let pushes =
+            web::resource(PATH).route(web::post().to(take::post)).default_service(web::to(other_method));
         let push =
             web::resource(PUSH).route(web::get().to(results::find)).default_service(web::to(only_read));
         let results =
             web::resource(RESULTS).route(web::get().to(results::get)).default_service(web::to(only_read));
+        let meter = Arc::clone(&data.meter);
         App::new()
+            .wrap_fn(move |request, service| {
+                let (meter, begun) = (Arc::clone(&meter), Instant::now());
+                let template = template(request.path());
+                let answered = service.call(request);
+                async move {
+                    let response = answered.await?;
+                    let trace = take::trace_of(response.headers());
+                    meter.record(template, response.status().as_u16(), begun.elapsed(), trace);
+                    Ok(response)
+                }
+            })
             .app_data(data.clone())
             .service(pushes)
             .service(push)
@@ -73,56 +87,14 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
     Ok(server.run())
 }
 
-async fn post(request: HttpRequest, mut rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
-    let sender = authorise(&request, &ingest);
-    let (sender, (format, wait)) = match sender.and_then(|sender| Ok((sender, wanted(&request)?))) {
-        Ok(known) => known,
-        Err(answer) => return refuse(answer, rest),
-    };
-    match body::read(&request, &mut rest, &ingest.settings).await {
-        Ok(body) => {
-            let answer = match wait.is_zero() {
-                true => take(&ingest, &body, format, sender),
-                false => take_and_wait(&ingest, &body, (format, wait), sender).await,
-            };
-            head(&answer).body(answer.body)
-        }
-        Err(answer) => refuse(answer, rest),
+/// Returns the position in [`super::TEMPLATES`] of what a path is for.
+fn template(path: &str) -> usize {
+    match path {
+        PATH => 0,
+        RESULTS => 2,
+        _ if path.strip_prefix(PATH).is_some_and(|rest| rest.starts_with('/')) => 1,
+        _ => 3,
     }
-}
-
-/// Takes a whole body: from here to the answer nothing waits.
-fn take(ingest: &Ingest, body: &[u8], format: Format, sender: SenderId) -> Answer {
-    match wire::parse(body, format, ingest.settings.max_batch) {
-        Ok(parsed) => Answer::of(&admit::admit(ingest, parsed, body.len(), sender, None)),
-        Err(fault) => Answer::of_body_fault(&fault),
-    }
-}
-
-/// Takes a whole body and waits for its pushes to end.
-async fn take_and_wait(
-    ingest: &Ingest,
-    body: &[u8],
-    (format, wait): (Format, Duration),
-    sender: SenderId,
-) -> Answer {
-    let deadline = Instant::now() + wait;
-    match wire::parse(body, format, ingest.settings.max_batch) {
-        Ok(parsed) => {
-            let mut ticket = ingest.results.ticket();
-            let admission = admit::admit(ingest, parsed, body.len(), sender, Some(&mut ticket));
-            ticket.wait(deadline).await;
-            Answer::of_awaited(&admission, &ticket)
-        }
-        Err(fault) => Answer::of_body_fault(&fault),
-    }
-}
-
-/// Returns the form of the body, and how long the request waits.
-fn wanted(request: &HttpRequest) -> Result<(Format, Duration), Answer> {
-    let format = format(request)?;
-    let wait = Query::parse(request.query_string(), &["wait"])?.wait()?;
-    Ok((format, wait))
 }
 
 async fn other_method(request: HttpRequest, rest: web::Payload) -> HttpResponse {

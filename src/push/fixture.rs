@@ -17,6 +17,7 @@ pub fn push(number: u128, lane: Lane) -> Push {
         sender: SenderId::default(),
         lane,
         collapse: None,
+        trace: None,
         attempts: 0,
         maybe_delivered: false,
     }

@@ -1,14 +1,17 @@
 //! Push identity: UUIDv7 (RFC 9562 section 5.7), minted in batches without a lock.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The identity of a push: a UUIDv7 whose random part is a counter seeded at start.
 ///
 /// It is the provider's `message_id` too, on every attempt, and the key of the in-flight table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PushKey(u128);
+///
+/// Two halves, the high one first, and not one number: that would align every push to 16 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PushKey(u64, u64);
 
 /// Makes keys that are unique in this process and, by a random seed, across processes.
 #[derive(Debug)]
@@ -44,23 +47,23 @@ impl PushKey {
 
     /// Returns the number behind the UUID.
     pub const fn as_u128(self) -> u128 {
-        self.0
+        (self.0 as u128) << 64 | self.1 as u128
     }
 
     /// Returns the key with this number.
     pub const fn from_u128(number: u128) -> Self {
-        Self(number)
+        Self((number >> 64) as u64, number as u64)
     }
 
     /// Returns when it was made, in milliseconds since 1970 (RFC 9562 section 5.7).
     pub const fn unix_millis(self) -> u64 {
-        (self.0 >> 80) as u64
+        self.0 >> 16
     }
 
     /// Returns the hyphenated lower-case text.
     pub fn to_text(self) -> [u8; Self::TEXT_LEN] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let bytes = self.0.to_be_bytes();
+        let bytes = self.as_u128().to_be_bytes();
         let mut text = [b'-'; Self::TEXT_LEN];
         let mut at = 0;
         for byte in bytes {
@@ -90,7 +93,13 @@ impl PushKey {
         if wrong == NO_DIGIT || HYPHENS.iter().any(|at| text[*at] != b'-') {
             return None;
         }
-        Some(Self(number))
+        Some(Self::from_u128(number))
+    }
+}
+
+impl Hash for PushKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(self.as_u128());
     }
 }
 
@@ -130,7 +139,7 @@ impl KeyMint {
         let seed_a = u128::from(seed & 0xfff);
         let seed_b = u128::from(seed >> 12 & 0x3ff_ffff);
         let low = u128::from(counter & ((1 << COUNTER_BITS) - 1));
-        PushKey(
+        PushKey::from_u128(
             (millis & 0xffff_ffff_ffff) << 80
                 | 7 << 76
                 | seed_a << 64

@@ -6,6 +6,7 @@ use crate::feedback::Feedback;
 use crate::feedback::results::Done;
 use crate::outcome::Verdict;
 use crate::push::{Push, RouteId};
+use crate::telemetry::Tally;
 
 /// What a batch of answers amounts to.
 pub struct Answers<'a> {
@@ -17,6 +18,10 @@ pub struct Answers<'a> {
     done: Vec<Done>,
     /// Answers that matched nothing in flight.
     pub unknown: u64,
+    /// How long each answer took.
+    pub answer_times: Tally,
+    /// How long deliveries took from admission.
+    pub delivery_times: Tally,
 }
 
 // === impl Answers ===
@@ -33,6 +38,8 @@ impl<'a> Answers<'a> {
             others: Vec::new(),
             done: Vec::new(),
             unknown: 0,
+            answer_times: Tally::default(),
+            delivery_times: Tally::default(),
         }
     }
 
@@ -49,7 +56,7 @@ impl<'a> Answers<'a> {
         if self.keeps_history {
             self.done.push(done(&push));
         }
-        if self.feedback.wants_delivery(&verdict) {
+        if push.trace.is_some() || self.feedback.wants_delivery(&verdict) {
             self.others.push((push, verdict));
         } else {
             self.delivered += 1;

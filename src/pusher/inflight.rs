@@ -88,6 +88,16 @@ impl InFlight {
         self.entries.insert(push.key, Entry { push, sent_at, session, order });
     }
 
+    /// Notes in traced pushes that they have been handed to their connection.
+    pub fn note_flushed(&mut self, keys: &[PushKey], now: Moment) {
+        for key in keys {
+            let entry = self.entries.get_mut(key);
+            if let Some(trace) = entry.and_then(|entry| entry.push.trace.as_deref_mut()) {
+                trace.flushed(now);
+            }
+        }
+    }
+
     /// Takes out the push that a connection answered.
     pub fn settle(&mut self, key: PushKey) -> Option<Entry> {
         self.entries.remove(&key)

@@ -11,9 +11,10 @@ use super::Pusher;
 use super::answers::Answers;
 use super::inflight::{Entry, SessionNumber};
 use crate::feedback::results::Done;
-use crate::flow::{Look, Sighting, Whereabouts};
+use crate::flow::{Look, RouteCell, Sighting, Whereabouts};
 use crate::outcome::Verdict;
 use crate::push::PushKey;
+use crate::push::trace::Carrier;
 use crate::transport::{Outbox, Session, SessionEvent};
 use crate::units::Moment;
 
@@ -30,6 +31,8 @@ pub struct Live {
     pub number: SessionNumber,
     /// Its sending half.
     pub outbox: Box<dyn Outbox>,
+    /// Who is at its other end.
+    peer: Arc<str>,
     /// Since when.
     pub since: Moment,
     /// Attempts that it settled.
@@ -41,11 +44,21 @@ pub struct Live {
 // === impl Live ===
 
 impl Live {
-    /// Reads the session's events into the pusher from `since`, which is now, on.
-    pub fn attach(number: SessionNumber, session: Session, since: Moment, ctx: &mut Context<Pusher>) -> Self {
+    /// Reads the events of the session with a peer into the pusher from `since`, which is now, on.
+    pub fn attach(
+        number: SessionNumber,
+        session: Session,
+        (peer, since): (String, Moment),
+        ctx: &mut Context<Pusher>,
+    ) -> Self {
         let Session { outbox, events, .. } = session;
         Pusher::add_stream(events.map(move |events| FromSession { number, events }), ctx);
-        Self { number, outbox, since, settled: 0, is_ours_to_close: false }
+        Self { number, outbox, peer: peer.into(), since, settled: 0, is_ours_to_close: false }
+    }
+
+    /// Returns what a trace says of this session and its pusher.
+    pub fn carrier(&self, route: &RouteCell, pusher: u32, in_flight: u32) -> Carrier {
+        Carrier { peer: Arc::clone(&self.peer), transport: route.transport(), pusher, in_flight }
     }
 }
 
@@ -69,10 +82,13 @@ impl Pusher {
         }
         self.cell.count_answers(answers.len(), answers.unknown);
         answers.settle();
+        self.wiring.route.times.answer.enter(&answers.answer_times);
+        self.wiring.route.times.delivery.enter(&answers.delivery_times);
         for event in rest {
             self.follow(number, event, ctx);
         }
         self.after_change(ctx);
+        self.wiring.route.times.handler.note(self.now().since(now));
     }
 
     /// Opens the connection after `last`: at once, unless those before it came to nothing.
@@ -106,11 +122,14 @@ impl Pusher {
         };
         let Entry { push, sent_at, session, .. } = entry;
         let accepted_at = push.accepted_at;
+        let trace = push.trace.as_ref().map(|trace| trace.name().trace);
+        answers.answer_times.add(now.since(sent_at), trace);
         let is_delivered = matches!(verdict, Verdict::Delivered { .. });
         answers.add(push, verdict, |push| Done::new(push, self.cell.number, sent_at, now));
         self.cell.latencies.record(now.since(sent_at));
         if is_delivered {
             self.wiring.route.delivery.record(now.since(accepted_at));
+            answers.delivery_times.add(now.since(accepted_at), trace);
         }
         if let Some(live) = self.current.as_mut().filter(|live| live.number == session) {
             if is_current {

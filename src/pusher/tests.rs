@@ -4,6 +4,7 @@ mod breaker;
 mod chaos;
 mod overload;
 pub(super) mod stand;
+mod traces;
 mod turnover;
 
 use std::sync::atomic::Ordering;

@@ -1,27 +1,62 @@
 //! The log: one line per record on standard error, `time level target text key=value`.
 //!
-//! [`start`] is called once, by `cli`; [`set_filter`] whenever a reload changes `[telemetry] log`. `RUST_LOG` is not read.
+//! [`start`] is called once, by `cli`; [`set_filter`] by the operator, and whenever a reload changes `[telemetry] log`. `RUST_LOG` is not read.
+//! A place in the source that repeats itself writes so many lines a second; `app` has the others told once a second.
+
+mod ended;
+mod repeats;
 
 use std::io::Write;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use ended::{Ended, ended};
 use env_logger::{Builder, Logger, WriteStyle};
-use log::{Log, Metadata, Record, SetLoggerError};
-use parking_lot::RwLock;
+use log::{Level, Log, Metadata, Record, SetLoggerError};
+use parking_lot::{Mutex, RwLock};
+use repeats::{LeftOut, Place, Repeats};
+use tokio::time::Instant;
+
+/// Warnings and errors that a place may write in a second.
+const WARNINGS: u32 = 10;
+/// Pushes that ended in the same way of which a second tells.
+const ENDS: u32 = 1;
 
 /// The logger that is installed, whose inner one a new filter replaces.
 struct Switch {
-    inner: RwLock<Logger>,
+    inner: RwLock<(String, Logger)>,
+    epoch: Instant,
+    repeats: Mutex<Repeats>,
+    left_out: AtomicU64,
 }
 
 static SWITCH: OnceLock<Switch> = OnceLock::new();
+
+/// The filters there are, for people who wrote another one.
+pub const FILTERS: &str =
+    "off, error, warn, info, debug, trace, or a list such as info,pushweir::pusher=debug";
+
+/// A filter as an example.
+pub const EXAMPLE: &str = "info,pushweir::pusher=debug";
+
+/// Returns whether a text is a filter.
+pub fn is_filter(text: &str) -> bool {
+    let level = |word: &str| word.parse::<log::LevelFilter>().is_ok();
+    let target = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_:".contains(&byte))
+    };
+    text.split(',').map(str::trim).all(|part| match part.split_once('=') {
+        Some((name, word)) => target(name) && level(word),
+        None => level(part),
+    })
+}
 
 /// Installs the log with a filter: a level, or a list such as `info,pushweir::pusher=debug`.
 ///
 /// # Errors
 /// When another log is installed already.
 pub fn start(filter: &str) -> Result<(), SetLoggerError> {
-    let switch = SWITCH.get_or_init(|| Switch { inner: RwLock::new(build(filter)) });
+    let switch = SWITCH.get_or_init(|| Switch::new(filter));
     log::set_logger(switch)?;
     set_filter(filter);
     Ok(())
@@ -32,7 +67,35 @@ pub fn set_filter(filter: &str) {
     let Some(switch) = SWITCH.get() else { return };
     let logger = build(filter);
     log::set_max_level(logger.filter());
-    *switch.inner.write() = logger;
+    *switch.inner.write() = (filter.to_owned(), logger);
+}
+
+/// Returns the filter; empty before [`start`].
+pub fn filter() -> String {
+    SWITCH.get().map_or_else(String::new, |switch| switch.inner.read().0.clone())
+}
+
+/// Writes what was left out in the seconds before; to be called once a second.
+pub fn report_left_out() {
+    let Some(switch) = SWITCH.get() else { return };
+    let taken = switch.repeats.lock().take(switch.epoch.elapsed());
+    for LeftOut { count, like, target } in taken {
+        let level = if target.starts_with(ended::TARGET) { Level::Info } else { Level::Warn };
+        log::log!(target: &target, level, "lines were left out suppressed={count} like={like:?}");
+    }
+}
+
+/// Returns how many lines were left out since the start.
+pub fn left_out() -> u64 {
+    SWITCH.get().map_or(0, |switch| switch.left_out.load(Ordering::Relaxed))
+}
+
+/// Returns how many lines a second a place may write; `None` for as many as it likes.
+fn limit(metadata: &Metadata<'_>) -> Option<u32> {
+    if metadata.target().starts_with(ended::TARGET) {
+        return Some(ENDS);
+    }
+    (metadata.level() <= Level::Warn).then_some(WARNINGS)
 }
 
 fn build(filter: &str) -> Logger {
@@ -51,17 +114,41 @@ struct OneLine<'a>(&'a std::fmt::Arguments<'a>);
 
 // === impl Switch ===
 
+impl Switch {
+    fn new(filter: &str) -> Self {
+        Self {
+            inner: RwLock::new((filter.to_owned(), build(filter))),
+            epoch: Instant::now(),
+            repeats: Mutex::default(),
+            left_out: AtomicU64::new(0),
+        }
+    }
+
+    fn is_admitted(&self, record: &Record<'_>) -> bool {
+        let Some(limit) = limit(record.metadata()) else { return true };
+        let place = Place::new(record.target(), record.file_static(), record.line());
+        let text = || (record.target().to_owned(), OneLine(record.args()).to_string());
+        let is_admitted = self.repeats.lock().admit(place, self.epoch.elapsed(), limit, text);
+        if !is_admitted {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        is_admitted
+    }
+}
+
 impl Log for Switch {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.inner.read().enabled(metadata)
+        self.inner.read().1.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        self.inner.read().log(record);
+        if self.enabled(record.metadata()) && self.is_admitted(record) {
+            self.inner.read().1.log(record);
+        }
     }
 
     fn flush(&self) {
-        self.inner.read().flush();
+        self.inner.read().1.flush();
     }
 }
 

@@ -19,4 +19,5 @@ mod prosody;
 mod referees;
 mod reload;
 mod support;
+mod traces;
 mod webpush;

@@ -9,6 +9,7 @@ pub mod peer;
 pub mod process;
 pub mod sampler;
 pub mod server;
+pub mod sink;
 pub mod snapshot;
 pub mod wait;
 

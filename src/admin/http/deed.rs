@@ -61,7 +61,10 @@ pub(super) async fn by_form(
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("application/json")) {
         let message = match &done.result {
-            Ok(_) => format!("Done: {action} {target}"),
+            Ok(value) => match value["said"].as_str() {
+                Some(said) => format!("Done: {action} {target} – {said}"),
+                None => format!("Done: {action} {target}"),
+            },
             Err(refused) => format!("Refused: {action} {target} – {refused}"),
         };
         return headed(StatusCode::OK).json(json!({ "done": done.result.is_ok(), "message": message }));
@@ -78,7 +81,7 @@ async fn carry_out(admin: &web::Data<Admin>, who: Who, command: Command) -> Done
         let (action, target) = describe(&command);
         let result = admin.backend.command(command).await;
         let (word, reason) = match &result {
-            Ok(_) => ("done", "done".to_owned()),
+            Ok(value) => ("done", value["said"].as_str().unwrap_or("done").to_owned()),
             Err(refused) => ("refused", refused.to_string()),
         };
         let Who { actor: Actor { name: actor, .. }, from } = who;

@@ -15,7 +15,6 @@ use crate::admin::forms::Fields;
 use crate::admin::guard::Actor;
 use crate::admin::metrics;
 use crate::admin::page::{self, Page};
-use crate::admin::process::Process;
 use crate::admin::view::View;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -61,7 +60,7 @@ fn scrape(backend: &dyn Backend, request: &HttpRequest) -> HttpResponse {
     let accept =
         request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_classic = accept.contains("text/plain") && !accept.contains("application/openmetrics-text");
-    match metrics::write(backend.snapshot(), Process::read()) {
+    match metrics::write(backend) {
         Ok(text) if is_classic => {
             headed(StatusCode::OK).content_type(metrics::CLASSIC_TYPE).body(metrics::classic(&text))
         }

@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use super::begin;
 use super::html::Escaped;
-use crate::admin::actions::MAX_CONNECTIONS;
+use crate::admin::actions::{MAX_CONNECTIONS, MAX_TRACED};
 use crate::admin::forms::Fields;
 use crate::admin::guard::Actor;
 use crate::admin::state::Snapshot;
 use crate::admin::words::grouped;
+use crate::telemetry::log::EXAMPLE;
 
 /// What is asked.
 struct Question {
@@ -56,6 +57,12 @@ pub(in crate::admin) fn render(
              value=\"{now}\" required></label>"
         );
     }
+    match fields.verb.as_str() {
+        "log" => log(&mut out, &snapshot.telemetry.log),
+        "trace" => next(&mut out),
+        "test" => to(&mut out),
+        _ => {}
+    }
     if actor.is_operator() {
         let _ = write!(out, "<p class=\"buttons\"><button class=\"primary\">{}</button>", question.button);
     } else {
@@ -63,6 +70,30 @@ pub(in crate::admin) fn render(
     }
     out.push_str("<a class=\"button\" href=\"/\" data-cancel>Cancel</a></p></form></main></body></html>\n");
     Some(out)
+}
+
+fn log(out: &mut String, filter: &str) {
+    let _ = write!(
+        out,
+        "<label>Filter <input name=\"filter\" value=\"{}\" list=\"filters\" required autocomplete=\"off\"></label>\
+         <datalist id=\"filters\"><option>info</option><option>debug</option><option>{EXAMPLE}</option>\
+         <option>warn</option></datalist>",
+        Escaped(filter)
+    );
+}
+
+fn next(out: &mut String) {
+    let _ = write!(
+        out,
+        "<label>Pushes <input type=\"number\" name=\"count\" min=\"1\" max=\"{MAX_TRACED}\" value=\"10\" required></label>"
+    );
+}
+
+fn to(out: &mut String) {
+    out.push_str(
+        "<label>Device token, or a JSON object as in a push's <code>to</code> <input name=\"to\" required \
+         autocomplete=\"off\" spellcheck=\"false\"></label>",
+    );
 }
 
 fn question(snapshot: &Snapshot, fields: &Fields) -> Option<Question> {
@@ -106,6 +137,27 @@ fn question(snapshot: &Snapshot, fields: &Fields) -> Option<Question> {
                 route.connections
             );
             ask(format!("Scale {target}"), text, "Scale")
+        }
+        ("test", Some(_), None) => {
+            let text = "One push, titled Test, goes through the gateway like any sender's and waits up to 10 s for its end. \
+                        It is traced if traces have a receiver.";
+            ask(format!("Test push on {target}"), text.to_owned(), "Send")
+        }
+        ("log", None, None) if target.is_empty() => {
+            let text = "It holds until the next change or reload. Debug and trace levels cost throughput, and at trace \
+                        device tokens are logged.";
+            ask("Change the log level".to_owned(), text.to_owned(), "Change")
+        }
+        ("trace", None, None) if target.is_empty() => {
+            let traces = &snapshot.telemetry.traces;
+            let text = match (traces.is_on, traces.wanted) {
+                (false, _) => "Traces have no receiver: set [telemetry.traces] endpoint first.".to_owned(),
+                (true, 0) => "They are traced whatever the shares, and posted to the receiver.".to_owned(),
+                (true, wanted) => {
+                    format!("{} that were wanted before are still to come.", grouped(wanted.into()))
+                }
+            };
+            ask("Trace the next pushes".to_owned(), text, "Trace")
         }
         ("drain", None, None) if target.is_empty() => {
             let text = format!(

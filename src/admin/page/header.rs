@@ -65,7 +65,8 @@ pub(super) fn state(out: &mut String, page: &Page<'_>) {
         let _ = write!(
             out,
             "<form action=\"/confirm\" class=\"actions\"><input type=\"hidden\" name=\"target\" value=\"\">\
-             <button name=\"do\" value=\"{verb}\" data-f=\"intake\">{text}</button></form>"
+             <button name=\"do\" value=\"{verb}\" data-f=\"intake\">{text}</button>\
+             <button name=\"do\" value=\"trace\">Trace next pushes</button><button name=\"do\" value=\"log\">Log level</button></form>"
         );
     }
     out.push_str("</section>");

@@ -67,7 +67,8 @@ fn route_row(out: &mut String, page: &Page<'_>, route: &RouteRow) {
              <input type=\"hidden\" name=\"target\" value=\"{name}\">\
              <button name=\"do\" value=\"restart\" aria-label=\"Rolling restart of {name}\">Rolling restart</button>\
              <button name=\"do\" value=\"{verb}\" data-c=\"toggle\" aria-label=\"{text} {name}\">{text}</button>\
-             <button name=\"do\" value=\"scale\" aria-label=\"Scale {name}\">Scale</button></form></td>"
+             <button name=\"do\" value=\"scale\" aria-label=\"Scale {name}\">Scale</button>\
+             <button name=\"do\" value=\"test\" aria-label=\"Test push on {name}\">Test push</button></form></td>"
         );
     }
     out.push_str("</tr>");

@@ -93,6 +93,9 @@ fn every_action_that_exists_is_asked_about_and_no_other() {
         ("do=resume&target=android%2F0", "Resume android/0?"),
         ("do=resume&target=android", "delivers what waits"),
         ("do=scale&target=android", "value=\"1\" required"),
+        ("do=test&target=android", "Test push on android?"),
+        ("do=trace&target=", "set [telemetry.traces] endpoint first"),
+        ("do=log&target=", "<input name=\"filter\""),
         ("do=drain&target=", "Drain the intake?"),
         ("do=resume&target=", "Resume the intake?"),
     ] {

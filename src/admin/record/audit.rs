@@ -75,6 +75,9 @@ pub(crate) fn describe(command: &Command) -> (&'static str, String) {
         }
         Command::PauseRoute { route } => ("pause", route.clone()),
         Command::ResumeRoute { route } => ("resume", route.clone()),
+        Command::TestPush { route, .. } => ("test", format!("push on {route}")),
+        Command::TraceNext { count } => ("trace", format!("the next {count} pushes")),
+        Command::SetLog { filter } => ("log", filter.clone()),
         Command::Panic { target } => ("panic", target.clone()),
         Command::Drain => ("drain", "intake".to_owned()),
         Command::Resume => ("resume", "intake".to_owned()),

@@ -122,7 +122,7 @@ fn reasons_from_outside_do_not_grow_without_bound() {
         snapshot.pushers[0].errors = errors;
         record.sample(at(errors), &snapshot);
     }
-    let inner = record.0.lock();
+    let inner = record.inner.lock();
     let problems = inner.problems.latest(usize::MAX);
     assert_eq!(problems.len(), 100);
     assert!(problems[0].reason.starts_with("error 499 ") && problems[0].reason.chars().count() == 200);

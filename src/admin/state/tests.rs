@@ -38,6 +38,7 @@ pub(in crate::admin) fn fresh(pushers: u32) -> Snapshot {
         results: ResultCounts::default(),
         webhook: WebhookState::default(),
         reloads: ReloadCounts::default(),
+        telemetry: TelemetryState::default(),
         routes,
         pushers: rows,
         tree,
@@ -66,6 +67,8 @@ fn the_json_has_the_documented_keys_in_their_order() {
         \"results\":{{\"recorded\":0,\"held\":0,\"dropped\":0,\"awaited\":0,\"readers\":0}},\
         \"webhook\":{{\"peer\":null,\"sent\":0,\"failures\":0,\"lost\":0,\"pending\":0,\"last_error\":null}},\
         \"reloads\":{{\"done\":0,\"refused\":0}},\
+         \"telemetry\":{{\"log\":\"\",\"log_lines_suppressed\":0,\"traces\":{{\"is_on\":false,\"wanted\":0,\"exported\":0,\
+         \"dropped\":0,\"queued\":0}}}},\
         \"routes\":[{{\"name\":\"android\",\"transport\":\"xmpp\",\"state\":\"ready\",\"connections\":1,\"ready\":1,\
         \"window\":100,\"in_flight\":0,\"buffered\":0,\"delivery_p50_ms\":0.0,\"delivery_p99_ms\":0.0,\"delivery_p95_ms\":0.0,\
         \"stretched_retries\":0,\"share\":1.0,\"drain_per_second\":null,\

@@ -18,6 +18,8 @@ pub(super) struct Plan {
 pub(super) enum Step {
     /// Change the log's filter.
     Log,
+    /// Trace other requests, or export spans elsewhere.
+    Traces,
     /// Retries follow other settings.
     Feedback,
     /// Results do.
@@ -55,6 +57,7 @@ impl Step {
             | Self::Scale(name)
             | Self::Rotate(name) => Some(name),
             Self::Log
+            | Self::Traces
             | Self::Feedback
             | Self::Results
             | Self::Webhook
@@ -104,6 +107,7 @@ impl Plan {
 fn steps(old: &Config, new: &Config) -> Vec<Step> {
     let parts = [
         (old.log != new.log, Step::Log),
+        (old.traces != new.traces, Step::Traces),
         (old.feedback != new.feedback, Step::Feedback),
         (old.results != new.results, Step::Results),
         (old.webhook != new.webhook, Step::Webhook),

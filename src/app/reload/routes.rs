@@ -140,7 +140,7 @@ async fn rotate(
     route.set_settings(wanted.clone());
     service.parts.routes.reconnect(route, connector);
     let command = Command::RestartRoute { route: wanted.name.clone(), mode: RestartMode::Graceful };
-    control::carry_out(service, command).await
+    control::carry_out(service, command).await.map(drop)
 }
 
 /// Follows the settings that count at once.

@@ -9,11 +9,16 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use self::rig::{Rig, exchange, ingest, read_reply, settings};
+use super::take::take;
 use super::*;
 use crate::ingest::Settings;
+use crate::ingest::admit::Caller;
+use crate::ingest::wire;
 use crate::outcome::Refusal;
-use crate::push::{Lane, RouteId};
+use crate::push::{Lane, RouteId, SenderId};
 use crate::units::Secret;
+
+const CALLER: Caller<'static> = Caller { sender: SenderId(0), trace: None };
 
 fn push(token: &str) -> String {
     format!("{{\"to\":{{\"token\":\"{token}\"}}}}")
@@ -352,7 +357,7 @@ proptest! {
             door.gates.lock().insert(RouteId(1), Refusal::RefusedPaused);
         }
         let format = if lines { Format::Lines } else { Format::Json };
-        let answer = take(&ingest, &body, format, SenderId::default());
+        let (answer, _) = take(&ingest, &body, format, CALLER);
         prop_assert!([202, 400, 413, 429, 503].contains(&answer.status));
         prop_assert_eq!(answer.retry_after.is_some(), [429, 503].contains(&answer.status));
         let json: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -380,7 +385,7 @@ fn time_per_push_in_batches_of_100() {
         *door.room.lock() = 100;
         door.taken.lock().clear();
         let start = std::time::Instant::now();
-        let answer = take(&ingest, body.as_bytes(), Format::Json, SenderId::default());
+        let (answer, _) = take(&ingest, body.as_bytes(), Format::Json, CALLER);
         best = best.min(start.elapsed());
         assert_eq!(answer.status, 202);
     }

@@ -58,6 +58,7 @@ fn push(connector: &Connector, number: u128) -> Push {
         sender: crate::push::SenderId::default(),
         lane: Lane::High,
         collapse: None,
+        trace: None,
         attempts: 0,
         maybe_delivered: false,
     }

@@ -16,9 +16,11 @@ use crate::feedback::Results;
 use crate::feedback::results::{self, Bound, Report, Source};
 use crate::flow::{Door, RouteCell, Sighting, Wanted, Whereabouts};
 use crate::ingest::http::server;
-use crate::ingest::{Ingest, IngestRoute, Peers, Seen, Settings};
+use crate::ingest::{Ingest, IngestRoute, Peers, Seen, Settings, TEMPLATES};
 use crate::outcome::Refusal;
 use crate::push::{Addressee, Coalesce, KeyMint, Push, PushRequest, RouteId, SenderId, Target};
+use crate::telemetry::HttpMeter;
+use crate::telemetry::trace::{self, Tracer};
 use crate::transport::{ConnectError, Connector, RenderError, Session};
 use crate::units::{Clock, Slots};
 
@@ -61,6 +63,10 @@ impl Door for FakeDoor {
 
     fn repeat(&self, route: RouteId, count: u64) {
         self.refuse(Some(route), count);
+    }
+
+    fn buffered(&self) -> u64 {
+        self.taken.lock().len() as u64
     }
 
     fn find(&self, wanted: &Wanted) -> Option<Sighting> {
@@ -156,6 +162,18 @@ fn results(routes: &[&str]) -> Results {
     results
 }
 
+/// Traces nothing.
+fn tracer() -> Tracer {
+    Tracer::new(trace::Settings {
+        endpoint: None,
+        sample: 1.0,
+        pushes_per_request: 10.0,
+        callers: 50,
+        queue: 64,
+        service_name: "test".to_owned(),
+    })
+}
+
 pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<FakeDoor>) {
     let door = Arc::new(FakeDoor { room: Mutex::new(1_000), ..FakeDoor::default() });
     let open = Slots::default();
@@ -176,6 +194,8 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
         peers: Arc::new(FakePeers),
         results: Arc::new(results(routes)),
         look_ups: tokio::sync::Semaphore::new(1),
+        meter: Arc::new(HttpMeter::new(&TEMPLATES, TEMPLATES.len())),
+        tracer: Arc::new(tracer()),
         mint: Arc::new(KeyMint::new(7)),
         clock: Clock::start(),
         coalesce: Arc::new(coalesce),

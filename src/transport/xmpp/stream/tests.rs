@@ -91,6 +91,7 @@ fn push(number: u128) -> Push {
         sender: crate::push::SenderId::default(),
         lane: Lane::High,
         collapse: None,
+        trace: None,
         attempts: 0,
         maybe_delivered: false,
     }

@@ -1,4 +1,5 @@
-//! One POST on a connection of its own: no redirects, nothing of the answer's body is read, one limit for all of it.
+//! One POST on a connection of its own, for the webhook and for traces: no redirects, nothing of the answer's body is read, one limit for all
+//! of it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,13 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1;
-use hyper::{Request, Uri, header};
+use hyper::{HeaderMap, Request, Uri, header};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
-use crate::transport::tls;
+use super::tls;
 
 /// The most bytes of an answer's head.
 const MAX_HEAD: usize = 16 * 1_024;
@@ -31,24 +32,48 @@ pub struct Endpoint {
 
 /// What the receiver answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reply {
+pub struct Reply {
     /// The status.
-    pub(super) status: u16,
+    pub status: u16,
     /// When it wants to be tried again.
-    pub(super) retry_after: Option<Duration>,
+    pub retry_after: Option<Duration>,
 }
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PostError {
+pub enum PostError {
+    /// Name look-up or TCP failed.
     #[error("connect to {peer}: {cause} (hint: is the receiver up, and the url right?)")]
-    Network { peer: String, cause: String },
+    Network {
+        /// Which receiver.
+        peer: String,
+        /// The system's words.
+        cause: String,
+    },
+    /// TLS failed: certificate, name or protocol.
     #[error("secure the connection to {peer}: {cause}")]
-    Tls { peer: String, cause: String },
+    Tls {
+        /// Which receiver.
+        peer: String,
+        /// The library's words.
+        cause: String,
+    },
+    /// HTTP did.
     #[error("post to {peer}: {cause}")]
-    Http { peer: String, cause: String },
-    #[error("post to {peer}: no answer within {limit:?} (hint: [feedback.webhook] timeout)")]
-    Timeout { peer: String, limit: Duration },
+    Http {
+        /// Which receiver.
+        peer: String,
+        /// The library's words.
+        cause: String,
+    },
+    /// It took too long.
+    #[error("post to {peer}: no answer within {limit:?} (hint: is the receiver overloaded?)")]
+    Timeout {
+        /// Which receiver.
+        peer: String,
+        /// The limit.
+        limit: Duration,
+    },
 }
 
 /// Reads the connection until dropped.
@@ -79,38 +104,33 @@ impl Endpoint {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// Posts a body.
+    /// Posts a body with these headers; `Host` and `User-Agent` are added.
     ///
     /// # Errors
     /// There was no answer within `limit`.
-    pub(super) async fn post(
-        &self,
-        body: Bytes,
-        signature: String,
-        limit: Duration,
-    ) -> Result<Reply, PostError> {
-        let posted = tokio::time::timeout(limit, self.try_post(body, signature)).await;
+    pub async fn post(&self, headers: HeaderMap, body: Bytes, limit: Duration) -> Result<Reply, PostError> {
+        let posted = tokio::time::timeout(limit, self.try_post(headers, body)).await;
         posted.unwrap_or_else(|_| Err(PostError::Timeout { peer: self.peer(), limit }))
     }
 
-    async fn try_post(&self, body: Bytes, signature: String) -> Result<Reply, PostError> {
+    async fn try_post(&self, headers: HeaderMap, body: Bytes) -> Result<Reply, PostError> {
         let network =
             |error: std::io::Error| PostError::Network { peer: self.peer(), cause: error.to_string() };
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(network)?;
         tcp.set_nodelay(true).map_err(network)?;
         if !self.is_secure {
-            return self.exchange(tcp, body, signature).await;
+            return self.exchange(tcp, headers, body).await;
         }
         let secured = tls::connect(tcp, &self.host, self.ca.clone()).await;
         let io = secured.map_err(|error| PostError::Tls { peer: self.peer(), cause: error.to_string() })?;
-        self.exchange(io, body, signature).await
+        self.exchange(io, headers, body).await
     }
 
     async fn exchange(
         &self,
         io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        headers: HeaderMap,
         body: Bytes,
-        signature: String,
     ) -> Result<Reply, PostError> {
         let http = |error: hyper::Error| PostError::Http { peer: self.peer(), cause: error.to_string() };
         let opened = http1::Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(io)).await;
@@ -118,13 +138,12 @@ impl Endpoint {
         let _driver = Driver(tokio::spawn(connection).abort_handle());
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
-        let request = Request::post(path)
+        let mut request = Request::post(path)
             .header(header::HOST, authority)
-            .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, concat!("pushweir/", env!("CARGO_PKG_VERSION")))
-            .header("pushweir-signature", signature)
             .body(Full::new(body))
             .map_err(|error| PostError::Http { peer: self.peer(), cause: error.to_string() })?;
+        request.headers_mut().extend(headers);
         let answer = sender.send_request(request).await.map_err(http)?;
         let seconds =
             answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());

@@ -1,0 +1,36 @@
+//! What the operator is told of the collector's work besides its queue: counts and gauges that its actor writes and anybody reads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::telemetry::Longest;
+
+/// The figures; they outlive the actor.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// How long its handlers ran.
+    pub handler: Longest,
+    dispatched: AtomicU64,
+    demand: AtomicU64,
+}
+
+// === impl Gauges ===
+
+impl Gauges {
+    /// Returns how many pushes pushers were given.
+    pub fn dispatched(&self) -> u64 {
+        self.dispatched.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many more pushers asked for, as it was in the last second.
+    pub fn demand(&self) -> u64 {
+        self.demand.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_dispatched(&self, pushes: usize) {
+        self.dispatched.fetch_add(pushes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_demand(&self, demand: u64) {
+        self.demand.store(demand, Ordering::Relaxed);
+    }
+}
