@@ -100,3 +100,6 @@ impl Peers for OnDemandPeers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

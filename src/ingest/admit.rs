@@ -177,11 +177,9 @@ impl<'a> Admitting<'a, '_> {
             return failed(id, refusal, "", gate_message(refusal, &route.name));
         }
         let start = self.payload.len();
-        let rendered = self.batches[batch].connector.render(&request, &mut self.payload);
-        let batch = match rendered.and_then(|()| self.towards_peer(route, batch, start)) {
+        let batch = match self.render(&request, route, batch) {
             Ok(batch) => batch,
             Err(error) => {
-                self.payload.truncate(start);
                 self.batches[batch].refused += 1;
                 return failed(id, error.refusal, error.field, error.message);
             }
@@ -199,6 +197,22 @@ impl<'a> Admitting<'a, '_> {
         batch.items.push(index);
         // The key is not known yet; `enter` fills it in.
         Fate::Accepted(id.map_or(PushId::Key(PushKey::from_u128(0)), PushId::Name))
+    }
+
+    /// Renders a push behind the others; returns its batch.
+    fn render(
+        &mut self,
+        request: &PushRequest<'_>,
+        route: &IngestRoute,
+        batch: usize,
+    ) -> Result<usize, RenderError> {
+        let start = self.payload.len();
+        let rendered = self.batches[batch].connector.render(request, &mut self.payload);
+        let batch = rendered.and_then(|()| self.towards_peer(route, batch, start));
+        if batch.is_err() {
+            self.payload.truncate(start);
+        }
+        batch
     }
 
     /// Returns the batch for the push whose payload begins at `start`: the route's own, or that of the peer that the push names.

@@ -1,6 +1,6 @@
 //! A push request as a Web Push message: what is kept of it in the queue, and the request that is sent (RFC 8030).
 //!
-//! The connector renders with [`render`] once per push, at ingest; the session writes with [`write`] at send time, which encrypts: what never
+//! The connector renders with [`render`] once per push, at ingest; the session writes with [`write()`] at send time, which encrypts: what never
 //! gets sent costs no encryption, and each attempt has fresh keys. What the provider would refuse is refused here.
 //!
 //! A payload is one byte for the urgency, the endpoint and the topic behind their lengths, both keys, and the message.

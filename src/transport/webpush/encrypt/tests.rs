@@ -1,6 +1,5 @@
 //! The RFC's example byte for byte, and that what is encrypted can be read by the subscription and nobody else.
 
-use openssl::bn::BigNum;
 use proptest::prelude::*;
 use ring::aead::OpeningKey;
 
