@@ -21,5 +21,6 @@ mod referees;
 mod reload;
 mod scenarios;
 mod support;
+mod together;
 mod traces;
 mod webpush;

@@ -111,6 +111,13 @@ impl Config {
             .set("feedback.retry_share", 1)
     }
 
+    /// Adds the routes and keys of another one.
+    pub fn and(mut self, other: Self) -> Self {
+        self.keys.extend(other.keys);
+        self.routes.extend(other.routes);
+        self
+    }
+
     /// Sets a key to a TOML value.
     pub fn set(mut self, key: &str, value: impl ToString) -> Self {
         self.keys.insert(key.to_owned(), value.to_string());
