@@ -25,6 +25,8 @@ use super::knobs::{DrainMode, Knobs};
 use super::provider::Provider;
 use crate::double::ledger::{Breach, MessageKey, Tally};
 
+/// Refused streams whose late bodies are passed over in silence.
+const REFUSED_REMEMBERED: usize = 10_000;
 /// How long a client may take to begin.
 const BEGIN: Duration = Duration::from_secs(10);
 
@@ -63,7 +65,12 @@ pub async fn run<P: Provider>(
     let knobs = line.knobs.borrow_and_update().clone();
     let allowance = Allowance::new((*knobs).as_ref());
     let frames = Frames::new(stream, allowance.wire().clone());
-    let Ok(Ok(mut server)) = timeout(BEGIN, h2::server::handshake(frames)).await else { return };
+    // A double refuses by the thousand, which the library takes for a fault of its own unless it is told otherwise.
+    let handshake = h2::server::Builder::new()
+        .max_local_error_reset_streams(None)
+        .max_concurrent_reset_streams(REFUSED_REMEMBERED)
+        .handshake(frames);
+    let Ok(Ok(mut server)) = timeout(BEGIN, handshake).await else { return };
     let mut serving = Serving {
         connection: line.connection,
         hub,
