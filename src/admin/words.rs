@@ -46,7 +46,7 @@ pub(super) fn advice(snapshot: &Snapshot) -> &'static str {
         State::Draining => "To take pushes again, press Resume intake.",
         State::Paused => "To deliver again, press Resume at the route.",
         State::Degraded if refused => {
-            "The provider refuses the credentials. Correct them in the configuration and restart the service."
+            "The provider refuses the credentials. Correct them in the configuration and send SIGHUP, which reads it again."
         }
         State::Degraded if down => {
             "The route's supervisor gave up and starts again by itself. The last errors below say why its connections fail."
