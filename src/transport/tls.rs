@@ -3,13 +3,13 @@
 //! Transports call [`connect`]. Invariants: TLS 1.2 or newer; the certificate must name the host that was connected to, which is also the
 //! SNI; with an own CA nothing else is trusted.
 
+mod connectors;
 mod identity;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use native_tls::{Certificate, Protocol};
 use tokio::net::TcpStream;
-use tokio_native_tls::{TlsConnector, TlsStream};
+use tokio_native_tls::TlsStream;
 
 pub use self::identity::{Identity, IdentityError};
 
@@ -41,7 +41,8 @@ pub enum TlsError {
 
 /// Secures `tcp` towards `host`, trusting the certificates in the file `ca`, or the system's if there is none.
 ///
-/// The file is read at each call, so that a new CA needs no restart, and on a thread of its own, as file I/O must not hold up an arbiter.
+/// The file is read at each call, so that a new CA needs no restart, and on a thread of its own, as file I/O must not hold up an arbiter; what is
+/// made of it is shared while it stays the same.
 ///
 /// # Errors
 /// [`TlsError`], which tells a wrong certificate, a wrong name and an unknown CA apart.
@@ -67,7 +68,7 @@ pub async fn connect_as(
 ) -> Result<TlsStream<TcpStream>, TlsError> {
     let trusts_file = ca.is_some();
     let connector =
-        tokio::task::spawn_blocking(move || connector(ca.as_deref(), identity.as_ref(), protocols))
+        tokio::task::spawn_blocking(move || connectors::connector(ca.as_deref(), identity, protocols))
             .await
             .map_err(|error| TlsError::SetUp(error.to_string()))??;
     connector.connect(host, tcp).await.map_err(|error| {
@@ -75,38 +76,6 @@ pub async fn connect_as(
         let hint = hint(&cause, host, trusts_file);
         TlsError::Handshake { cause, hint }
     })
-}
-
-fn connector(
-    ca: Option<&Path>,
-    identity: Option<&Identity>,
-    protocols: &[&str],
-) -> Result<TlsConnector, TlsError> {
-    let mut builder = native_tls::TlsConnector::builder();
-    builder.min_protocol_version(Some(Protocol::Tlsv12));
-    if let Some(identity) = identity {
-        builder.identity(identity.as_native());
-    }
-    if !protocols.is_empty() {
-        builder.request_alpns(protocols);
-    }
-    if let Some(path) = ca {
-        builder.disable_built_in_roots(true);
-        for certificate in read_certificates(path)? {
-            builder.add_root_certificate(certificate);
-        }
-    }
-    builder.build().map(TlsConnector::from).map_err(|error| TlsError::SetUp(error.to_string()))
-}
-
-fn read_certificates(path: &Path) -> Result<Vec<Certificate>, TlsError> {
-    let fault = |cause: String| TlsError::Ca { path: path.to_owned(), cause };
-    let pem = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
-    let certificates = Certificate::stack_from_pem(&pem).map_err(|error| fault(error.to_string()))?;
-    if certificates.is_empty() {
-        return Err(fault("it holds no certificate".to_owned()));
-    }
-    Ok(certificates)
 }
 
 /// Says what to do about the library's words; they come from OpenSSL's `X509_V_ERR_…` and alert texts.
@@ -147,18 +116,6 @@ fn hint(cause: &str, host: &str, trusts_file: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_ca_file_must_exist_and_hold_a_certificate() {
-        let missing = connector(Some(Path::new("/nowhere/ca.pem")), None, &[]).unwrap_err().to_string();
-        assert!(missing.contains("/nowhere/ca.pem") && missing.contains("No such file"), "{missing}");
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let empty = connector(Some(file.path()), None, &[]).unwrap_err().to_string();
-        assert!(empty.contains("no certificate") && empty.contains("hint"), "{empty}");
-        std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-            .unwrap();
-        assert!(matches!(connector(Some(file.path()), None, &[]), Err(TlsError::Ca { .. })));
-    }
 
     #[test]
     fn hints_tell_name_from_issuer_from_time() {

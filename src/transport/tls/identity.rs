@@ -4,10 +4,15 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 
-/// A certificate with its key.
+/// A certificate with its key. Two are equal that were read from the same bytes.
 #[derive(Clone)]
-pub struct Identity(native_tls::Identity);
+pub struct Identity {
+    native: native_tls::Identity,
+    /// Of what it was read from.
+    digest: [u8; 32],
+}
 
 /// What is wrong with a certificate; never quotes it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +47,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`] for what keeps it from being shown.
     pub fn read(bytes: &[u8], password: &str) -> Result<Self, IdentityError> {
-        let identity = match std::str::from_utf8(bytes) {
+        let native = match std::str::from_utf8(bytes) {
             Ok(text) if text.contains("-----BEGIN ") => Self::from_pem(text)?,
             Ok(text) => {
                 let digits: String = text.split_whitespace().collect();
@@ -51,16 +56,18 @@ impl Identity {
             Err(_) => Self::from_pkcs12(bytes, password)?,
         };
         // Whether certificate and key are a pair shows only when they are put to use.
-        let used = native_tls::TlsConnector::builder().identity(identity.as_native()).build();
-        used.map(|_| identity).map_err(|error| IdentityError::Pair(error.to_string()))
+        let used = native_tls::TlsConnector::builder().identity(native.clone()).build();
+        used.map_err(|error| IdentityError::Pair(error.to_string()))?;
+        let digest = Sha256::new().chain_update(bytes).chain_update(password).finalize().into();
+        Ok(Self { native, digest })
     }
 
     /// Returns the library's form.
     pub(super) fn as_native(&self) -> native_tls::Identity {
-        self.0.clone()
+        self.native.clone()
     }
 
-    fn from_pem(text: &str) -> Result<Self, IdentityError> {
+    fn from_pem(text: &str) -> Result<native_tls::Identity, IdentityError> {
         let (mut certificates, mut key) = (String::new(), None);
         for (kind, block) in blocks(text) {
             match kind {
@@ -74,14 +81,18 @@ impl Identity {
         }
         let key = key.ok_or(IdentityError::NoKey)?;
         native_tls::Identity::from_pkcs8(certificates.as_bytes(), key.as_bytes())
-            .map(Self)
             .map_err(|error| IdentityError::Pem(error.to_string()))
     }
 
-    fn from_pkcs12(bytes: &[u8], password: &str) -> Result<Self, IdentityError> {
+    fn from_pkcs12(bytes: &[u8], password: &str) -> Result<native_tls::Identity, IdentityError> {
         native_tls::Identity::from_pkcs12(bytes, password)
-            .map(Self)
             .map_err(|error| IdentityError::Pkcs12(error.to_string()))
+    }
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
     }
 }
 
