@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.request
 
-from . import limits, trouble
+from . import limits, observers, trouble
 from .stand import BIN, Process, Stand
 
 ROOM = 'buffer = 2000000\nbuffer_bytes = "2 GiB"\nintake = 100000'
@@ -272,11 +272,12 @@ SCENARIOS = {
     "connections": connections,
     "idle": idle,
     **limits.SCENARIOS,
+    **observers.SCENARIOS,
     **trouble.SCENARIOS,
 }
 
 # Runs of a scenario that is not quick; the others have five.
-RUNS = {"steady": 3, "whatsapp": 1, "half": 3, "bleacher": 3, "overload": 3, "flood": 3, "memory": 3, "campaign": 1, "connections": 1, "idle": 1, **limits.RUNS, **trouble.RUNS}
+RUNS = {"steady": 3, "whatsapp": 1, "half": 3, "bleacher": 3, "overload": 3, "flood": 3, "memory": 3, "campaign": 1, "connections": 1, "idle": 1, **limits.RUNS, **observers.RUNS, **trouble.RUNS}
 
 # The least or the most that a median may be.
 MUST = {
@@ -309,5 +310,6 @@ MUST = {
     ("connections", "back_after_s"): ("<=", 60),
     ("idle", "gateway_cpu_percent"): ("<=", 0.5),
     **limits.MUST,
+    **observers.MUST,
     **trouble.MUST,
 }
