@@ -3,11 +3,16 @@
 They compare states of one running gateway (`slices`) at a steady load that leaves its core some room; the gateway has a core for itself.
 """
 
+import glob
+import os
 import re
+import shutil
 import signal
 import socket
 import statistics
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -104,6 +109,59 @@ def tracing_10(quick):
 def tracing_100(quick):
     """The same, 100 pushes per call."""
     return traces(quick, 100)
+
+
+def counted(stand, count, batch, program):
+    """Returns the instructions per push, and spans per push, of so many pushes under callgrind."""
+    pid = str(stand.gateway.child.pid)
+
+    def control(*words):
+        subprocess.run(["callgrind_control", *words, pid], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    first = stand.state()
+    control("--zero")
+    control("--instr=on")
+    stand.loaded(stand.load("--max", "--count", str(count), "--batch", str(batch), "--connections", "2", "--timeout", "60s"))
+    # Each look costs instructions too: few of them.
+    time.sleep(1.5)
+    while (last := stand.state())["telemetry"]["traces"]["queued"] or last["ledger"]["delivered"] < last["ledger"]["accepted"]:
+        time.sleep(1)
+    time.sleep(1)
+    control("--instr=off")
+    control("--dump")
+    last, newest = stand.state(), max(glob.glob(f"{program}*"), key=os.path.getmtime)
+    with open(newest, encoding="utf-8") as file:
+        used = int(re.findall(r"^(?:totals|summary): (\d+)", file.read(), re.M)[-1])
+    spans = last["telemetry"]["traces"]["exported"] - first["telemetry"]["traces"]["exported"]
+    return used / count, spans / count
+
+
+def tracing_counts(quick):
+    """The same in instructions outside the kernel, counted by callgrind: what 1 % costs is a hundredth of what all requests cost."""
+    if shutil.which("valgrind") is None:
+        sys.exit("bench: valgrind not found (hint: apt-get install valgrind)")
+    server, url = sink()
+    figures, faults = {}, []
+    for batch, count in {1: 4_000, 10: 20_000, 100: 50_000}.items():
+        with tempfile.TemporaryDirectory() as path:
+            under = ("valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={path}/counts")
+            room = ROOM + TRACES.format("", 0.01) + "queue = 1000000\n"
+            stand = Stand(collector=room, route='connections = 8\nanswer_timeout = "10m"', ready_within=300, under=under)
+            seen = {}
+            for name, to in {"off": ("", 0.01), "zero": (url, 0), "all": (url, 1.0)}.items():
+                reload_traces(stand, *to)
+                time.sleep(1)
+                seen[name] = counted(stand, count // 10 if quick else count, batch, f"{path}/counts")
+            faults += stand.close()
+        (off, _), (zero, _), (everything, spans) = seen["off"], seen["zero"], seen["all"]
+        figures |= {
+            f"instructions_per_push_{batch}": off,
+            f"instructions_per_span_{batch}": (everything - off) / spans,
+            f"zero_costs_percent_{batch}": (zero / off - 1) * 100,
+            f"one_costs_percent_{batch}": (everything / off - 1),
+        }
+    server.shutdown()
+    return figures, faults
 
 
 def sink_down(quick):
@@ -268,12 +326,13 @@ SCENARIOS = {
     "tracing_1": tracing_1,
     "tracing_10": tracing_10,
     "tracing_100": tracing_100,
+    "tracing_counts": tracing_counts,
     "sink_down": sink_down,
     "viewers": viewers,
     "scrape": scrape,
 }
 
-RUNS = {"tracing_1": 1, "tracing_10": 1, "tracing_100": 1, "sink_down": 1, "viewers": 1, "scrape": 3}
+RUNS = {"tracing_1": 1, "tracing_10": 1, "tracing_100": 1, "tracing_counts": 1, "sink_down": 1, "viewers": 1, "scrape": 3}
 
 MUST = {
     **{(f"tracing_{batch}", "zero_costs_percent"): ("<=", 0.5) for batch in RATES},
