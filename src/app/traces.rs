@@ -93,7 +93,6 @@ impl Exporter {
         self.anchor.follow(Anchor::now(self.clock));
         let mut rest = &pieces[..];
         while !rest.is_empty() {
-            let mut writer = Writer::new(self.anchor);
             let mut spans = 0;
             let count = rest.iter().take_while(|piece| {
                 let is_first = spans == 0;
@@ -101,7 +100,8 @@ impl Exporter {
                 is_first || spans <= BATCH
             });
             let (now, later) = rest.split_at(count.count());
-            now.iter().for_each(|piece| writer.add(piece));
+            let mut writer = Writer::new(self.anchor);
+            writer.add_all(now);
             self.post_batch(&writer.finish()).await;
             rest = later;
         }
