@@ -160,6 +160,8 @@ impl Collector {
         let now = self.intake.clock().now();
         for route in (0..self.intake.partitions()).map(RouteId::at) {
             self.intake.release_due(route, now);
+            // A gate that opens by itself does so here at the latest, or the timer would be set for the same moment again and again.
+            self.intake.gate_of(route).advance(now);
         }
         self.serve_all(ctx);
     }

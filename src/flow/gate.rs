@@ -88,6 +88,13 @@ impl Gate {
         is_limited || change.is_some()
     }
 
+    /// Takes note of the time.
+    pub fn advance(&self, now: Moment) {
+        if self.is_limited() {
+            drop(self.advanced(now));
+        }
+    }
+
     /// Returns how many pushes may go out now.
     pub fn allowance(&self, now: Moment) -> usize {
         if !self.is_limited() {
