@@ -125,9 +125,11 @@ pub async fn start_pushers(
     let mut started = futures_util::stream::iter(starts).buffer_unordered(AT_ONCE);
     let mut failed = Ok(());
     while let Some((number, result)) = started.next().await {
-        use SupervisorError::{AlreadyPresent, AlreadyStarted, NotReady, ShuttingDown};
+        use SupervisorError::{AlreadyPresent, AlreadyStarted, NotReady, ShuttingDown, Superseded};
         match result {
             Ok(()) | Err(AlreadyPresent(_) | AlreadyStarted(_) | NotReady(_) | ShuttingDown(_)) => {}
+            // An operator restarts it already.
+            Err(Superseded(_)) => {}
             Err(error) => {
                 // The supervisor has forgotten it; a cell without a child could never be scaled away.
                 route.cell.remove(number);
