@@ -74,6 +74,12 @@ pub trait Outbox {
     /// Starts writing what was sent; returns at once.
     fn flush(&mut self);
 
+    /// Takes a push back of which nothing was written yet; returns whether it could, and will never send it then. Not possible where pushes are
+    /// encoded into one stream of bytes.
+    fn recall(&mut self, _key: PushKey) -> bool {
+        false
+    }
+
     /// Says good-bye in the protocol's way and closes once everything is written; [`SessionEvent::Closed`] follows.
     fn finish(&mut self);
 }
