@@ -2,6 +2,7 @@
 
 mod apns;
 mod connections;
+mod secrecy;
 mod webpush;
 
 use std::ffi::OsString;
