@@ -99,6 +99,11 @@ pub fn read(status: StatusCode, body: &[u8]) -> Result<Granted, GrantError> {
         && let Some(token) = answer.as_ref().and_then(|answer| answer.access_token.clone())
     {
         let lifetime = answer.and_then(|answer| answer.expires_in).unwrap_or(DEFAULT_LIFETIME);
+        if lifetime == 0 {
+            return Err(GrantError::Passing(
+                "the token service gave a token that has expired already".into(),
+            ));
+        }
         return Ok(Granted { token, lifetime: Duration::from_secs(lifetime.min(LONGEST_LIFETIME)) });
     }
     let (error, description) = answer
@@ -153,14 +158,23 @@ mod tests {
         );
     }
 
+    /// It would have to be asked for again at once, without end.
+    const DEAD: &str = r#"{"access_token":"t","expires_in":0}"#;
+
     #[test]
     fn answers_tell_a_token_from_a_passing_and_a_final_refusal() {
         let read = |status: u16, body: &str| read(StatusCode::from_u16(status).unwrap(), body.as_bytes());
         let granted = read(200, r#"{"access_token":"t","expires_in":3599,"token_type":"Bearer"}"#).unwrap();
         assert_eq!((granted.token.as_str(), granted.lifetime.as_secs()), ("t", 3599));
         assert_eq!(read(200, r#"{"access_token":"t"}"#).unwrap().lifetime.as_secs(), DEFAULT_LIFETIME);
-        let passing =
-            [(503, ""), (429, "{}"), (400, r#"{"error":"server_error"}"#), (200, "<html>"), (302, "")];
+        let passing = [
+            (503, ""),
+            (429, "{}"),
+            (400, r#"{"error":"server_error"}"#),
+            (200, "<html>"),
+            (302, ""),
+            (200, DEAD),
+        ];
         for (status, body) in passing {
             assert!(matches!(read(status, body), Err(GrantError::Passing(_))), "{status} {body}");
         }
