@@ -5,6 +5,7 @@
 
 pub mod apns;
 pub mod data;
+mod doubt;
 pub mod fcm;
 pub mod guard;
 pub mod http1;

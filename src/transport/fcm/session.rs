@@ -17,6 +17,7 @@ use super::request;
 use super::verdict::{self, Meaning};
 use crate::outcome::{Answer, Scope, Verdict};
 use crate::push::Push;
+use crate::transport::doubt::Doubt;
 use crate::transport::http2::{Judgement, Letter, Protocol, Reply, Stamp};
 
 /// What the session adds to HTTP/2.
@@ -26,6 +27,7 @@ pub struct Fcm {
     token: RefCell<Token>,
     renewal: RefCell<Option<BoxFuture<'static, Result<Token, GrantError>>>>,
     retry_min: Duration,
+    doubt: Doubt,
     has_complained: Cell<bool>,
 }
 
@@ -35,13 +37,28 @@ impl Fcm {
     /// Returns FCM for one session, which has a token already.
     pub fn new(send: Uri, tokens: Arc<Tokens>, token: Token, retry_min: Duration) -> Self {
         let (token, renewal) = (RefCell::new(token), RefCell::default());
-        Self { send, tokens, token, renewal, retry_min, has_complained: Cell::new(false) }
+        let (doubt, has_complained) = (Doubt::default(), Cell::new(false));
+        Self { send, tokens, token, renewal, retry_min, doubt, has_complained }
     }
 
     /// Says that nothing can be sent before an operator has repaired something; no push is to suffer for it.
     fn stop(&self, answer: Box<Answer>) -> Judgement {
         let after = verdict::LONG_DELAY.max(self.retry_min);
         Judgement { verdict: Verdict::Limited { answer, after, scope: Scope::Setup }, pause: Some(after) }
+    }
+
+    fn foreign(&self, mut answer: Box<Answer>) -> Judgement {
+        if self.doubt.believes() {
+            return Judgement::of(Verdict::Unregistered(answer));
+        }
+        self.complain(
+            "the provider calls most device tokens another project's, so none is called dead (hint: is service_account of the app's project?)",
+            &answer.code,
+            &answer.detail,
+        );
+        answer.detail =
+            "most tokens are called another project's, so the account may be the wrong one".into();
+        Judgement::of(Verdict::Rejected(answer))
     }
 
     /// Says once per connection what only an operator can repair.
@@ -93,8 +110,12 @@ impl Protocol for Fcm {
                 if reply.status.is_success() {
                     self.has_complained.set(false);
                 }
+                if matches!(judgement.verdict, Verdict::Delivered { .. } | Verdict::Unregistered(_)) {
+                    self.doubt.known();
+                }
                 judgement
             }
+            Meaning::Foreign(answer) => self.foreign(answer),
             Meaning::Setup(answer) => {
                 self.complain(
                     "the provider refuses the project's set-up (hint: is the API enabled, and are project_id and the account's role right?)",
@@ -125,3 +146,6 @@ impl Protocol for Fcm {
         Judgement::of(verdict::reset(reason, self.retry_min))
     }
 }
+
+#[cfg(test)]
+mod tests;
