@@ -152,3 +152,17 @@ fn a_few_bad_tokens_are_dead_and_a_flood_of_them_is_a_wrong_sender() {
     }
     assert!(matches!(verdicts[100], Verdict::Unregistered(_)), "another code is nobody's mistake");
 }
+
+#[test]
+fn a_request_with_any_id_is_answered_under_it() {
+    for id in
+        ["&#9;", "&#10;x", "&quot;&lt;&amp;'", "\u{7f}", "\u{85}", "\u{10ffff}", "\u{fffd}", "", "&#xd;"]
+    {
+        let stanza =
+            format!("<iq type='get' from='a.example' id=\"{id}\"><ping xmlns='urn:xmpp:ping'/></iq>");
+        let outcome = tell(&stanza);
+        let asked: Element = format!("<all xmlns='jabber:client'>{stanza}</all>").parse().unwrap();
+        let id = asked.children().next().unwrap().attr("id");
+        assert_eq!(outcome.replies.first().and_then(|reply| reply.attr("id")), id, "{stanza}");
+    }
+}
