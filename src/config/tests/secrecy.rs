@@ -39,28 +39,3 @@ fn a_login_in_an_address_is_refused_and_not_quoted() {
         assert!(!shown.contains("s3cret"), "{shown}");
     }
 }
-
-#[test]
-fn a_proxy_is_a_host_and_a_port() {
-    let fault = |proxy: &str| {
-        let text = format!(
-            "[[route]]\nname = \"w\"\ntransport = \"webpush\"\n[route.webpush]\nproxy = \"{proxy}\"\n"
-        );
-        faults(&text).iter().any(|fault| fault.key == "route[0].webpush.proxy")
-    };
-    for fine in ["", "proxy.internal:3128", "10.0.0.1:8080", "[fd00::1]:3128"] {
-        assert!(!fault(fine), "{fine}");
-    }
-    for wrong in [
-        "proxy",
-        "proxy:",
-        "http://proxy:3128",
-        "proxy:3128/",
-        "a b:1",
-        ":3128",
-        "proxy:70000",
-        "fd00::1:3128",
-    ] {
-        assert!(fault(wrong), "{wrong}");
-    }
-}
