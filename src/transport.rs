@@ -193,6 +193,11 @@ pub struct RenderError {
     pub message: String,
 }
 
+/// Names a peer for logs and errors, such as `127.0.0.1:5236` or `[::1]:5236`.
+pub fn peer_name(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
 // === impl ConnectError ===
 
 impl ConnectError {

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::account::{Account, AccountError};
+use crate::outcome::bounded;
 
 /// What the token is good for.
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
@@ -109,9 +110,8 @@ pub fn read(status: StatusCode, body: &[u8]) -> Result<Granted, GrantError> {
     let (error, description) = answer
         .map(|answer| (answer.error.unwrap_or_default(), answer.error_description.unwrap_or_default()))
         .unwrap_or_default();
-    let mut words = format!("the token service answered {status} {error} {description}").trim().to_owned();
-    let end = (0..=MAX_WORDS.min(words.len())).rev().find(|end| words.is_char_boundary(*end));
-    words.truncate(end.unwrap_or_default());
+    let words = format!("the token service answered {status} {error} {description}");
+    let words = bounded(words.trim(), MAX_WORDS).into_string();
     let passes = PASSING_STATUSES.contains(&status.as_u16()) || PASSING_ERRORS.contains(&error.as_str());
     // A success without a token, or a page of some proxy, says nothing about the account.
     if passes || !status.is_client_error() {
