@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
-use super::tls;
+use super::{peer_name, tls};
 
 /// The most bytes of an answer's head.
 const MAX_HEAD: usize = 16 * 1_024;
@@ -101,7 +101,7 @@ impl Endpoint {
 
     /// Names the receiver for logs, without the path, which may hold a secret.
     pub fn peer(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        peer_name(&self.host, self.port)
     }
 
     /// Posts a body with these headers; `Host` and `User-Agent` are added.
@@ -169,7 +169,7 @@ mod tests {
         let secure = Endpoint::parse("https://hooks.example/in?key=s", None).unwrap();
         assert_eq!((secure.peer().as_str(), secure.is_secure), ("hooks.example:443", true));
         let plain = Endpoint::parse("http://[::1]:8080", None).unwrap();
-        assert_eq!((plain.peer().as_str(), plain.is_secure), ("::1:8080", false));
+        assert_eq!((plain.peer().as_str(), plain.is_secure), ("[::1]:8080", false));
         for url in ["", "hooks.example", "ftp://a/b", "https:///in", "https://me:pw@a/", "/in"] {
             assert_eq!(Endpoint::parse(url, None), None, "{url}");
         }
