@@ -117,15 +117,19 @@ fn the_word_names_what_needs_the_operator_most() {
 fn a_route_is_as_good_as_its_pushers_unless_somebody_stopped_it() {
     let cell = RouteCell::new(RouteId(0), "android".into(), "xmpp");
     let breaker = BreakerRow::default();
-    let word = |ready, connections| RouteState::new(&cell, ready, connections, &breaker);
-    assert_eq!(
-        (word(0, 2), word(1, 2), word(2, 2)),
-        (RouteState::Connecting, RouteState::Degraded, RouteState::Ready)
-    );
+    let mut pushers = fresh(2).pushers;
+    let word = |pushers: &[PusherRow]| RouteState::new(&cell, pushers, &breaker);
+    assert_eq!((word(&pushers), word(&[])), (RouteState::Ready, RouteState::Ready));
+    pushers[0].state = PusherState::Connecting;
+    assert_eq!(word(&pushers), RouteState::Degraded);
+    pushers[1].state = PusherState::Connecting;
+    assert_eq!(word(&pushers), RouteState::Connecting, "nothing has failed yet");
+    pushers[1].last_error = Some("refused".into());
+    assert_eq!(word(&pushers), RouteState::Degraded, "it has been tried");
     cell.paused.store(true, Ordering::Relaxed);
-    assert_eq!(word(2, 2), RouteState::Paused);
+    assert_eq!(word(&pushers), RouteState::Paused);
     cell.down.store(true, Ordering::Relaxed);
-    assert_eq!(word(2, 2), RouteState::Down);
+    assert_eq!(word(&pushers), RouteState::Down);
 }
 
 #[test]
