@@ -15,7 +15,9 @@ async function ask(address) {
   form.classList.remove('card');
   dialog.replaceChildren(form);
   dialog.showModal();
-  form.querySelector('.primary')?.focus();
+  const field = form.querySelector('input:not([type=hidden], [type=radio])');
+  (field ?? form.querySelector('.primary'))?.focus();
+  field?.select();
 }
 
 async function act(form) {
