@@ -38,8 +38,8 @@ pub(super) fn problems(out: &mut String, problems: &[Problem]) {
 
 pub(super) fn audit(out: &mut String, entries: &[Entry]) {
     out.push_str(
-        "<section class=\"card\" id=\"audit\" aria-labelledby=\"audit-title\"><h2 id=\"audit-title\">Actions</h2>\
-         <ol class=\"list\" data-f=\"audit\" tabindex=\"0\" aria-label=\"Actions\">",
+        "<section class=\"card\" id=\"audit\" aria-labelledby=\"audit-title\"><h2 id=\"audit-title\">Who did what</h2>\
+         <ol class=\"list\" data-f=\"audit\" tabindex=\"0\" aria-label=\"Who did what\">",
     );
     for entry in entries.iter().take(ACTIONS) {
         let audited = &entry.audited;
