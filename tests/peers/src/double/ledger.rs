@@ -136,6 +136,8 @@ pub enum Event {
 pub struct Tally {
     /// What happened to which push.
     pub events: Vec<(MessageKey, Event)>,
+    /// Pushes acked without a look at them.
+    pub trusted: u64,
     /// Codes of nacks, with how many there were.
     pub nacks: BTreeMap<String, u64>,
     /// Second acks.
@@ -275,7 +277,11 @@ impl Ledger {
 
     /// Adds what a session did, and empties the tally.
     pub fn add(&mut self, connection: u64, tally: &mut Tally) {
-        let mut counted = ConnectionRecord::default();
+        let trusted = std::mem::take(&mut tally.trusted);
+        self.messages += trusted;
+        self.acks += trusted;
+        let mut counted =
+            ConnectionRecord { messages: trusted, answers: trusted, ..ConnectionRecord::default() };
         for (key, event) in tally.events.drain(..) {
             self.apply(key, event);
             counted.count(event);
