@@ -150,9 +150,9 @@ impl Transport {
     pub fn ca(&self) -> Option<&Path> {
         match self {
             Self::Xmpp(settings) => settings.ca.as_deref(),
-            Self::Fcm(settings) => settings.ca.as_deref(),
-            Self::Apns(settings) => settings.ca.as_deref(),
-            Self::WebPush(settings) => settings.ca.as_deref(),
+            Self::Fcm(settings) => settings.http.ca.as_deref(),
+            Self::Apns(settings) => settings.http.ca.as_deref(),
+            Self::WebPush(settings) => settings.http.ca.as_deref(),
         }
     }
 

@@ -13,8 +13,6 @@ pub mod request;
 mod session;
 pub mod verdict;
 
-use std::cell::Cell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,24 +41,10 @@ pub struct Settings {
     pub defaults: Defaults,
     /// Where pushes go: `https`, a host, maybe a port, no path.
     pub endpoint: Uri,
-    /// A CA certificate (PEM) to trust instead of the system's; read at each connection.
-    pub ca: Option<PathBuf>,
-    /// An HTTP proxy (`host:port`).
-    pub proxy: Option<String>,
-    /// Streams to have open at most, whatever the provider allows.
-    pub window: u32,
-    /// Limit for TCP and TLS together.
-    pub connect_timeout: Duration,
-    /// How long an answer may take before its stream is given up.
-    pub request_timeout: Duration,
-    /// The least delay before a push is sent again that the provider could not take.
-    pub retry_min: Duration,
     /// Time between trials while the provider refuses the credentials.
     pub login_retry: Duration,
-    /// Silence, with pushes out, after which a ping is sent.
-    pub ping_after: Duration,
-    /// Silence after a ping after which the connection counts as dead.
-    pub ping_timeout: Duration,
+    /// How to connect.
+    pub http: http2::Settings,
 }
 
 /// How the route logs in.
@@ -84,12 +68,9 @@ pub struct Certificate {
 /// Settings with which no session can ever open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// The endpoint is of no use.
-    #[error("endpoint {0} is not https with a host and without a path")]
-    Endpoint(Uri),
-    /// The window is zero.
-    #[error("window must be at least 1")]
-    Window,
+    /// What all transports over HTTP/2 have.
+    #[error(transparent)]
+    Http(#[from] http2::SettingsError),
     /// The certificate is of no use.
     #[error("certificate {0}")]
     Certificate(#[from] IdentityError),
@@ -135,16 +116,7 @@ impl Connector {
     /// # Errors
     /// [`SettingsError`] for settings with which no session can ever open.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        if settings.window == 0 {
-            return Err(SettingsError::Window);
-        }
-        let wrong = || SettingsError::Endpoint(settings.endpoint.clone());
-        let has_no_path =
-            matches!(settings.endpoint.path_and_query().map(|path| path.as_str()), None | Some("/"));
-        if settings.endpoint.scheme_str() != Some("https") || !has_no_path {
-            return Err(wrong());
-        }
-        let authority = settings.endpoint.authority().cloned().ok_or_else(wrong)?;
+        let authority = settings.http.check(&settings.endpoint)?;
         let (tokens, identity) = match &settings.auth {
             Auth::Token(key) => (Some(Tokens::of(key)), None),
             Auth::Certificate(certificate) => (None, Some(certificate.identity()?)),
@@ -154,22 +126,10 @@ impl Connector {
             tokens,
             gate: Mutex::new(Gate::new(settings.login_retry)),
             hold: settings.login_retry,
-            retry_min: settings.retry_min,
+            retry_min: settings.http.retry_min,
         };
-        let endpoint = Endpoint {
-            origin: settings.endpoint,
-            ca: settings.ca,
-            identity,
-            proxy: settings.proxy,
-            connect_timeout: settings.connect_timeout,
-            reach: Reach::Anywhere,
-        };
-        let limits = Limits {
-            cap: settings.window,
-            request_timeout: settings.request_timeout,
-            ping_after: settings.ping_after,
-            ping_timeout: settings.ping_timeout,
-        };
+        let limits = settings.http.limits();
+        let endpoint = Endpoint { identity, ..settings.http.endpoint(settings.endpoint, Reach::Anywhere) };
         let shared = Shared { defaults: settings.defaults, endpoint, limits, common: Arc::new(common) };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -200,13 +160,9 @@ impl Shared {
     async fn open(&self) -> Result<Session, ConnectError> {
         let peer = dial::peer(&self.endpoint.origin);
         let may_enter = self.common.gate.lock().enter(Instant::now());
-        may_enter.map_err(|cause| ConnectError::LoginRefused { peer: peer.clone(), cause })?;
+        may_enter.map_err(|cause| ConnectError::LoginRefused { peer, cause })?;
         let apns = Rc::new(Apns::new(Arc::clone(&self.common)));
-        let stage = Cell::new("starting");
-        let limit = self.endpoint.connect_timeout;
-        let opened =
-            tokio::time::timeout(limit, http2::open(&self.endpoint, self.limits, apns, &stage)).await;
-        opened.unwrap_or_else(|_| Err(ConnectError::Timeout { peer, limit, stage: stage.get() }))
+        http2::open(&self.endpoint, self.limits, apns).await
     }
 }
 

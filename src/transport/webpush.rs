@@ -12,7 +12,6 @@ pub mod vapid;
 pub mod verdict;
 
 use std::cell::Cell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +22,7 @@ use self::origin::{Hosts, Origin};
 use self::session::{Manner, WebPush};
 use self::vapid::{Key, Tokens};
 use crate::push::{Addressee, PushRequest};
-use crate::transport::http2::{self, Endpoint, Limits, Reach, dial};
+use crate::transport::http2::{self, Reach, dial};
 use crate::transport::{self, ConnectError, RenderError, Session, http1};
 
 /// `[route.webpush]`.
@@ -43,22 +42,8 @@ pub struct Settings {
     pub idle_shutdown: Duration,
     /// What a message's length is made a multiple of, in bytes; 0 for nothing.
     pub pad_to: usize,
-    /// A CA certificate (PEM) to trust instead of the system's; read at each connection.
-    pub ca: Option<PathBuf>,
-    /// An HTTP proxy (`host:port`).
-    pub proxy: Option<String>,
-    /// Requests to have out at most on a connection, whatever the service allows.
-    pub window: u32,
-    /// Limit for TCP and TLS together.
-    pub connect_timeout: Duration,
-    /// How long an answer may take.
-    pub request_timeout: Duration,
-    /// The least delay before a message is sent again that the service did not take.
-    pub retry_min: Duration,
-    /// Silence, with messages out, after which a ping is sent.
-    pub ping_after: Duration,
-    /// Silence after a ping after which the connection counts as dead.
-    pub ping_timeout: Duration,
+    /// How to connect.
+    pub http: http2::Settings,
 }
 
 /// Renders for a route, and knows what its sessions share.
@@ -142,29 +127,16 @@ impl transport::Connector for ToOrigin {
 impl Shared {
     async fn open(&self, origin: Origin) -> Result<Session, ConnectError> {
         let peer = dial::peer(&origin.uri());
-        let stage = Cell::new("starting");
-        let limit = self.settings.connect_timeout;
-        let opened = tokio::time::timeout(limit, self.connect(origin, &stage)).await;
-        opened.unwrap_or_else(|_| Err(ConnectError::Timeout { peer, limit, stage: stage.get() }))
+        let limit = self.settings.http.connect_timeout;
+        transport::within(limit, peer, async |stage| self.connect(origin, stage).await).await
     }
 
     async fn connect(&self, origin: Origin, stage: &Cell<&'static str>) -> Result<Session, ConnectError> {
         let settings = &self.settings;
-        let endpoint = Endpoint {
-            origin: origin.uri(),
-            ca: settings.ca.clone(),
-            identity: None,
-            proxy: settings.proxy.clone(),
-            connect_timeout: settings.connect_timeout,
-            reach: if settings.allow_private { Reach::Anywhere } else { Reach::Public },
-        };
-        let limits = Limits {
-            cap: settings.window,
-            request_timeout: settings.request_timeout,
-            ping_after: settings.ping_after,
-            ping_timeout: settings.ping_timeout,
-        };
-        let manner = Manner { pad_to: settings.pad_to, retry_min: settings.retry_min };
+        let reach = if settings.allow_private { Reach::Anywhere } else { Reach::Public };
+        let endpoint = settings.http.endpoint(origin.uri(), reach);
+        let limits = settings.http.limits();
+        let manner = Manner { pad_to: settings.pad_to, retry_min: settings.http.retry_min };
         let peer = dial::peer(&endpoint.origin);
         let protocol = WebPush::new(origin, Arc::clone(&self.tokens), manner).map_err(|cause| {
             ConnectError::LoginRefused { peer, cause: format!("no vapid token: {cause}") }

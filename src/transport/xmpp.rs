@@ -147,12 +147,8 @@ impl transport::Connector for Connector {
     fn connect(&self) -> LocalBoxFuture<'static, Result<Session, ConnectError>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let stage = Cell::new("resolving the host's name and connecting");
-            let limit = shared.settings.connect_timeout;
-            let opened = tokio::time::timeout(limit, shared.open(&stage)).await;
-            opened.unwrap_or_else(|_| {
-                Err(ConnectError::Timeout { peer: shared.peer(), limit, stage: stage.get() })
-            })
+            let (limit, peer) = (shared.settings.connect_timeout, shared.peer());
+            transport::within(limit, peer, async |stage| shared.open(stage).await).await
         })
     }
 
@@ -180,6 +176,7 @@ impl Shared {
         let settings = &self.settings;
         let network =
             |error: std::io::Error| ConnectError::Network { peer: self.peer(), cause: error.to_string() };
+        stage.set("resolving the host's name and connecting");
         let tcp = TcpStream::connect((settings.host.as_str(), settings.port)).await.map_err(network)?;
         // One write per batch: waiting to fill a packet would only add delay.
         tcp.set_nodelay(true).map_err(network)?;
