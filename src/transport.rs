@@ -12,6 +12,7 @@ pub mod http2;
 pub mod json;
 pub mod keepalive;
 pub mod post;
+pub mod probe;
 pub mod tls;
 pub mod webpush;
 pub mod xmpp;

@@ -25,15 +25,20 @@ use tokio::time::Instant;
 use self::auth::{Key, Tokens};
 use self::gate::Gate;
 use self::request::Defaults;
+use self::kind::PushType;
 use self::session::{Apns, Common};
 use crate::push::{Addressee, PushRequest};
 use crate::transport::http2::{self, Endpoint, Limits, Reach, dial};
 use crate::transport::tls::{Identity, IdentityError};
 use crate::transport::{self, ConnectError, RenderError, Session};
+use crate::transport::probe::{self, Probe, Setting, Suspects, Suspicion};
 use crate::units::Secret;
 
 /// `[route.apns]`.
 #[derive(Debug, Clone, PartialEq)]
+/// No device has this token.
+const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
 pub struct Settings {
     /// Who sends.
     pub auth: Auth,
@@ -135,6 +140,11 @@ impl Connector {
     }
 }
 
+
+    /// Tries the settings: connects, and sends to a device that does not exist, as Apple looks at the credentials first.
+    pub async fn probe(&self) -> Probe {
+        self.shared.probe().await
+    }
 impl transport::Connector for Connector {
     fn connect(&self) -> LocalBoxFuture<'static, Result<Session, ConnectError>> {
         let shared = Arc::clone(&self.shared);
@@ -159,6 +169,62 @@ impl transport::Connector for Connector {
 impl Shared {
     async fn open(&self) -> Result<Session, ConnectError> {
         let peer = dial::peer(&self.endpoint.origin);
+    async fn probe(&self) -> Probe {
+        let tried = format!("connect to {}, send to nobody", dial::peer(&self.endpoint.origin));
+        Probe { tried, result: self.try_settings().await }
+    }
+
+    async fn try_settings(&self) -> Result<String, Suspicion> {
+        let suspects = self.suspects();
+        let session = self.open().await.map_err(|error| suspects.of(&error))?;
+        let payload = self.trial_payload();
+        match probe::send(session, payload, self.limits.request_timeout).await {
+            Err(reason) => suspects.address.suspect(reason),
+            Ok(Verdict::Rejected(answer)) if verdict::is_about_topic(&answer.code) => {
+                let topic = Setting::new("apns.topic", &self.defaults.topic);
+                topic.suspect(format_args!(
+                    "the provider refuses it: {} (hint: is it the app's bundle id, of this team?)",
+                    answer.code
+                ))
+            }
+            Ok(Verdict::Limited { answer, scope: Scope::Setup, .. }) => suspects.login.suspect(format_args!(
+                "the provider refuses the credentials: {} (hint: {})",
+                answer.code,
+                session::CREDENTIALS
+            )),
+            Ok(verdict) => suspects.conclude(verdict),
+        }
+    }
+
+    fn suspects(&self) -> Suspects {
+        let login = match &self.common.tokens {
+            Some(tokens) => {
+                let (team, id) = tokens.key();
+                Setting::new("apns.team_id, key_id and key", format_args!("{team}, {id}, ***"))
+            }
+            None => Setting::new("apns.certificate", "***"),
+        };
+        let proxy = self.endpoint.proxy.as_ref();
+        Suspects {
+            address: Setting::new("apns.environment, port or endpoint", &self.endpoint.origin),
+            proxy: proxy.map(|proxy| Setting::new("apns.proxy", proxy)),
+            ca: Setting::ca("apns.ca", self.endpoint.ca.as_deref()),
+            login,
+        }
+    }
+
+    fn trial_payload(&self) -> Vec<u8> {
+        let shows = !matches!(self.defaults.kind, None | Some(PushType::Background));
+        let notification = Notification { title: Some("pushweir".into()), ..Notification::default() };
+        let request = PushRequest {
+            notification: shows.then_some(notification),
+            ..probe::request(Target::Token(NOBODY.into()))
+        };
+        let mut payload = Vec::new();
+        request::render(&request, &self.defaults, &mut payload).expect("a short push can be rendered");
+        payload
+    }
+
         let may_enter = self.common.gate.lock().enter(Instant::now());
         may_enter.map_err(|cause| ConnectError::LoginRefused { peer, cause })?;
         let apns = Rc::new(Apns::new(Arc::clone(&self.common)));

@@ -16,10 +16,16 @@ use http::Uri;
 use http::uri::Authority;
 
 use self::auth::{Account, GrantError, Tokens};
-use self::session::Fcm;
-use crate::push::{Addressee, PushRequest};
+use self::request::Purpose;
+use self::session::{Common, Fcm};
+use crate::outcome::{Scope, Verdict};
+use crate::push::{Addressee, PushRequest, Target};
 use crate::transport::http2::{self, Endpoint, Reach, dial};
+use crate::transport::probe::{self, Probe, Setting, Suspicion};
 use crate::transport::{self, ConnectError, RenderError, Session};
+
+/// No device has this token.
+const NOBODY: &str = "pushweir-check-online";
 
 /// `[route.fcm]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +86,11 @@ impl Connector {
         let endpoint = endpoint(&settings.endpoint);
         Ok(Self { shared: Arc::new(Shared { endpoint, tokens: Arc::new(tokens), send, settings }) })
     }
+
+    /// Tries the settings: gets an access token, and sends a message that is only validated, to a device that does not exist.
+    pub async fn probe(&self) -> Probe {
+        self.shared.probe().await
+    }
 }
 
 /// Returns the address of `messages:send`.
@@ -97,7 +108,7 @@ fn address(settings: &Settings, authority: &Authority) -> Result<Uri, SettingsEr
 impl transport::Connector for Connector {
     fn connect(&self) -> LocalBoxFuture<'static, Result<Session, ConnectError>> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { shared.open().await })
+        Box::pin(async move { shared.open(Purpose::Deliver).await })
     }
 
     fn render(&self, request: &PushRequest<'_>, payload: &mut Vec<u8>) -> Result<(), RenderError> {
@@ -116,7 +127,44 @@ impl transport::Connector for Connector {
 // === impl Shared ===
 
 impl Shared {
-    async fn open(&self) -> Result<Session, ConnectError> {
+    async fn probe(&self) -> Probe {
+        let peer = dial::peer(&self.endpoint.origin);
+        let tried = format!("get an access token, validate a message at {peer}");
+        Probe { tried, result: self.try_settings().await }
+    }
+
+    async fn try_settings(&self) -> Result<String, Suspicion> {
+        let Settings { account, endpoint, http, .. } = &self.settings;
+        let keys = ["fcm.proxy", "fcm.ca"];
+        let login = Setting::new("fcm.service_account", &account.email);
+        let token_uri = Setting::new("token_uri of fcm.service_account", &account.token_uri);
+        if let Err(error) = Arc::clone(&self.tokens).get().await {
+            let setting = match &error {
+                GrantError::Passing(_) => http.suspects(token_uri, login, keys).way().clone(),
+                GrantError::Final(_) => login,
+            };
+            return setting.suspect(format_args!("no access token: {error}"));
+        }
+        let suspects = http.suspects(Setting::new("fcm.endpoint", endpoint), login, keys);
+        let session = self.open(Purpose::Validate).await.map_err(|error| suspects.of(&error))?;
+        let mut payload = Vec::new();
+        let request = probe::request(Target::Token(NOBODY.into()));
+        request::render(&request, &mut payload).expect("a push without content can be rendered");
+        match probe::send(session, payload, http.request_timeout).await {
+            Err(reason) => suspects.address.suspect(reason),
+            Ok(Verdict::Limited { answer, scope: Scope::Setup, .. }) if !verdict::is_about_token(&answer) => {
+                let project = self.settings.project.as_ref().or(account.project.as_ref());
+                let project = Setting::new("fcm.project_id", project.map_or("", String::as_str));
+                project.suspect(format_args!(
+                    "the provider refuses it: {} {:?} (hint: is the API enabled, and has the account a role in this project?)",
+                    answer.code, answer.detail,
+                ))
+            }
+            Ok(verdict) => suspects.conclude(verdict),
+        }
+    }
+
+    async fn open(&self, purpose: Purpose) -> Result<Session, ConnectError> {
         let peer = dial::peer(&self.endpoint.origin);
         // Without a token a connection is of no use; this wait has its own limit.
         let token = Arc::clone(&self.tokens).get().await.map_err(|error| match error {
@@ -128,7 +176,8 @@ impl Shared {
             }
         })?;
         let http = &self.settings.http;
-        let fcm = Fcm::new(self.send.clone(), Arc::clone(&self.tokens), token, http.retry_min);
+        let common = Common { send: self.send.clone(), purpose, retry_min: http.retry_min };
+        let fcm = Fcm::new(common, Arc::clone(&self.tokens), token);
         http2::open(&self.endpoint, http.limits(), Rc::new(fcm)).await
     }
 }

@@ -14,7 +14,7 @@ pub mod verdict;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::LocalBoxFuture;
 
@@ -23,6 +23,7 @@ use self::session::{Manner, WebPush};
 use self::vapid::{Key, Tokens};
 use crate::push::{Addressee, PushRequest};
 use crate::transport::http2::{self, Reach, dial};
+use crate::transport::probe::{self, Probe, Setting, Suspicion};
 use crate::transport::{self, ConnectError, RenderError, Session, http1};
 
 /// `[route.webpush]`.
@@ -72,6 +73,24 @@ impl Connector {
     pub fn new(settings: Settings) -> Self {
         let tokens = Arc::new(Tokens::new(settings.key.clone(), settings.subject.clone()));
         Self { shared: Arc::new(Shared { settings, tokens }) }
+    }
+
+    /// Tries the settings as far as that is possible: signs, and connects to the push services that are named in full. Whether they accept the
+    /// key shows only with a push to a subscription.
+    pub async fn probe(&self) -> Probe {
+        let (named, patterns) = self.shared.settings.hosts.named();
+        let services = named.iter().map(|origin| dial::peer(&origin.uri())).collect::<Vec<_>>().join(", ");
+        let services = if services.is_empty() { "no service".to_owned() } else { services };
+        let trials = named.iter().map(|origin| self.shared.try_origin(origin));
+        let failed = futures_util::future::join_all(trials).await.into_iter().find_map(Result::err);
+        let result = match (failed, self.shared.try_key()) {
+            (Some(suspicion), _) | (None, Err(suspicion)) => Err(suspicion),
+            (None, Ok(())) => Ok(format!(
+                "the key signs, {} services answer, {patterns} patterns have no single host (no service has a dry run: only a push to a subscription shows whether the key is accepted)",
+                named.len()
+            )),
+        };
+        Probe { tried: format!("sign, connect to {services}"), result }
     }
 }
 
@@ -125,6 +144,22 @@ impl transport::Connector for ToOrigin {
 // === impl Shared ===
 
 impl Shared {
+    fn try_key(&self) -> Result<(), Suspicion> {
+        let signed = self.tokens.get(&Origin::example(), SystemTime::now());
+        let key = || Setting::new("webpush.private_key", "***");
+        signed.map(drop).or_else(|cause| key().suspect(format_args!("it cannot sign: {cause}")))
+    }
+
+    async fn try_origin(&self, origin: &Origin) -> Result<(), Suspicion> {
+        let http = &self.settings.http;
+        let (address, login) =
+            (Setting::new("webpush.hosts", origin), Setting::new("webpush.private_key", "***"));
+        let suspects = http.suspects(address, login, ["webpush.proxy", "webpush.ca"]);
+        let session = self.open(origin.clone()).await.map_err(|error| suspects.of(&error))?;
+        probe::close(session).await;
+        Ok(())
+    }
+
     async fn open(&self, origin: Origin) -> Result<Session, ConnectError> {
         let peer = dial::peer(&origin.uri());
         let limit = self.settings.http.connect_timeout;

@@ -30,6 +30,7 @@ use self::document::Document;
 use self::handshake::{Failure, Handshake, Login, Step};
 use self::stream::Opening;
 use crate::push::{Addressee, PushRequest};
+use crate::transport::probe::{self, Probe, Setting, Suspects};
 use crate::transport::{self, ConnectError, RenderError, Session, tls};
 use crate::units::Secret;
 
@@ -140,6 +141,26 @@ impl Connector {
             return Err(fault("the part before @ is empty".to_owned()));
         }
         Ok(Self { shared: Arc::new(Shared { settings, sender }) })
+    }
+
+    /// Tries the settings: connects, logs in, and binds, which the provider asks of everybody who sends.
+    pub async fn probe(&self) -> Probe {
+        let settings = &self.shared.settings;
+        let peer = self.shared.peer();
+        let suspects = Suspects {
+            address: Setting::new("xmpp.host and port", &peer),
+            proxy: None,
+            ca: Setting::ca("xmpp.ca", settings.ca.as_deref()),
+            login: Setting::new("xmpp.sender_id and server_key", format_args!("{}, ***", settings.sender_id)),
+        };
+        let result = match transport::Connector::connect(self).await {
+            Ok(session) => {
+                probe::close(session).await;
+                Ok("credentials accepted".to_owned())
+            }
+            Err(error) => Err(suspects.of(&error)),
+        };
+        Probe { tried: format!("connect to {peer}, log in and bind"), result }
     }
 }
 

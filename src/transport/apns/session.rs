@@ -137,7 +137,8 @@ impl Apns {
     }
 }
 
-const CREDENTIALS: &str = "are team_id, key_id and key of one key that is valid in this environment, or is the certificate the app's and not expired?";
+/// What to do when the credentials are refused.
+pub const CREDENTIALS: &str = "are team_id, key_id and key of one key that is valid in this environment, or is the certificate the app's and not expired?";
 
 impl Protocol for Apns {
     fn write(&self, push: &Push, time_left: Duration) -> Letter {

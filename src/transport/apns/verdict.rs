@@ -72,8 +72,8 @@ pub fn read(
         ("TooManyRequests", _) => limited(Scope::Target),
         (_, 403) => Meaning::Credentials(answer),
         (_, 429) => limited(Scope::Route),
-        ("BadTopic" | "MissingTopic" | "TopicDisallowed" | "BadPath" | "MethodNotAllowed", _)
-        | (_, 404 | 405) => Meaning::Setup(answer),
+        (code, _) if is_about_topic(code) => Meaning::Setup(answer),
+        ("BadPath" | "MethodNotAllowed", _) | (_, 404 | 405) => Meaning::Setup(answer),
         (_, 502 | 504) => push(Verdict::BrokenOff { answer, after }),
         (_, 408 | 425) => push(Verdict::Retry { answer, after }),
         (_, 400..=499) => push(Verdict::Rejected(answer)),
@@ -83,6 +83,11 @@ pub fn read(
 
 /// Says what a stream means that Apple reset without refusing it: its fate is unknown.
 pub fn reset(reason: &str, retry_min: Duration) -> Verdict {
+/// Returns whether a reason is about the app's topic, which the route names.
+pub fn is_about_topic(code: &str) -> bool {
+    matches!(code, "BadTopic" | "MissingTopic" | "TopicDisallowed")
+}
+
     Verdict::BrokenOff { answer: Box::new(Answer::new("RST_STREAM", reason)), after: Some(retry_min) }
 }
 

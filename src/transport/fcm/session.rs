@@ -13,19 +13,28 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request, Uri};
 
 use super::auth::{GrantError, Refused, Token, Tokens};
-use super::request;
+use super::request::{self, Purpose};
 use super::verdict::{self, Meaning};
 use crate::outcome::{Answer, Scope, Verdict};
 use crate::push::Push;
 use crate::transport::http2::{Judgement, Letter, Protocol, Reply, Stamp};
 
+/// What all sessions of a route have.
+pub struct Common {
+    /// The address of `messages:send`.
+    pub send: Uri,
+    /// What messages are sent for.
+    pub purpose: Purpose,
+    /// The least delay before a message is sent again.
+    pub retry_min: Duration,
+}
+
 /// What the session adds to HTTP/2.
 pub struct Fcm {
-    send: Uri,
+    common: Common,
     tokens: Arc<Tokens>,
     token: RefCell<Token>,
     renewal: RefCell<Option<BoxFuture<'static, Result<Token, GrantError>>>>,
-    retry_min: Duration,
     has_complained: Cell<bool>,
 }
 
@@ -33,14 +42,14 @@ pub struct Fcm {
 
 impl Fcm {
     /// Returns FCM for one session, which has a token already.
-    pub fn new(send: Uri, tokens: Arc<Tokens>, token: Token, retry_min: Duration) -> Self {
+    pub fn new(common: Common, tokens: Arc<Tokens>, token: Token) -> Self {
         let (token, renewal) = (RefCell::new(token), RefCell::default());
-        Self { send, tokens, token, renewal, retry_min, has_complained: Cell::new(false) }
+        Self { common, tokens, token, renewal, has_complained: Cell::new(false) }
     }
 
     /// Says that nothing can be sent before an operator has repaired something; no push is to suffer for it.
     fn stop(&self, answer: Box<Answer>) -> Judgement {
-        let after = verdict::LONG_DELAY.max(self.retry_min);
+        let after = verdict::LONG_DELAY.max(self.common.retry_min);
         Judgement { verdict: Verdict::Limited { answer, after, scope: Scope::Setup }, pause: Some(after) }
     }
 
@@ -54,10 +63,12 @@ impl Fcm {
 
 impl Protocol for Fcm {
     fn write(&self, push: &Push, time_left: Duration) -> Letter {
-        let mut head =
-            Request::post(self.send.clone()).body(()).expect("an address that was parsed makes a request");
+        let mut head = Request::post(self.common.send.clone())
+            .body(())
+            .expect("an address that was parsed makes a request");
         head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Letter { key: push.key, head, body: request::body(&push.payload, time_left, SystemTime::now()) }
+        let body = request::body(&push.payload, self.common.purpose, time_left, SystemTime::now());
+        Letter { key: push.key, head, body }
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
@@ -88,7 +99,7 @@ impl Protocol for Fcm {
     }
 
     fn judge(&self, stamp: Stamp, reply: &Reply, now: SystemTime) -> Judgement {
-        match verdict::read(reply.status, &reply.headers, &reply.body, self.retry_min, now) {
+        match verdict::read(reply.status, &reply.headers, &reply.body, self.common.retry_min, now) {
             Meaning::Push(judgement) => {
                 if reply.status.is_success() {
                     self.has_complained.set(false);
@@ -122,6 +133,6 @@ impl Protocol for Fcm {
     }
 
     fn judge_reset(&self, reason: &str) -> Judgement {
-        Judgement::of(verdict::reset(reason, self.retry_min))
+        Judgement::of(verdict::reset(reason, self.common.retry_min))
     }
 }

@@ -9,6 +9,7 @@ use http::Uri;
 use http::uri::Authority;
 
 use super::{Endpoint, Limits, Reach};
+use crate::transport::probe::{Setting, Suspects};
 
 /// How to connect and how long to wait.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +69,17 @@ impl Settings {
             proxy: self.proxy.clone(),
             connect_timeout: self.connect_timeout,
             reach,
+        }
+    }
+
+    /// Returns the settings that a connection depends on; `keys` are those of `proxy` and `ca`.
+    pub fn suspects(&self, address: Setting, login: Setting, keys: [&'static str; 2]) -> Suspects {
+        let [proxy, ca] = keys;
+        Suspects {
+            address,
+            proxy: self.proxy.as_ref().map(|value| Setting::new(proxy, value)),
+            ca: Setting::ca(ca, self.ca.as_deref()),
+            login,
         }
     }
 

@@ -46,6 +46,12 @@ pub fn script(token: &str) -> String {
     text.filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic())).unwrap_or_else(|| token.to_owned())
 }
 
+/// Returns whether a device token is one that no device has: as long as they are today, and all zero.
+#[must_use]
+pub fn is_nobody(token: &str) -> bool {
+    token.len() == 64 && token.bytes().all(|byte| byte == b'0')
+}
+
 /// Checks a push to a device token of the app with this bundle id; `is_token_only` types need a provider token, which `has_token` says.
 ///
 /// # Errors

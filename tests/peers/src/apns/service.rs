@@ -113,6 +113,7 @@ impl Provider for Apns {
             }
         };
         Judgement::Push(match request::check(device, &ask.head.headers, ask.body, &self.topic, has_token) {
+            Ok(()) if request::is_nobody(device) => pass.with_fault("BAD_DEVICE_TOKEN", ""),
             Ok(()) => Pass { target: request::script(device), ..pass },
             Err(fault) => {
                 let text = format!("{}: {}", fault.code, fault.text);
