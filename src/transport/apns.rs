@@ -1,7 +1,7 @@
 //! Apple's push notification service, as in `reference/apns_webpush.md` part 1.
 //!
 //! Pushers connect by the [`Connector`], ingest renders by it. `request` renders, `kind` knows the types of push, `envelope` is what both ends
-//! of the queue agree on, `verdict` reads answers, all pure; `auth` keeps the provider token, `gate` and `doubt` what was learnt of wrong
+//! of the queue agree on, `letter` writes requests, `verdict` reads answers, all pure; `auth` keeps the provider token, `gate` and `doubt` what was learnt of wrong
 //! credentials and wrong environments; `session` joins them to the HTTP/2 session of [`super::http2`].
 
 pub mod auth;
@@ -9,6 +9,7 @@ mod doubt;
 mod envelope;
 mod gate;
 pub mod kind;
+mod letter;
 pub mod request;
 mod session;
 pub mod verdict;
@@ -24,21 +25,22 @@ use tokio::time::Instant;
 
 use self::auth::{Key, Tokens};
 use self::gate::Gate;
-use self::request::Defaults;
 use self::kind::PushType;
+use self::request::Defaults;
 use self::session::{Apns, Common};
-use crate::push::{Addressee, PushRequest};
+use crate::outcome::{Scope, Verdict};
+use crate::push::{Addressee, Notification, PushRequest, Target};
 use crate::transport::http2::{self, Endpoint, Limits, Reach, dial};
+use crate::transport::probe::{self, Probe, Setting, Suspects, Suspicion};
 use crate::transport::tls::{Identity, IdentityError};
 use crate::transport::{self, ConnectError, RenderError, Session};
-use crate::transport::probe::{self, Probe, Setting, Suspects, Suspicion};
 use crate::units::Secret;
 
-/// `[route.apns]`.
-#[derive(Debug, Clone, PartialEq)]
 /// No device has this token.
 const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
+/// `[route.apns]`.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Who sends.
     pub auth: Auth,
@@ -138,13 +140,13 @@ impl Connector {
         let shared = Shared { defaults: settings.defaults, endpoint, limits, common: Arc::new(common) };
         Ok(Self { shared: Arc::new(shared) })
     }
-}
-
 
     /// Tries the settings: connects, and sends to a device that does not exist, as Apple looks at the credentials first.
     pub async fn probe(&self) -> Probe {
         self.shared.probe().await
     }
+}
+
 impl transport::Connector for Connector {
     fn connect(&self) -> LocalBoxFuture<'static, Result<Session, ConnectError>> {
         let shared = Arc::clone(&self.shared);
@@ -167,8 +169,6 @@ impl transport::Connector for Connector {
 // === impl Shared ===
 
 impl Shared {
-    async fn open(&self) -> Result<Session, ConnectError> {
-        let peer = dial::peer(&self.endpoint.origin);
     async fn probe(&self) -> Probe {
         let tried = format!("connect to {}, send to nobody", dial::peer(&self.endpoint.origin));
         Probe { tried, result: self.try_settings().await }
@@ -225,6 +225,8 @@ impl Shared {
         payload
     }
 
+    async fn open(&self) -> Result<Session, ConnectError> {
+        let peer = dial::peer(&self.endpoint.origin);
         let may_enter = self.common.gate.lock().enter(Instant::now());
         may_enter.map_err(|cause| ConnectError::LoginRefused { peer, cause })?;
         let apns = Rc::new(Apns::new(Arc::clone(&self.common)));
