@@ -5,13 +5,13 @@
 
 pub mod apns;
 pub mod data;
+pub mod exchange;
 pub mod fcm;
 pub mod guard;
 pub mod http1;
 pub mod http2;
 pub mod json;
 pub mod keepalive;
-pub mod post;
 pub mod probe;
 pub mod tls;
 pub mod webpush;
