@@ -28,7 +28,7 @@ use tokio_native_tls::TlsStream;
 
 pub use self::reply::{MAX_BODY, Reply};
 pub use self::settings::{Settings, SettingsError};
-use crate::outcome::Verdict;
+use crate::outcome::{Answer, Verdict};
 use crate::push::{Push, PushKey};
 use crate::transport::tls::Identity;
 use crate::transport::{ConnectError, Session, within};
@@ -162,6 +162,13 @@ pub async fn start<P: Protocol>(
 // === impl Judgement ===
 
 impl Judgement {
+    /// Returns a judgement about a push whose stream was reset for this reason without being refused: its fate is unknown, and it is not sent
+    /// again before `retry_min` has passed.
+    pub fn reset(reason: &str, retry_min: Duration) -> Self {
+        let answer = Box::new(Answer::new("RST_STREAM", reason));
+        Self::of(Verdict::BrokenOff { answer, after: Some(retry_min) })
+    }
+
     /// Returns a judgement about the push alone.
     pub const fn of(verdict: Verdict) -> Self {
         Self { verdict, pause: None }

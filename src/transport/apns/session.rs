@@ -189,7 +189,7 @@ impl Protocol for Apns {
     }
 
     fn judge_reset(&self, reason: &str) -> Judgement {
-        Judgement::of(verdict::reset(reason, self.common.retry_min))
+        Judgement::reset(reason, self.common.retry_min)
     }
 
     fn ending(&self) -> Option<String> {

@@ -88,10 +88,5 @@ pub fn is_about_topic(code: &str) -> bool {
     matches!(code, "BadTopic" | "MissingTopic" | "TopicDisallowed")
 }
 
-/// Says what a stream means that Apple reset without refusing it: its fate is unknown.
-pub fn reset(reason: &str, retry_min: Duration) -> Verdict {
-    Verdict::BrokenOff { answer: Box::new(Answer::new("RST_STREAM", reason)), after: Some(retry_min) }
-}
-
 #[cfg(test)]
 mod tests;

@@ -133,6 +133,6 @@ impl Protocol for Fcm {
     }
 
     fn judge_reset(&self, reason: &str) -> Judgement {
-        Judgement::of(verdict::reset(reason, self.common.retry_min))
+        Judgement::reset(reason, self.common.retry_min)
     }
 }

@@ -98,11 +98,6 @@ pub fn is_about_token(answer: &Answer) -> bool {
     matches!(&*answer.code, "UNAUTHENTICATED" | "HTTP_401")
 }
 
-/// Says what a stream means that the provider reset without refusing it: its fate is unknown, and the provider wants a delay.
-pub fn reset(reason: &str, retry_min: Duration) -> Verdict {
-    Verdict::BrokenOff { answer: Box::new(Answer::new("RST_STREAM", reason)), after: Some(retry_min) }
-}
-
 // === impl Fault ===
 
 impl Fault {

@@ -145,7 +145,9 @@ fn retry_after_is_obeyed_and_never_shortens_our_own_delay() {
 
 #[test]
 fn a_reset_stream_may_have_been_delivered() {
-    let Verdict::BrokenOff { answer, after } = reset("CANCEL", MIN) else { panic!("not marked") };
+    let Verdict::BrokenOff { answer, after } = Judgement::reset("CANCEL", MIN).verdict else {
+        panic!("not marked")
+    };
     assert_eq!((&*answer.code, &*answer.detail, after), ("RST_STREAM", "CANCEL", Some(MIN)));
 }
 
