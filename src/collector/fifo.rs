@@ -1,7 +1,9 @@
 //! A FIFO whose pushes keep their places: one in the middle can be replaced or taken out in constant time. Pure.
 //!
 //! Places are numbered without end in the order of service. A push that was taken out leaves a gap; gaps at the front go at once, and when
-//! there are more gaps than pushes the FIFO is rebuilt, so that memory and the cost per push stay bounded.
+//! there are more gaps than pushes the FIFO is rebuilt, so that memory and the cost per push stay bounded. Pushes lie in blocks of
+//! [`BLOCK`] places: a backlog that grows to a million never has to be moved, which would hold up everybody for a tenth of a second,
+//! and one that shrinks gives its memory back.
 
 use std::collections::VecDeque;
 
@@ -10,14 +12,22 @@ use crate::push::Push;
 /// The number of the first place; far from both ends, since pushes come in at the front too.
 const FIRST: u64 = 1 << 63;
 /// Gaps that are left alone.
-const SPARE_GAPS: usize = 64;
+const SPARE_GAPS: u64 = 64;
+/// Places in a block; about 6 KiB.
+const BLOCK: u64 = 64;
+
+/// Up to [`BLOCK`] places in a row; all but the last block have all of theirs.
+type Block = Vec<Option<Push>>;
 
 /// The FIFO.
 #[derive(Debug)]
 pub struct Fifo {
-    /// The first of them is never a gap.
-    slots: VecDeque<Option<Push>>,
+    /// The block of `front` and all behind it; none if `front` and `back` are where a block begins.
+    blocks: VecDeque<Block>,
+    /// The first place, which is never a gap.
     front: u64,
+    /// The place behind the last.
+    back: u64,
     len: usize,
 }
 
@@ -25,7 +35,7 @@ pub struct Fifo {
 
 impl Default for Fifo {
     fn default() -> Self {
-        Self { slots: VecDeque::new(), front: FIRST, len: 0 }
+        Self { blocks: VecDeque::new(), front: FIRST, back: FIRST, len: 0 }
     }
 }
 
@@ -37,31 +47,40 @@ impl Fifo {
 
     /// Puts a push at the back and returns its place.
     pub fn push_back(&mut self, push: Push) -> u64 {
-        self.slots.push_back(Some(push));
+        if self.back.is_multiple_of(BLOCK) {
+            self.blocks.push_back(Vec::with_capacity(BLOCK as usize));
+        }
+        if let Some(block) = self.blocks.back_mut() {
+            block.push(Some(push));
+        }
         self.len += 1;
-        self.front + self.slots.len() as u64 - 1
+        self.back += 1;
+        self.back - 1
     }
 
     /// Puts a push at the front and returns its place.
     pub fn push_front(&mut self, push: Push) -> u64 {
-        self.slots.push_front(Some(push));
-        self.len += 1;
+        if self.front.is_multiple_of(BLOCK) {
+            self.blocks.push_front((0..BLOCK).map(|_| None).collect());
+        }
         self.front -= 1;
+        self.blocks[0][at(self.front)] = Some(push);
+        self.len += 1;
         self.front
     }
 
     /// Takes the push at the front.
     pub fn pop_front(&mut self) -> Option<Push> {
-        let push = self.slots.pop_front()??;
-        self.front += 1;
+        let push = self.blocks.front_mut()?.get_mut(at(self.front))?.take()?;
         self.len -= 1;
+        self.advance();
         self.trim();
         Some(push)
     }
 
     /// Returns the push at a place.
     pub fn get(&self, place: u64) -> Option<&Push> {
-        self.slots.get(usize::try_from(place.checked_sub(self.front)?).ok()?)?.as_ref()
+        self.blocks.get(self.block_of(place)?)?.get(at(place))?.as_ref()
     }
 
     /// Puts a push in the place of another, which it returns.
@@ -79,7 +98,7 @@ impl Fifo {
 
     /// Moves the pushes for which `is_out` holds to `out`.
     pub fn extract(&mut self, is_out: impl Fn(&Push) -> bool, out: &mut Vec<Push>) {
-        for slot in &mut self.slots {
+        for slot in self.blocks.iter_mut().flatten() {
             if slot.as_ref().is_some_and(&is_out) {
                 out.extend(slot.take());
                 self.len -= 1;
@@ -90,31 +109,49 @@ impl Fifo {
 
     /// Closes the gaps if there are many, and tells `moved` the new places.
     pub fn close_gaps(&mut self, mut moved: impl FnMut(&Push, u64)) {
-        if self.slots.len() <= self.len * 2 + SPARE_GAPS {
+        if self.back - self.front <= self.len as u64 * 2 + SPARE_GAPS {
             return;
         }
-        self.slots.retain(Option::is_some);
-        self.slots.shrink_to_fit();
-        for (push, place) in self.slots.iter().flatten().zip(self.front..) {
-            moved(push, place);
+        let start = self.back.next_multiple_of(BLOCK);
+        let old = std::mem::replace(self, Self { front: start, back: start, ..Self::default() });
+        for push in old.blocks.into_iter().flatten().flatten() {
+            moved(&push, self.back);
+            self.push_back(push);
         }
     }
 
     /// Returns the pushes in order.
     pub fn iter(&self) -> impl Iterator<Item = &Push> {
-        self.slots.iter().flatten()
+        self.blocks.iter().flatten().flatten()
+    }
+
+    fn block_of(&self, place: u64) -> Option<usize> {
+        usize::try_from((place / BLOCK).checked_sub(self.front / BLOCK)?).ok()
     }
 
     fn slot(&mut self, place: u64) -> Option<&mut Option<Push>> {
-        self.slots.get_mut(usize::try_from(place.checked_sub(self.front)?).ok()?)
+        let block = self.block_of(place)?;
+        self.blocks.get_mut(block)?.get_mut(at(place))
+    }
+
+    /// Leaves the first place behind, which is a gap.
+    fn advance(&mut self) {
+        self.front += 1;
+        if self.front.is_multiple_of(BLOCK) {
+            self.blocks.pop_front();
+        }
     }
 
     fn trim(&mut self) {
-        while let Some(None) = self.slots.front() {
-            self.slots.pop_front();
-            self.front += 1;
+        while self.front < self.back && self.blocks[0][at(self.front)].is_none() {
+            self.advance();
         }
     }
+}
+
+/// Returns a place's index in its block.
+const fn at(place: u64) -> usize {
+    (place % BLOCK) as usize
 }
 
 #[cfg(test)]
@@ -133,14 +170,23 @@ mod tests {
             let place = fifo.push_back(push(number, Lane::Low));
             assert!(fifo.take(place).is_some());
             fifo.close_gaps(|_, _| {});
-            assert!(fifo.slots.len() <= SPARE_GAPS + 3, "{}", fifo.slots.len());
+            assert!(fifo.back - fifo.front <= SPARE_GAPS + 3, "{}", fifo.back - fifo.front);
         }
         assert_eq!(fifo.len(), 1);
     }
 
+    #[test]
+    fn a_backlog_that_is_gone_keeps_one_block_at_most() {
+        let mut fifo = Fifo::default();
+        (0..1_000).map(|number| push(number, Lane::Low)).for_each(|push| _ = fifo.push_back(push));
+        assert_eq!(fifo.blocks.len(), 16);
+        while fifo.pop_front().is_some() {}
+        assert!(fifo.blocks.len() <= 1 && fifo.blocks.iter().flatten().all(Option::is_none));
+    }
+
     proptest! {
         #[test]
-        fn places_stay_true_and_the_order_is_kept(steps in prop::collection::vec((0..6_u8, 0..40_usize), 1..400)) {
+        fn places_stay_true_and_the_order_is_kept(steps in prop::collection::vec((0..6_u8, 0..40_usize), 1..1_000)) {
             let mut fifo = Fifo::default();
             let mut model: VecDeque<(u64, u128)> = VecDeque::new();
             for (number, (kind, pick)) in (1..).zip(steps) {

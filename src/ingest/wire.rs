@@ -81,6 +81,9 @@ pub enum BodyFault {
     },
 }
 
+/// Bytes of a push that most are longer than.
+const USUAL: usize = 160;
+
 const FORMS: &str = "send one push object or {\"pushes\":[…]} as application/json, or one push a line as application/x-ndjson";
 
 /// Takes a body apart. At most `limit` pushes are kept.
@@ -102,7 +105,7 @@ fn parse_json(body: &[u8], limit: usize) -> Result<Parsed<'_>, BodyFault> {
     }
     let batch = text.strip_prefix('{').is_some_and(|rest| rest.trim_ascii_start().starts_with("\"pushes\""));
     if batch {
-        let items = (Batch { limit }).read(text);
+        let items = (Batch { limit, expected: limit.min(text.len() / USUAL) }).read(text);
         if let Some(items) = items.filter(|items| !items.is_empty()) {
             return Ok(Parsed { single: false, items });
         }
@@ -192,6 +195,8 @@ impl PushFault {
 #[derive(Clone, Copy)]
 struct Batch {
     limit: usize,
+    /// About how many pushes it has.
+    expected: usize,
 }
 
 // === impl Batch ===
@@ -224,7 +229,7 @@ impl<'de> Visitor<'de> for Batch {
         if map.next_key::<Text<'_>>()?.is_none_or(|key| key.as_str() != "pushes") {
             return Err(A::Error::custom("pushes must come first"));
         }
-        let items = map.next_value_seed(Pushes { limit: self.limit })?;
+        let items = map.next_value_seed(Pushes(self))?;
         match map.next_key::<IgnoredAny>()? {
             None => Ok(items),
             Some(_) => Err(A::Error::custom("pushes must be alone")),
@@ -233,9 +238,7 @@ impl<'de> Visitor<'de> for Batch {
 }
 
 #[derive(Clone, Copy)]
-struct Pushes {
-    limit: usize,
-}
+struct Pushes(Batch);
 
 // === impl Pushes ===
 
@@ -255,9 +258,9 @@ impl<'de> Visitor<'de> for Pushes {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(self.0.expected);
         while let Some(push) = list.next_element::<RawPush<'de>>()? {
-            if items.len() == self.limit {
+            if items.len() == self.0.limit {
                 return Err(A::Error::custom("too many"));
             }
             items.push(check::check(push));

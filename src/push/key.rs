@@ -23,18 +23,32 @@ pub struct KeyMint {
 /// Bits of the counter: RFC 9562 section 6.2 method 1 with a long counter in `rand_b`.
 const COUNTER_BITS: u32 = 36;
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
-const GROUPS: [(usize, usize); 5] = [(0, 8), (9, 13), (14, 18), (19, 23), (24, 36)];
+/// Where in the text each byte's two digits begin.
+const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
 /// What a byte that is no lower-case hexadecimal digit stands for: a value that no mix of digits makes.
 const NO_DIGIT: u8 = 0xff;
 const DIGIT_OF: [u8; 256] = digits();
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// The digits of each byte.
+const TEXT_OF: [[u8; 2]; 256] = texts();
 
 const fn digits() -> [u8; 256] {
     let mut table = [NO_DIGIT; 256];
     let mut digit = 0;
     while digit < 16 {
-        table[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        table[DIGITS[digit as usize] as usize] = digit;
         digit += 1;
+    }
+    table
+}
+
+const fn texts() -> [[u8; 2]; 256] {
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
     }
     table
 }
@@ -62,17 +76,9 @@ impl PushKey {
 
     /// Returns the hyphenated lower-case text.
     pub fn to_text(self) -> [u8; Self::TEXT_LEN] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let bytes = self.as_u128().to_be_bytes();
         let mut text = [b'-'; Self::TEXT_LEN];
-        let mut at = 0;
-        for byte in bytes {
-            if HYPHENS.contains(&at) {
-                at += 1;
-            }
-            text[at] = DIGITS[usize::from(byte >> 4)];
-            text[at + 1] = DIGITS[usize::from(byte & 15)];
-            at += 2;
+        for (byte, at) in self.as_u128().to_be_bytes().into_iter().zip(PLACES) {
+            text[at..at + 2].copy_from_slice(&TEXT_OF[usize::from(byte)]);
         }
         text
     }
@@ -80,20 +86,19 @@ impl PushKey {
     /// Returns the key that `text` spells in exactly the form of [`PushKey::to_text`], if it does.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text: &[u8; Self::TEXT_LEN] = text.try_into().ok()?;
-        let mut number = 0_u128;
-        let mut wrong = 0;
-        for group in GROUPS {
-            for byte in &text[group.0..group.1] {
-                let digit = DIGIT_OF[usize::from(*byte)];
-                wrong |= digit;
-                number = number << 4 | u128::from(digit & 15);
+        let (mut halves, mut wrong) = ([0_u64; 2], 0);
+        for (half, places) in halves.iter_mut().zip(PLACES.as_chunks::<8>().0) {
+            for at in places {
+                let (high, low) = (DIGIT_OF[usize::from(text[*at])], DIGIT_OF[usize::from(text[at + 1])]);
+                wrong |= high | low;
+                *half = *half << 8 | u64::from(high << 4 | low & 15);
             }
         }
         // One test at the end instead of one per digit: an answer's key is parsed for every push.
         if wrong == NO_DIGIT || HYPHENS.iter().any(|at| text[*at] != b'-') {
             return None;
         }
-        Some(Self::from_u128(number))
+        Some(Self(halves[0], halves[1]))
     }
 }
 

@@ -8,6 +8,7 @@ use super::fields::{RawNotification, RawPush, RawTarget, Text};
 use super::{Item, PushFault};
 use crate::ingest::MAX_TTL;
 use crate::push::{Lane, Notification, PushRequest, Target};
+use crate::transport::json::any_byte;
 
 /// Longest id, in bytes.
 const ID: usize = 128;
@@ -79,7 +80,7 @@ fn is_id(text: &str) -> bool {
 
 /// Returns whether text is 1 to `longest` bytes without spaces and control characters.
 fn is_word(text: &str, longest: usize) -> bool {
-    (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte > b' ' && byte != 0x7f)
+    (1..=longest).contains(&text.len()) && !any_byte(text.as_bytes(), |byte| (byte <= b' ') | (byte == 0x7f))
 }
 
 fn lane(text: &Text<'_>) -> Option<Lane> {

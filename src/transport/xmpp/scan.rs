@@ -5,6 +5,8 @@
 
 use memchr::{memchr, memchr2};
 
+use super::text::any_byte;
+
 /// The namespace of the payload element.
 pub const GCM_NS: &str = "google:mobile:data";
 
@@ -149,8 +151,7 @@ fn expect(bytes: &[u8], at: usize, wanted: &[u8]) -> Step<usize> {
 
 /// Returns the text if it is printable ASCII: legal XML without a look at any table, and the same before and after normalisation.
 fn printable(bytes: &[u8]) -> Step<&str> {
-    let odd = bytes.iter().fold(0, |odd, byte| odd | u8::from(byte.wrapping_sub(b' ') > b'~' - b' '));
-    if odd != 0 {
+    if any_byte(bytes, |byte| byte.wrapping_sub(b' ') > b'~' - b' ') {
         return Err(Scan::Unusual);
     }
     std::str::from_utf8(bytes).map_err(|_| Scan::Unusual)

@@ -4,7 +4,7 @@
 
 use memchr::{memchr, memchr_iter, memchr3_iter, memrchr_iter, memrchr3};
 
-pub use crate::transport::json::{json_inner, json_string, number};
+pub use crate::transport::json::{any_byte, json_inner, json_string, number};
 
 /// Makes the JSON from `start` on fit for XML text, in place.
 ///
@@ -28,9 +28,9 @@ pub fn escape_json(out: &mut Vec<u8>, start: usize) {
 
 /// Returns by how many bytes [`escape_json`] lengthens this.
 fn growth(bytes: &[u8]) -> usize {
-    // Most payloads need nothing, which the compiler can find out many bytes at a time.
-    let is_odd = |byte: u8| byte == b'&' || byte == b'<' || byte == b'>' || byte == 0xef;
-    if bytes.iter().fold(0, |odd, byte| odd | u8::from(is_odd(*byte))) == 0 {
+    // Most payloads need nothing.
+    let is_odd = |byte: u8| (byte == b'&') | (byte == b'<') | (byte == b'>') | (byte == 0xef);
+    if !any_byte(bytes, is_odd) {
         return 0;
     }
     let references: usize =
