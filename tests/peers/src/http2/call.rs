@@ -10,7 +10,7 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::request::Parts;
 use http::{Request, Response};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::allowance::Allowance;
 use super::hub::Hub;
@@ -21,6 +21,10 @@ use crate::double::script::Script;
 
 /// The most bytes of a request's body.
 const MAX_BODY: usize = 64 * 1024;
+
+/// How late the runtime's timer is on the average: half a millisecond because it counts in whole ones, upwards, and as much because the system's
+/// poll does.
+const TIMER_LATENESS: Duration = Duration::from_millis(1);
 
 /// Codes that are not answered but reset, after processing and before it.
 const RESET: &str = "RESET";
@@ -119,7 +123,8 @@ impl<P: Provider> Call<P> {
 /// Decides, records it, and returns when it is time to answer.
 pub async fn decide<P: Provider>(hub: &Hub<P>, connection: u64, head: &Parts, body: &[u8]) -> Fate {
     let knobs = hub.switchboard.knobs();
-    let (time, now) = (SystemTime::now(), Instant::now().into_std());
+    let (time, arrived) = (SystemTime::now(), Instant::now());
+    let now = arrived.into_std();
     let judgement = hub.provider.judge(&Ask { connection, head, body, knobs: &*knobs, time, now });
     let mut pass = match judgement {
         Judgement::Aside { reply, breach, is_refused_login } => {
@@ -140,11 +145,18 @@ pub async fn decide<P: Provider>(hub: &Hub<P>, connection: u64, head: &Parts, bo
         Plan::Deliver(Some(delay)) => *delay,
         _ => latency((*knobs).as_ref()),
     };
-    // Even a wait of no time lasts until the timer's next millisecond.
-    if !delay.is_zero() {
-        sleep(delay).await;
+    wait_until(arrived + delay).await;
+    if matches!(plan, Plan::Deliver(_)) {
+        hub.service.add(arrived.elapsed());
     }
     settle(hub, connection, &pass, plan)
+}
+
+/// Waits until about this moment: as often somewhat too short as too long, so that many answers take as long as they should.
+async fn wait_until(due: Instant) {
+    if due > Instant::now() {
+        sleep_until(due - TIMER_LATENESS).await;
+    }
 }
 
 fn latency(knobs: &Knobs) -> Duration {
