@@ -6,17 +6,19 @@
 pub mod apns;
 pub mod data;
 mod doubt;
+pub mod exchange;
 pub mod fcm;
 pub mod guard;
 pub mod http1;
 pub mod http2;
 pub mod json;
 pub mod keepalive;
-pub mod post;
+pub mod probe;
 pub mod tls;
 pub mod webpush;
 pub mod xmpp;
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,6 +168,20 @@ pub enum ConnectError {
         /// What was being waited for.
         stage: &'static str,
     },
+}
+
+/// Lets `work` take no longer than `limit` to connect to a peer; it says in the cell what is being waited for.
+///
+/// # Errors
+/// Its own, or [`ConnectError::Timeout`].
+pub(crate) async fn within<T>(
+    limit: Duration,
+    peer: String,
+    work: impl AsyncFnOnce(&Cell<&'static str>) -> Result<T, ConnectError>,
+) -> Result<T, ConnectError> {
+    let stage = Cell::new("starting");
+    let done = tokio::time::timeout(limit, work(&stage)).await;
+    done.unwrap_or_else(|_| Err(ConnectError::Timeout { peer, limit, stage: stage.get() }))
 }
 
 /// Settings of a transport with which no session can ever open.

@@ -16,7 +16,7 @@ use crate::feedback::results;
 use crate::feedback::webhook;
 use crate::flow::breaker;
 use crate::telemetry::{log as logging, trace};
-use crate::transport::post::Endpoint;
+use crate::transport::exchange::Endpoint;
 use crate::transport::xmpp;
 use crate::units::Secret;
 use crate::{collector, feedback, ingest, pusher};

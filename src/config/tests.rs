@@ -121,13 +121,13 @@ fn a_route_over_fcm_has_the_account_and_the_documented_values() {
     let loaded = load(&fcm_route(&account), &[("PUSHWEIR__ROUTE__V1__FCM__RETRY_MIN", "1s")]).unwrap();
     let route = &loaded.config.routes[0];
     let Transport::Fcm(settings) = &route.transport else { panic!("not FCM") };
-    assert_eq!((route.transport.name(), settings.window), ("fcm", 100));
+    assert_eq!((route.transport.name(), settings.http.window), ("fcm", 100));
     assert_eq!(settings.account.project.as_deref(), Some("demo"));
     assert_eq!(
         (settings.project.clone(), settings.endpoint.to_string()),
         (None, "https://fcm.googleapis.com/".into())
     );
-    assert_eq!((settings.retry_min.as_secs(), settings.request_timeout.as_secs()), (1, 20));
+    assert_eq!((settings.http.retry_min.as_secs(), settings.http.request_timeout.as_secs()), (1, 20));
     assert!(loaded.effective.contains("[route.fcm]") && !loaded.effective.contains("[route.xmpp]"));
     assert!(!loaded.effective.contains("PRIVATE KEY"), "{}", loaded.effective);
 }

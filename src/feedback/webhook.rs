@@ -21,7 +21,7 @@ use pushweir_actors::{Exit, Link, Stop};
 use tokio::sync::Notify;
 
 use super::results::{Numbered, Page, Results};
-use crate::transport::post::Endpoint;
+use crate::transport::exchange::Endpoint;
 use crate::units::Secret;
 
 /// How long one look for results lasts.

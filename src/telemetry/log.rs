@@ -82,8 +82,11 @@ pub fn report_left_out() {
     let Some(switch) = SWITCH.get() else { return };
     let taken = switch.repeats.lock().take(switch.epoch.elapsed());
     for LeftOut { count, like, target } in taken {
-        let level = if target.starts_with(ended::TARGET) { Level::Info } else { Level::Warn };
-        log::log!(target: &target, level, "lines were left out suppressed={count} like={like:?}");
+        if target.starts_with(ended::TARGET) {
+            log::info!(target: &target, "more pushes ended in this way pushes={count}");
+        } else {
+            log::warn!(target: &target, "lines were left out suppressed={count} like={like:?}");
+        }
     }
 }
 

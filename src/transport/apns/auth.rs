@@ -49,6 +49,11 @@ impl Tokens {
         self.book.lock().get(&self.key, Instant::now(), unix())
     }
 
+    /// Returns the team's id and the key's.
+    pub fn key(&self) -> (&str, &str) {
+        (&self.key.team, &self.key.id)
+    }
+
     /// Notes that the provider called the token of this generation expired.
     pub fn expired(&self, generation: u64) -> Expired {
         self.book.lock().expired(Instant::now(), unix(), generation)

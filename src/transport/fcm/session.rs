@@ -13,7 +13,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Request, Uri};
 
 use super::auth::{GrantError, Refused, Token, Tokens};
-use super::request;
+use super::request::{self, Purpose};
 use super::verdict::{self, Meaning};
 use crate::outcome::{Answer, Scope, Verdict};
 use crate::push::Push;
@@ -23,13 +23,22 @@ use crate::transport::http2::{Judgement, Letter, Protocol, Reply, Stamp};
 /// How many answers in a row must blame the project, once it was good for a push: a single one may mean the push.
 const REFUSALS_IN_A_ROW: u32 = 3;
 
+/// What all sessions of a route have.
+pub struct Common {
+    /// The address of `messages:send`.
+    pub send: Uri,
+    /// What messages are sent for.
+    pub purpose: Purpose,
+    /// The least delay before a message is sent again.
+    pub retry_min: Duration,
+}
+
 /// What the session adds to HTTP/2.
 pub struct Fcm {
-    send: Uri,
+    common: Common,
     tokens: Arc<Tokens>,
     token: RefCell<Token>,
     renewal: RefCell<Option<BoxFuture<'static, Result<Token, GrantError>>>>,
-    retry_min: Duration,
     doubt: Doubt,
     /// Answers that blamed the project since the last push was taken; none if none was ever taken.
     refusals: Cell<Option<u32>>,
@@ -40,10 +49,10 @@ pub struct Fcm {
 
 impl Fcm {
     /// Returns FCM for one session, which has a token already.
-    pub fn new(send: Uri, tokens: Arc<Tokens>, token: Token, retry_min: Duration) -> Self {
+    pub fn new(common: Common, tokens: Arc<Tokens>, token: Token) -> Self {
         let (token, renewal) = (RefCell::new(token), RefCell::default());
         let (doubt, refusals, has_complained) = Default::default();
-        Self { send, tokens, token, renewal, retry_min, doubt, refusals, has_complained }
+        Self { common, tokens, token, renewal, doubt, refusals, has_complained }
     }
 
     /// The project is blamed: nothing can be sent, unless it was good for other pushes a moment ago.
@@ -51,7 +60,7 @@ impl Fcm {
         let refusals = self.refusals.get().map(|before| before + 1);
         self.refusals.set(refusals);
         if refusals.is_some_and(|refusals| refusals < REFUSALS_IN_A_ROW) {
-            let after = Some(verdict::LONG_DELAY.max(self.retry_min));
+            let after = Some(verdict::LONG_DELAY.max(self.common.retry_min));
             return Judgement::of(Verdict::Retry { answer, after });
         }
         self.complain(
@@ -64,7 +73,7 @@ impl Fcm {
 
     /// Says that nothing can be sent before an operator has repaired something; no push is to suffer for it.
     fn stop(&self, answer: Box<Answer>) -> Judgement {
-        let after = verdict::LONG_DELAY.max(self.retry_min);
+        let after = verdict::LONG_DELAY.max(self.common.retry_min);
         Judgement { verdict: Verdict::Limited { answer, after, scope: Scope::Setup }, pause: Some(after) }
     }
 
@@ -92,10 +101,12 @@ impl Fcm {
 
 impl Protocol for Fcm {
     fn write(&self, push: &Push, time_left: Duration) -> Letter {
-        let mut head =
-            Request::post(self.send.clone()).body(()).expect("an address that was parsed makes a request");
+        let mut head = Request::post(self.common.send.clone())
+            .body(())
+            .expect("an address that was parsed makes a request");
         head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Letter { key: push.key, head, body: request::body(&push.payload, time_left, SystemTime::now()) }
+        let body = request::body(&push.payload, self.common.purpose, time_left, SystemTime::now());
+        Letter { key: push.key, head, body }
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), String>> {
@@ -126,7 +137,7 @@ impl Protocol for Fcm {
     }
 
     fn judge(&self, stamp: Stamp, reply: &Reply, now: SystemTime) -> Judgement {
-        match verdict::read(reply.status, &reply.headers, &reply.body, self.retry_min, now) {
+        match verdict::read(reply.status, &reply.headers, &reply.body, self.common.retry_min, now) {
             Meaning::Push(judgement) => {
                 if reply.status.is_success() {
                     self.has_complained.set(false);
@@ -158,7 +169,7 @@ impl Protocol for Fcm {
     }
 
     fn judge_reset(&self, reason: &str) -> Judgement {
-        Judgement::of(verdict::reset(reason, self.retry_min))
+        Judgement::reset(reason, self.common.retry_min)
     }
 }
 

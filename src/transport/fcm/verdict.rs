@@ -96,9 +96,9 @@ pub fn read(
     }
 }
 
-/// Says what a stream means that the provider reset without refusing it: its fate is unknown, and the provider wants a delay.
-pub fn reset(reason: &str, retry_min: Duration) -> Verdict {
-    Verdict::BrokenOff { answer: Box::new(Answer::new("RST_STREAM", reason)), after: Some(retry_min) }
+/// Returns whether an answer is about the access token, and so about the account.
+pub fn is_about_token(answer: &Answer) -> bool {
+    matches!(&*answer.code, "UNAUTHENTICATED" | "HTTP_401")
 }
 
 // === impl Fault ===

@@ -19,7 +19,8 @@ fn fcm() -> Fcm {
     };
     let token = Token { header: HeaderValue::from_static("Bearer t"), generation: 1 };
     let send = Uri::from_static("https://fcm.example/v1/projects/demo/messages:send");
-    Fcm::new(send, Arc::new(Tokens::new(account, endpoint)), token, Duration::from_secs(1))
+    let common = Common { send, purpose: Purpose::Deliver, retry_min: Duration::from_secs(1) };
+    Fcm::new(common, Arc::new(Tokens::new(account, endpoint)), token)
 }
 
 fn answer(fcm: &Fcm, status: u16, code: &str) -> Verdict {

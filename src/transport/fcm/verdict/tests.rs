@@ -166,7 +166,9 @@ fn retry_after_is_obeyed_in_both_forms_within_limits() {
 
 #[test]
 fn a_reset_stream_may_have_arrived_and_waits_before_it_is_tried_again() {
-    let Verdict::BrokenOff { answer, after } = reset("CANCEL", MIN) else { panic!("not tried again") };
+    let Verdict::BrokenOff { answer, after } = Judgement::reset("CANCEL", MIN).verdict else {
+        panic!("not tried again")
+    };
     assert_eq!((&*answer.code, &*answer.detail, after), ("RST_STREAM", "CANCEL", Some(MIN)));
 }
 
