@@ -175,11 +175,6 @@ impl Feedback {
         self.results.remember(done);
     }
 
-    /// Puts back pushes that were never sent.
-    pub fn unsent(&self, route: RouteId, pushes: Vec<Push>) {
-        self.returns.put_back(route, pushes);
-    }
-
     /// Follows new settings from the next batch on.
     pub fn follow(&self, settings: Settings) {
         let share = settings.retry_share;
