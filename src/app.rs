@@ -16,6 +16,7 @@ mod routes;
 mod scale;
 mod senders;
 mod service;
+mod shedding;
 mod sizing;
 mod snapshot;
 mod test_push;

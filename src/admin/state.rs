@@ -273,7 +273,7 @@ impl RouteRow {
         Self {
             name: cell.name.clone(),
             transport: cell.transport(),
-            state: RouteState::new(cell, ready, pushers.len(), &breaker),
+            state: RouteState::new(cell, pushers, &breaker),
             connections: count(pushers.len()),
             connections_min: count(pushers.len()),
             connections_max: count(pushers.len()),
