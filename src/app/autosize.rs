@@ -30,7 +30,7 @@ pub struct Autosize {
     opens: HashMap<RouteId, Opens>,
 }
 
-/// Looks at all routes that choose by themselves, and has changed what they need.
+/// Looks at all routes, and has those changed that choose by themselves and need it.
 pub fn look(service: &Arc<Service>) {
     if service.is_stopping.load(Ordering::Relaxed) {
         return;
@@ -39,11 +39,12 @@ pub fn look(service: &Arc<Service>) {
     let mut autosize = service.autosize.lock();
     for route in service.parts.routes.iter() {
         let bounds = route.connections();
+        // Also where the number is fixed: a reload may give it bounds any time.
+        let opens = autosize.opens.entry(route.cell.id).or_default();
+        let room = opens.look(now, route.cell.dials.load(Ordering::Relaxed), bounds.open_rate);
         if bounds.is_fixed() || !route.is_present() {
             continue;
         }
-        let opens = autosize.opens.entry(route.cell.id).or_default();
-        let room = opens.look(now, route.cell.dials.load(Ordering::Relaxed), bounds.open_rate);
         let Some((partition, resize)) = autosize.choose(service, route, (bounds, room, now)) else {
             continue;
         };
@@ -195,5 +196,25 @@ mod tests {
         let pushers = route.cell.pushers();
         assert_eq!(pushers.len(), 2);
         assert!(pushers.iter().all(|cell| !cell.is_leaving()), "or it would ask for nothing for ever");
+    }
+
+    #[actix::test]
+    async fn a_route_that_gets_bounds_may_open_what_its_last_minute_leaves() {
+        tokio::time::pause();
+        let service = service().await;
+        let route = Arc::clone(service.parts.route("web").unwrap());
+        // What a route has opened in a long life.
+        route.cell.dials.fetch_add(10_000, Ordering::Relaxed);
+        for _ in 0..70 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            look(&service);
+        }
+        let bounds = Connections { min: 4, max: 9, open_rate: 1_000, ..route.connections() };
+        route.set_settings(crate::config::Route { connections: bounds, ..route.settings() });
+        for _ in 0..20 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        assert_eq!(route.cell.pushers().len(), 4);
+        service.root().unwrap().shutdown(Duration::from_secs(5)).await;
     }
 }

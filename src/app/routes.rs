@@ -124,9 +124,9 @@ impl Routes {
                 *partition.wiring.connector.write() = connector;
                 *partition.wiring.settings.write() = route.settings().pusher;
                 self.intake.reset_gate(partition.id());
-                if let Some(before) = partition.hand_over(connections, key) {
-                    route.forget_key(&before);
-                }
+                // Before it is awake: nobody may find it under the peer it was for.
+                partition.key().into_iter().for_each(|before| route.forget_key(&before));
+                partition.hand_over(connections, key);
                 partition
             }
             None => self.open(&route.cell, &route.settings(), opening)?,

@@ -159,14 +159,14 @@ impl Partition {
         state.key.is_some() && matches!(state.phase, Phase::Asleep { since } if now.since(since) >= REST)
     }
 
-    /// Wakes it for another peer; returns whose it was.
-    pub fn hand_over(&self, connections: u32, key: Option<Box<str>>) -> Option<Box<str>> {
+    /// Wakes it for another peer.
+    pub fn hand_over(&self, connections: u32, key: Option<Box<str>>) {
         let mut state = self.state.lock();
         state.phase = Phase::Awake;
         state.connections = connections;
         state.last_accepted.1 = self.wiring.clock.now();
         self.wiring.route.resize(self.id(), connections);
-        std::mem::replace(&mut state.key, key)
+        state.key = key;
     }
 
     fn is_bare(&self, connections: u32) -> bool {
