@@ -118,7 +118,6 @@ impl Service {
         }
         let (load, bound) = (parts.intake.load(), parts.intake.bound());
         let rates = rates(&figures.total);
-        let out_per_second = figures.total.ended.per_second() + rates.shed_per_second;
         let collector = CollectorState {
             buffered: ledger.buffered,
             capacity: bound.pushes,
@@ -129,7 +128,7 @@ impl Service {
             projected_drain_seconds: state::projected_drain(
                 ledger.buffered,
                 rates.accepted_per_second,
-                out_per_second,
+                figures.total.ended.per_second(),
             ),
         };
         let codes = parts.feedback.codes().into_iter();
