@@ -204,11 +204,17 @@ async fn drain(service: &Service, root: &SupervisorHandle, signals: &mut Signals
         }
         empty(ledger, end).await;
     };
-    tokio::select! {
-        () = emptied => {}
-        () = tokio::time::sleep_until(end) => log::error!("the drain deadline passed"),
-        reason = signals.stop() => log::warn!("second signal: stopping at once reason={reason}"),
-    }
+    let end = tokio::select! {
+        () = emptied => end,
+        () = tokio::time::sleep_until(end) => {
+            log::error!("the drain deadline passed");
+            end
+        }
+        reason = signals.stop() => {
+            log::warn!("second signal: stopping at once reason={reason}");
+            Instant::now()
+        }
+    };
     service.parts.results.close();
     last_results(service, end).await;
     let left = end.saturating_duration_since(Instant::now());

@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.request
 
-from . import trouble
+from . import limits, observers, trouble
 from .stand import BIN, Process, Stand
 
 ROOM = 'buffer = 2000000\nbuffer_bytes = "2 GiB"\nintake = 100000'
@@ -31,6 +31,7 @@ def flat_out(quick, batch, count, provider="xmpp", route="connections = 8", peer
         "delivered_share": delivered / count,
         "gateway_rss_mib": stand.gateway.resident_mib(),
     }
+    limits.beside(stand, figures, delivered, batch, quick)
     return figures, stand.close()
 
 
@@ -47,6 +48,14 @@ def batches_of_10(quick):
 def single(quick):
     """The same, one push per call."""
     return flat_out(quick, 1, 200_000)
+
+
+def ack_alone(quick):
+    """As throughput, from a provider that writes and flushes every ack by itself, beside the usual one."""
+    usual, faults = flat_out(quick, 100, 1_000_000)
+    figures, more = flat_out(quick, 100, 1_000_000, peer=["--flush-each"])
+    beside = {f"coalesced_{name}": usual[name] for name in ("delivered_per_second", "gateway_cpu_us_per_push", "peer_cpu_us_per_push")}
+    return {**figures, **beside, "share_of_coalesced": figures["delivered_per_second"] / usual["delivered_per_second"]}, faults + more
 
 
 def http2(quick):
@@ -247,6 +256,7 @@ SCENARIOS = {
     "throughput": throughput,
     "tens": batches_of_10,
     "single": single,
+    "ack_alone": ack_alone,
     "http2": http2,
     "http2_far": http2_far,
     "http2_goaway": http2_goaway,
@@ -261,11 +271,13 @@ SCENARIOS = {
     "campaign": campaign,
     "connections": connections,
     "idle": idle,
+    **limits.SCENARIOS,
+    **observers.SCENARIOS,
     **trouble.SCENARIOS,
 }
 
 # Runs of a scenario that is not quick; the others have five.
-RUNS = {"steady": 3, "whatsapp": 1, "half": 3, "bleacher": 3, "overload": 3, "flood": 3, "memory": 3, "campaign": 1, "connections": 1, "idle": 1, **trouble.RUNS}
+RUNS = {"steady": 3, "whatsapp": 1, "half": 3, "bleacher": 3, "overload": 3, "flood": 3, "memory": 3, "campaign": 1, "connections": 1, "idle": 1, **limits.RUNS, **observers.RUNS, **trouble.RUNS}
 
 # The least or the most that a median may be.
 MUST = {
@@ -297,5 +309,7 @@ MUST = {
     ("connections", "kib_per_connection"): ("<=", 40),
     ("connections", "back_after_s"): ("<=", 60),
     ("idle", "gateway_cpu_percent"): ("<=", 0.5),
+    **limits.MUST,
+    **observers.MUST,
     **trouble.MUST,
 }

@@ -146,19 +146,26 @@ async fn change(
     if !drained(surplus, patience).await {
         return Err(CommandError::Conflict(format!("answers are missing after {patience:?}")));
     }
-    scale::resize(service, &supervisor, route, partition, to).await?;
+    let resized = scale::resize(service, &supervisor, route, partition, to).await;
+    if resized.is_err() {
+        // Those that are still there would ask for nothing for ever.
+        set_leaving(surplus, false);
+    }
+    resized?;
     scale::adjust(service, route).await
+}
+
+/// Has pushers ask for nothing more, or again.
+fn set_leaving(pushers: &[Arc<PusherCell>], leaving: bool) {
+    for cell in pushers {
+        cell.set_leaving(leaving);
+        cell.nudge(Nudge::LookAtSwitches);
+    }
 }
 
 /// Lets pushers ask for nothing more and waits until they have nothing in flight; if that takes too long, they go on.
 async fn drained(pushers: &[Arc<PusherCell>], patience: Duration) -> bool {
-    let tell = |leaving| {
-        for cell in pushers {
-            cell.set_leaving(leaving);
-            cell.nudge(Nudge::LookAtSwitches);
-        }
-    };
-    tell(true);
+    set_leaving(pushers, true);
     // One that is ready has not heard of it yet.
     let is_done = |cell: &Arc<PusherCell>| cell.in_flight() == 0 && cell.state() != PusherState::Ready;
     let all_done = async {
@@ -168,7 +175,25 @@ async fn drained(pushers: &[Arc<PusherCell>], patience: Duration) -> bool {
     };
     let is_drained = tokio::time::timeout(patience, all_done).await.is_ok();
     if !is_drained {
-        tell(false);
+        set_leaving(pushers, false);
     }
     is_drained
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::partitions::tests::service;
+
+    #[actix::test]
+    async fn a_connection_that_could_not_be_closed_goes_on() {
+        let service = service().await;
+        let route = Arc::clone(service.parts.route("web").unwrap());
+        // Its supervisor takes no commands any more.
+        service.root().unwrap().shutdown(Duration::from_secs(5)).await;
+        assert!(change(&service, &route, &route.current(), 1).await.is_err());
+        let pushers = route.cell.pushers();
+        assert_eq!(pushers.len(), 2);
+        assert!(pushers.iter().all(|cell| !cell.is_leaving()), "or it would ask for nothing for ever");
+    }
 }

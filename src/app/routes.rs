@@ -123,7 +123,7 @@ impl Routes {
                 let Opening { connector, connections, key } = opening;
                 *partition.wiring.connector.write() = connector;
                 *partition.wiring.settings.write() = route.settings().pusher;
-                self.intake.gate_of(partition.id()).reset();
+                self.intake.reset_gate(partition.id());
                 if let Some(before) = partition.hand_over(connections, key) {
                     route.forget_key(&before);
                 }
@@ -149,7 +149,7 @@ impl Routes {
                 *partition.wiring.connector.write() = own;
             }
             // What kept pushes back were answers to the old account or of the old peer.
-            self.intake.gate_of(partition.id()).reset();
+            self.intake.reset_gate(partition.id());
         }
         let entries = self.entries.iter().filter(|entry| entry.cell.id == route.cell.id && entry.is_open());
         entries.for_each(|entry| *entry.connector.write() = Arc::clone(connector));

@@ -102,6 +102,23 @@ impl Plan {
         let steps = steps(old, &config);
         Self { config, steps, restart }
     }
+
+    /// Returns what is in effect when these of its steps have failed: for them the old settings, so that the next reload tries again.
+    pub(super) fn without(&self, failed: &[&Step], old: &Config) -> Config {
+        let mut config = self.config.clone();
+        for step in failed {
+            match step {
+                Step::Server("ingest") => config.ingest = old.ingest.clone(),
+                Step::Server(_) => config.admin = old.admin.clone(),
+                _ => {}
+            }
+            if let Some(name) = step.route() {
+                config.routes.retain(|route| route.name != name);
+                config.routes.extend(old.routes.iter().find(|route| route.name == name).cloned());
+            }
+        }
+        config
+    }
 }
 
 fn steps(old: &Config, new: &Config) -> Vec<Step> {

@@ -14,6 +14,7 @@ use crate::double::listener::Place;
 use crate::double::script::TOKEN_TABLE;
 use crate::fcm::service::Fcm;
 use crate::http2::{self, call, hub};
+use crate::limit::Limit;
 use crate::load::profile::Profile;
 use crate::tls::LOCAL_NAMES;
 use crate::units;
@@ -59,6 +60,9 @@ pub enum Command {
     ///
     /// What it reaches is the ceiling for a gateway on the same machine. Prints the outcome as JSON.
     Pump(PumpArgs),
+    /// What the machine can do with the same bytes and nothing else: no XML, no JSON, no push.
+    #[command(subcommand)]
+    Limit(Limit),
     /// An open-loop load generator for the gateway's ingest door.
     ///
     /// Send times are fixed in advance and latency is counted from them. A request that cannot be sent because too many
@@ -256,6 +260,9 @@ pub struct LoadArgs {
     /// Write device tokens in hex, as Apple's are; the double reads --device-prefix back from them.
     #[arg(long)]
     pub device_hex: bool,
+    /// Send every push to this one instead, as the JSON of its `to`, such as a Web Push subscription.
+    #[arg(long = "to-json", value_name = "JSON")]
+    pub everybody: Option<serde_json::Value>,
     /// Number of different devices.
     #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..))]
     pub devices: u64,
