@@ -3,11 +3,13 @@
 //! It reads the configuration, installs the log and hands over to the function that serves. Exit codes are the contract with scripts
 //! and service managers.
 
+mod online;
 mod terminal;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
@@ -38,13 +40,30 @@ Exit codes:
   64  wrong usage
   70  a start failed
   75  the drain deadline passed; says how many pushes were unfinished
-  78  bad configuration; all faults are on standard error
+  78  bad configuration, all faults are on standard error; or a route that check --online could not reach or log in to
 
 Signals (serve):
   TERM, INT  orderly drain within [runtime] drain_deadline
   HUP        reload the configuration
 
 Every configuration key is documented in config.toml, and can be set as PUSHWEIR__SECTION__KEY.";
+
+const CHECK_HELP: &str = "\
+Without --online nothing is connected to. With it, each route makes one connection as it would in service, through its proxy and with
+its CA, and asks what delivers nothing to anybody:
+  xmpp     connects, logs in and binds
+  fcm      gets an access token, and has a message to a device that does not exist validated (validate_only)
+  apns     sends to a device that does not exist: Apple looks at the credentials first
+  webpush  signs, and connects to the hosts that are named in full; there is no dry run, so only a push to a subscription shows whether
+           a service accepts the key
+
+A line for each route: ok or failed, route, transport, time, what was tried, and what that shows; or the setting that it points at, its
+value (secrets are masked) and what to do.
+
+Exit codes:
+  0   the configuration is good, and with --online every route is well
+  64  wrong usage
+  78  bad configuration, all faults are on standard error; or a route failed";
 
 const LONGEST_INPUT: u64 = 64 * 1_024;
 
@@ -72,8 +91,8 @@ enum Task {
     #[command(after_help = AFTER_HELP)]
     Serve(Source),
     /// Prints all faults of the configuration, or the configuration that is in effect with secrets masked
-    #[command(after_help = AFTER_HELP)]
-    Check(Source),
+    #[command(after_help = CHECK_HELP)]
+    Check(Check),
     /// Reads a password from standard input and prints its hash for [admin] users
     #[command(after_help = HASH_HELP)]
     HashPassword,
@@ -88,6 +107,18 @@ struct Source {
     /// Configuration file; without it ./config.toml if that exists, else the defaults that are compiled in
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    #[command(flatten)]
+    source: Source,
+    /// Tries every route with its provider too, and prints a line for each instead of the configuration
+    #[arg(long)]
+    online: bool,
+    /// Seconds that a route may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "online", value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
 }
 
 #[derive(Debug, Args)]
@@ -145,7 +176,7 @@ pub fn run(
 ) -> Exit {
     match CommandLine::try_parse_from(arguments) {
         Ok(CommandLine { task: Task::Serve(source) }) => start(source.config.as_deref(), serve),
-        Ok(CommandLine { task: Task::Check(source) }) => check(source.config.as_deref()),
+        Ok(CommandLine { task: Task::Check(task) }) => check(&task),
         Ok(CommandLine { task: Task::HashPassword }) => hash_password(std::io::stdin().lock()),
         Ok(CommandLine { task: Task::Top(task) }) => terminal::top(&task),
         Ok(CommandLine { task: Task::Health(task) }) => terminal::health(&task),
@@ -176,18 +207,24 @@ fn start(path: Option<&Path>, serve: impl FnOnce(Config, Option<&Path>) -> Exit)
         eprintln!("the log cannot be installed: {error}");
         return Exit::StartFailed;
     }
+    let file = path.map_or_else(|| "compiled in".into(), |path| path.display().to_string());
+    log::info!("pushweir starts version={} config={file:?}", env!("CARGO_PKG_VERSION"));
     config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     serve(config, path)
 }
 
-fn check(path: Option<&Path>) -> Exit {
+fn check(task: &Check) -> Exit {
     use std::io::Write;
     let (mut out, mut errors) = (std::io::stdout().lock(), std::io::stderr().lock());
     // Nothing can be said about a standard stream that is closed.
-    match Loaded::read(path) {
+    match Loaded::read(task.source.config.as_deref()) {
         Ok(loaded) => {
-            let _ = out.write_all(loaded.effective.as_bytes());
             loaded.config.warnings().iter().for_each(|warning| drop(writeln!(errors, "warning: {warning}")));
+            if task.online {
+                drop((out, errors));
+                return online::check(&loaded.config, Duration::from_secs(task.timeout));
+            }
+            let _ = out.write_all(loaded.effective.as_bytes());
             Exit::Fine
         }
         Err(faults) => {
@@ -232,6 +269,8 @@ mod tests {
         assert_eq!(run_with(&["pushweir"]), Exit::Usage);
         assert_eq!(run_with(&["pushweir", "server"]), Exit::Usage);
         assert_eq!(run_with(&["pushweir", "check", "--colour"]), Exit::Usage);
+        assert_eq!(run_with(&["pushweir", "check", "--timeout", "5"]), Exit::Usage);
+        assert_eq!(run_with(&["pushweir", "check", "--online", "--timeout", "0"]), Exit::Usage);
         assert_eq!(run_with(&["pushweir", "--help"]), Exit::Fine);
         assert_eq!(run_with(&["pushweir", "check", "--help"]), Exit::Fine);
         assert_eq!(run_with(&["pushweir", "--version"]), Exit::Fine);

@@ -24,6 +24,8 @@ pub use fault::{Fault, Faults};
 use self::fault::Collected;
 use self::layer::Layers;
 use self::section::{Outside, Section};
+use crate::transport::SettingsError;
+use crate::transport::probe::Probe;
 use crate::{admin, collector, feedback, ingest, pusher, telemetry, transport};
 
 /// The documented defaults.
@@ -150,10 +152,23 @@ impl Transport {
     pub fn ca(&self) -> Option<&Path> {
         match self {
             Self::Xmpp(settings) => settings.ca.as_deref(),
-            Self::Fcm(settings) => settings.ca.as_deref(),
-            Self::Apns(settings) => settings.ca.as_deref(),
-            Self::WebPush(settings) => settings.ca.as_deref(),
+            Self::Fcm(settings) => settings.http.ca.as_deref(),
+            Self::Apns(settings) => settings.http.ca.as_deref(),
+            Self::WebPush(settings) => settings.http.ca.as_deref(),
         }
+    }
+
+    /// Makes one connection and the cheapest trial of its settings that delivers nothing.
+    ///
+    /// # Errors
+    /// The settings are impossible together.
+    pub async fn probe(&self) -> Result<Probe, SettingsError> {
+        Ok(match self {
+            Self::Xmpp(settings) => transport::xmpp::Connector::new(settings.clone())?.probe().await,
+            Self::Fcm(settings) => transport::fcm::Connector::new((**settings).clone())?.probe().await,
+            Self::Apns(settings) => transport::apns::Connector::new((**settings).clone())?.probe().await,
+            Self::WebPush(settings) => transport::webpush::Connector::new((**settings).clone()).probe().await,
+        })
     }
 
     /// Returns how it opens connections, if it opens them when pushes come.

@@ -5,17 +5,20 @@
 
 pub mod apns;
 pub mod data;
+mod doubt;
+pub mod exchange;
 pub mod fcm;
 pub mod guard;
 pub mod http1;
 pub mod http2;
 pub mod json;
 pub mod keepalive;
-pub mod post;
+pub mod probe;
 pub mod tls;
 pub mod webpush;
 pub mod xmpp;
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +76,12 @@ pub trait Outbox {
 
     /// Starts writing what was sent; returns at once.
     fn flush(&mut self);
+
+    /// Takes a push back of which nothing was written yet; returns whether it could, and will never send it then. Not possible where pushes are
+    /// encoded into one stream of bytes.
+    fn recall(&mut self, _key: PushKey) -> bool {
+        false
+    }
 
     /// Says good-bye in the protocol's way and closes once everything is written; [`SessionEvent::Closed`] follows.
     fn finish(&mut self);
@@ -161,6 +170,20 @@ pub enum ConnectError {
     },
 }
 
+/// Lets `work` take no longer than `limit` to connect to a peer; it says in the cell what is being waited for.
+///
+/// # Errors
+/// Its own, or [`ConnectError::Timeout`].
+pub(crate) async fn within<T>(
+    limit: Duration,
+    peer: String,
+    work: impl AsyncFnOnce(&Cell<&'static str>) -> Result<T, ConnectError>,
+) -> Result<T, ConnectError> {
+    let stage = Cell::new("starting");
+    let done = tokio::time::timeout(limit, work(&stage)).await;
+    done.unwrap_or_else(|_| Err(ConnectError::Timeout { peer, limit, stage: stage.get() }))
+}
+
 /// Settings of a transport with which no session can ever open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
@@ -184,6 +207,11 @@ pub struct RenderError {
     pub field: &'static str,
     /// What is wrong and what to do.
     pub message: String,
+}
+
+/// Names a peer for logs and errors, such as `127.0.0.1:5236` or `[::1]:5236`.
+pub fn peer_name(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 // === impl ConnectError ===

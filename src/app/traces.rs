@@ -14,7 +14,7 @@ use pushweir_actors::{Exit, Link, Stop};
 
 use crate::telemetry::trace::spans::{Anchor, Writer};
 use crate::telemetry::trace::{Settings, Tracer, otlp};
-use crate::transport::post::Endpoint;
+use crate::transport::exchange::Endpoint;
 use crate::units::Clock;
 
 /// How long a finished span waits at most before it is posted.

@@ -61,6 +61,7 @@ impl Digest {
             Target::Topic(topic) => (b"o", topic),
             Target::Condition(condition) => (b"c", condition),
             Target::WebPush { endpoint, .. } => (b"w", endpoint),
+            Target::Channel { id, .. } => (b"h", id),
         };
         CollapseId(self.of(&[&route.0.to_le_bytes(), kind, text.as_bytes(), key.as_bytes()]))
     }

@@ -48,6 +48,13 @@ pub enum Target<'a> {
         /// The client's authentication secret, base64url.
         auth: Cow<'a, str>,
     },
+    /// All devices that follow a channel of Live Activities.
+    Channel {
+        /// The channel's id.
+        id: Cow<'a, str>,
+        /// Whether devices that cannot be reached now are to get it later, which the channel must allow.
+        is_stored: bool,
+    },
 }
 
 /// Whom a push was for, in a result: the sender's words again, without what only encryption needs.
@@ -62,6 +69,8 @@ pub enum Addressee {
     Condition(Box<str>),
     /// The URL of [`Target::WebPush`].
     Endpoint(Box<str>),
+    /// The id of [`Target::Channel`].
+    Channel(Box<str>),
 }
 
 // === impl Addressee ===
@@ -70,7 +79,11 @@ impl Addressee {
     /// Returns its text.
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Token(text) | Self::Topic(text) | Self::Condition(text) | Self::Endpoint(text) => text,
+            Self::Token(text)
+            | Self::Topic(text)
+            | Self::Condition(text)
+            | Self::Endpoint(text)
+            | Self::Channel(text) => text,
         }
     }
 }

@@ -1,20 +1,18 @@
 //! Apple's push notification service, as in `reference/apns_webpush.md` part 1.
 //!
 //! Pushers connect by the [`Connector`], ingest renders by it. `request` renders, `kind` knows the types of push, `envelope` is what both ends
-//! of the queue agree on, `verdict` reads answers, all pure; `auth` keeps the provider token, `gate` and `doubt` what was learnt of wrong
-//! credentials and wrong environments; `session` joins them to the HTTP/2 session of [`super::http2`].
+//! of the queue agree on, `letter` writes requests, `verdict` reads answers, all pure; `auth` keeps the provider token, `gate` what was learnt of
+//! wrong credentials, `super::doubt` of wrong environments; `session` joins them to the HTTP/2 session of [`super::http2`].
 
 pub mod auth;
-mod doubt;
 mod envelope;
 mod gate;
 pub mod kind;
+mod letter;
 pub mod request;
 mod session;
 pub mod verdict;
 
-use std::cell::Cell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,13 +24,19 @@ use tokio::time::Instant;
 
 use self::auth::{Key, Tokens};
 use self::gate::Gate;
+use self::kind::PushType;
 use self::request::Defaults;
 use self::session::{Apns, Common};
-use crate::push::{Addressee, PushRequest};
+use crate::outcome::{Scope, Verdict};
+use crate::push::{Addressee, Notification, PushRequest, Target};
 use crate::transport::http2::{self, Endpoint, Limits, Reach, dial};
+use crate::transport::probe::{self, Probe, Setting, Suspects, Suspicion};
 use crate::transport::tls::{Identity, IdentityError};
 use crate::transport::{self, ConnectError, RenderError, Session};
 use crate::units::Secret;
+
+/// No device has this token.
+const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// `[route.apns]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,24 +47,10 @@ pub struct Settings {
     pub defaults: Defaults,
     /// Where pushes go: `https`, a host, maybe a port, no path.
     pub endpoint: Uri,
-    /// A CA certificate (PEM) to trust instead of the system's; read at each connection.
-    pub ca: Option<PathBuf>,
-    /// An HTTP proxy (`host:port`).
-    pub proxy: Option<String>,
-    /// Streams to have open at most, whatever the provider allows.
-    pub window: u32,
-    /// Limit for TCP and TLS together.
-    pub connect_timeout: Duration,
-    /// How long an answer may take before its stream is given up.
-    pub request_timeout: Duration,
-    /// The least delay before a push is sent again that the provider could not take.
-    pub retry_min: Duration,
     /// Time between trials while the provider refuses the credentials.
     pub login_retry: Duration,
-    /// Silence, with pushes out, after which a ping is sent.
-    pub ping_after: Duration,
-    /// Silence after a ping after which the connection counts as dead.
-    pub ping_timeout: Duration,
+    /// How to connect.
+    pub http: http2::Settings,
 }
 
 /// How the route logs in.
@@ -84,12 +74,9 @@ pub struct Certificate {
 /// Settings with which no session can ever open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// The endpoint is of no use.
-    #[error("endpoint {0} is not https with a host and without a path")]
-    Endpoint(Uri),
-    /// The window is zero.
-    #[error("window must be at least 1")]
-    Window,
+    /// What all transports over HTTP/2 have.
+    #[error(transparent)]
+    Http(#[from] http2::SettingsError),
     /// The certificate is of no use.
     #[error("certificate {0}")]
     Certificate(#[from] IdentityError),
@@ -135,16 +122,7 @@ impl Connector {
     /// # Errors
     /// [`SettingsError`] for settings with which no session can ever open.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        if settings.window == 0 {
-            return Err(SettingsError::Window);
-        }
-        let wrong = || SettingsError::Endpoint(settings.endpoint.clone());
-        let has_no_path =
-            matches!(settings.endpoint.path_and_query().map(|path| path.as_str()), None | Some("/"));
-        if settings.endpoint.scheme_str() != Some("https") || !has_no_path {
-            return Err(wrong());
-        }
-        let authority = settings.endpoint.authority().cloned().ok_or_else(wrong)?;
+        let authority = settings.http.check(&settings.endpoint)?;
         let (tokens, identity) = match &settings.auth {
             Auth::Token(key) => (Some(Tokens::of(key)), None),
             Auth::Certificate(certificate) => (None, Some(certificate.identity()?)),
@@ -154,24 +132,17 @@ impl Connector {
             tokens,
             gate: Mutex::new(Gate::new(settings.login_retry)),
             hold: settings.login_retry,
-            retry_min: settings.retry_min,
+            retry_min: settings.http.retry_min,
         };
-        let endpoint = Endpoint {
-            origin: settings.endpoint,
-            ca: settings.ca,
-            identity,
-            proxy: settings.proxy,
-            connect_timeout: settings.connect_timeout,
-            reach: Reach::Anywhere,
-        };
-        let limits = Limits {
-            cap: settings.window,
-            request_timeout: settings.request_timeout,
-            ping_after: settings.ping_after,
-            ping_timeout: settings.ping_timeout,
-        };
+        let limits = settings.http.limits();
+        let endpoint = Endpoint { identity, ..settings.http.endpoint(settings.endpoint, Reach::Anywhere) };
         let shared = Shared { defaults: settings.defaults, endpoint, limits, common: Arc::new(common) };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Tries the settings: connects, and sends to a device that does not exist, as Apple looks at the credentials first.
+    pub async fn probe(&self) -> Probe {
+        self.shared.probe().await
     }
 }
 
@@ -197,16 +168,68 @@ impl transport::Connector for Connector {
 // === impl Shared ===
 
 impl Shared {
+    async fn probe(&self) -> Probe {
+        let tried = format!("connect to {}, send to nobody", dial::peer(&self.endpoint.origin));
+        Probe { tried, result: self.try_settings().await }
+    }
+
+    async fn try_settings(&self) -> Result<String, Suspicion> {
+        let suspects = self.suspects();
+        let session = self.open().await.map_err(|error| suspects.of(&error))?;
+        let payload = self.trial_payload();
+        match probe::send(session, payload, self.limits.request_timeout).await {
+            Err(reason) => suspects.address.suspect(reason),
+            Ok(Verdict::Rejected(answer)) if verdict::is_about_topic(&answer.code) => {
+                let topic = Setting::new("apns.topic", &self.defaults.topic);
+                topic.suspect(format_args!(
+                    "the provider refuses it: {} (hint: is it the app's bundle id, of this team?)",
+                    answer.code
+                ))
+            }
+            Ok(Verdict::Limited { answer, scope: Scope::Setup, .. }) => suspects.login.suspect(format_args!(
+                "the provider refuses the credentials: {} (hint: {})",
+                answer.code,
+                session::CREDENTIALS
+            )),
+            Ok(verdict) => suspects.conclude(verdict),
+        }
+    }
+
+    fn suspects(&self) -> Suspects {
+        let login = match &self.common.tokens {
+            Some(tokens) => {
+                let (team, id) = tokens.key();
+                Setting::new("apns.team_id, key_id and key", format_args!("{team}, {id}, ***"))
+            }
+            None => Setting::new("apns.certificate", "***"),
+        };
+        let proxy = self.endpoint.proxy.as_ref();
+        Suspects {
+            address: Setting::new("apns.environment, port or endpoint", &self.endpoint.origin),
+            proxy: proxy.map(|proxy| Setting::new("apns.proxy", proxy)),
+            ca: Setting::ca("apns.ca", self.endpoint.ca.as_deref()),
+            login,
+        }
+    }
+
+    fn trial_payload(&self) -> Vec<u8> {
+        let shows = !matches!(self.defaults.kind, None | Some(PushType::Background));
+        let notification = Notification { title: Some("pushweir".into()), ..Notification::default() };
+        let request = PushRequest {
+            notification: shows.then_some(notification),
+            ..probe::request(Target::Token(NOBODY.into()))
+        };
+        let mut payload = Vec::new();
+        request::render(&request, &self.defaults, &mut payload).expect("a short push can be rendered");
+        payload
+    }
+
     async fn open(&self) -> Result<Session, ConnectError> {
         let peer = dial::peer(&self.endpoint.origin);
         let may_enter = self.common.gate.lock().enter(Instant::now());
-        may_enter.map_err(|cause| ConnectError::LoginRefused { peer: peer.clone(), cause })?;
+        may_enter.map_err(|cause| ConnectError::LoginRefused { peer, cause })?;
         let apns = Rc::new(Apns::new(Arc::clone(&self.common)));
-        let stage = Cell::new("starting");
-        let limit = self.endpoint.connect_timeout;
-        let opened =
-            tokio::time::timeout(limit, http2::open(&self.endpoint, self.limits, apns, &stage)).await;
-        opened.unwrap_or_else(|_| Err(ConnectError::Timeout { peer, limit, stage: stage.get() }))
+        http2::open(&self.endpoint, self.limits, apns).await
     }
 }
 

@@ -8,20 +8,24 @@ pub mod request;
 mod session;
 pub mod verdict;
 
-use std::cell::Cell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use http::Uri;
+use http::uri::Authority;
 
 use self::auth::{Account, GrantError, Tokens};
-use self::session::Fcm;
-use crate::push::{Addressee, PushRequest};
-use crate::transport::http2::{self, Endpoint, Limits, Reach, dial};
+use self::request::Purpose;
+use self::session::{Common, Fcm};
+use crate::outcome::{Scope, Verdict};
+use crate::push::{Addressee, PushRequest, Target};
+use crate::transport::http2::{self, Endpoint, Reach, dial};
+use crate::transport::probe::{self, Probe, Setting, Suspicion};
 use crate::transport::{self, ConnectError, RenderError, Session};
+
+/// No device has this token.
+const NOBODY: &str = "pushweir-check-online";
 
 /// `[route.fcm]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,22 +36,8 @@ pub struct Settings {
     pub project: Option<String>,
     /// Where messages go: `https`, a host, maybe a port, no path.
     pub endpoint: Uri,
-    /// A CA certificate (PEM) to trust instead of the system's, for messages and tokens; read at each connection.
-    pub ca: Option<PathBuf>,
-    /// An HTTP proxy (`host:port`) for messages and tokens.
-    pub proxy: Option<String>,
-    /// Streams to have open at most, whatever the provider allows.
-    pub window: u32,
-    /// Limit for TCP, TLS and the access token, each.
-    pub connect_timeout: Duration,
-    /// How long an answer may take before its stream is given up.
-    pub request_timeout: Duration,
-    /// The least delay before a message is sent again that the provider did not take.
-    pub retry_min: Duration,
-    /// Silence, with messages out, after which a ping is sent.
-    pub ping_after: Duration,
-    /// Silence after a ping after which the connection counts as dead.
-    pub ping_timeout: Duration,
+    /// How to connect, for messages and access tokens; the latter each have the limit for connecting to themselves.
+    pub http: http2::Settings,
 }
 
 /// Settings with which no session can ever open.
@@ -61,12 +51,9 @@ pub enum SettingsError {
         "project_id {0:?} has other characters than letters, digits and -_.: (hint: copy it from the console)"
     )]
     ProjectName(String),
-    /// The endpoint is of no use.
-    #[error("endpoint {0} is not https with a host and without a path")]
-    Endpoint(Uri),
-    /// The window is zero.
-    #[error("window must be at least 1")]
-    Window,
+    /// What all transports over HTTP/2 have.
+    #[error(transparent)]
+    Http(#[from] http2::SettingsError),
 }
 
 /// Opens sessions for one route.
@@ -92,34 +79,22 @@ impl Connector {
     /// # Errors
     /// [`SettingsError`] for settings with which no session can ever open.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        if settings.window == 0 {
-            return Err(SettingsError::Window);
-        }
-        let has_no_path =
-            matches!(settings.endpoint.path_and_query().map(|path| path.as_str()), None | Some("/"));
-        if settings.endpoint.scheme_str() != Some("https")
-            || settings.endpoint.host().is_none()
-            || !has_no_path
-        {
-            return Err(SettingsError::Endpoint(settings.endpoint));
-        }
-        let send = address(&settings)?;
-        let endpoint = |origin: &Uri| Endpoint {
-            origin: origin.clone(),
-            ca: settings.ca.clone(),
-            identity: None,
-            proxy: settings.proxy.clone(),
-            connect_timeout: settings.connect_timeout,
-            reach: Reach::Anywhere,
-        };
+        let authority = settings.http.check(&settings.endpoint)?;
+        let send = address(&settings, &authority)?;
+        let endpoint = |origin: &Uri| settings.http.endpoint(origin.clone(), Reach::Anywhere);
         let tokens = Tokens::new(settings.account.clone(), endpoint(&settings.account.token_uri));
         let endpoint = endpoint(&settings.endpoint);
         Ok(Self { shared: Arc::new(Shared { endpoint, tokens: Arc::new(tokens), send, settings }) })
     }
+
+    /// Tries the settings: gets an access token, and sends a message that is only validated, to a device that does not exist.
+    pub async fn probe(&self) -> Probe {
+        self.shared.probe().await
+    }
 }
 
 /// Returns the address of `messages:send`.
-fn address(settings: &Settings) -> Result<Uri, SettingsError> {
+fn address(settings: &Settings, authority: &Authority) -> Result<Uri, SettingsError> {
     let project = settings.project.as_ref().or(settings.account.project.as_ref());
     let project = project.ok_or(SettingsError::Project)?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
@@ -127,14 +102,13 @@ fn address(settings: &Settings) -> Result<Uri, SettingsError> {
     if project.is_empty() || !project.bytes().all(is_plain) {
         return Err(wrong());
     }
-    let authority = settings.endpoint.authority().ok_or_else(wrong)?;
     format!("https://{authority}/v1/projects/{project}/messages:send").parse().map_err(|_| wrong())
 }
 
 impl transport::Connector for Connector {
     fn connect(&self) -> LocalBoxFuture<'static, Result<Session, ConnectError>> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { shared.open().await })
+        Box::pin(async move { shared.open(Purpose::Deliver).await })
     }
 
     fn render(&self, request: &PushRequest<'_>, payload: &mut Vec<u8>) -> Result<(), RenderError> {
@@ -153,7 +127,44 @@ impl transport::Connector for Connector {
 // === impl Shared ===
 
 impl Shared {
-    async fn open(&self) -> Result<Session, ConnectError> {
+    async fn probe(&self) -> Probe {
+        let peer = dial::peer(&self.endpoint.origin);
+        let tried = format!("get an access token, validate a message at {peer}");
+        Probe { tried, result: self.try_settings().await }
+    }
+
+    async fn try_settings(&self) -> Result<String, Suspicion> {
+        let Settings { account, endpoint, http, .. } = &self.settings;
+        let keys = ["fcm.proxy", "fcm.ca"];
+        let login = Setting::new("fcm.service_account", &account.email);
+        let token_uri = Setting::new("token_uri of fcm.service_account", &account.token_uri);
+        if let Err(error) = Arc::clone(&self.tokens).get().await {
+            let setting = match &error {
+                GrantError::Passing(_) => http.suspects(token_uri, login, keys).way().clone(),
+                GrantError::Final(_) => login,
+            };
+            return setting.suspect(format_args!("no access token: {error}"));
+        }
+        let suspects = http.suspects(Setting::new("fcm.endpoint", endpoint), login, keys);
+        let session = self.open(Purpose::Validate).await.map_err(|error| suspects.of(&error))?;
+        let mut payload = Vec::new();
+        let request = probe::request(Target::Token(NOBODY.into()));
+        request::render(&request, &mut payload).expect("a push without content can be rendered");
+        match probe::send(session, payload, http.request_timeout).await {
+            Err(reason) => suspects.address.suspect(reason),
+            Ok(Verdict::Limited { answer, scope: Scope::Setup, .. }) if !verdict::is_about_token(&answer) => {
+                let project = self.settings.project.as_ref().or(account.project.as_ref());
+                let project = Setting::new("fcm.project_id", project.map_or("", String::as_str));
+                project.suspect(format_args!(
+                    "the provider refuses it: {} {:?} (hint: is the API enabled, and has the account a role in this project?)",
+                    answer.code, answer.detail,
+                ))
+            }
+            Ok(verdict) => suspects.conclude(verdict),
+        }
+    }
+
+    async fn open(&self, purpose: Purpose) -> Result<Session, ConnectError> {
         let peer = dial::peer(&self.endpoint.origin);
         // Without a token a connection is of no use; this wait has its own limit.
         let token = Arc::clone(&self.tokens).get().await.map_err(|error| match error {
@@ -164,19 +175,10 @@ impl Shared {
                 ConnectError::LoginRefused { peer: peer.clone(), cause: format!("no access token: {cause}") }
             }
         })?;
-        let settings = &self.settings;
-        let limits = Limits {
-            cap: settings.window,
-            request_timeout: settings.request_timeout,
-            ping_after: settings.ping_after,
-            ping_timeout: settings.ping_timeout,
-        };
-        let fcm = Fcm::new(self.send.clone(), Arc::clone(&self.tokens), token, settings.retry_min);
-        let stage = Cell::new("starting");
-        let limit = settings.connect_timeout;
-        let opened =
-            tokio::time::timeout(limit, http2::open(&self.endpoint, limits, Rc::new(fcm), &stage)).await;
-        opened.unwrap_or_else(|_| Err(ConnectError::Timeout { peer, limit, stage: stage.get() }))
+        let http = &self.settings.http;
+        let common = Common { send: self.send.clone(), purpose, retry_min: http.retry_min };
+        let fcm = Fcm::new(common, Arc::clone(&self.tokens), token);
+        http2::open(&self.endpoint, http.limits(), Rc::new(fcm)).await
     }
 }
 

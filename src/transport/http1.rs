@@ -6,7 +6,7 @@
 
 mod exchange;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -21,11 +21,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
 use self::exchange::{Exchange, Outcome, Settled};
-use super::http2::outbox::{Desk, LinkOutbox};
+use super::http2::outbox::{Till, elsewhere};
 use super::http2::{Endpoint, Judgement, Limits, Protocol, dial};
 use super::{ConnectError, Session, SessionEvent};
 use crate::outcome::Verdict;
-use crate::push::PushKey;
 
 /// What ALPN calls HTTP/1.1 (RFC 7301 section 6).
 pub const ALPN: &str = "http/1.1";
@@ -49,7 +48,7 @@ struct Events<P, Io: AsyncRead + AsyncWrite + Unpin> {
     requests: Option<SendRequest<Full<Bytes>>>,
     exchange: Option<Exchange>,
     protocol: Rc<P>,
-    desk: Rc<RefCell<Desk>>,
+    desk: Till,
     request_timeout: Duration,
     paused: Option<Pin<Box<Sleep>>>,
     close_by: Option<Pin<Box<Sleep>>>,
@@ -75,20 +74,21 @@ pub async fn start<P: Protocol, Io: AsyncRead + AsyncWrite + Unpin + 'static>(
             let cause = format!("HTTP/1.1 did not start: {error}");
             ConnectError::Protocol { peer: dial::peer(&endpoint.origin), cause }
         })?;
-    let desk = Rc::new(RefCell::new(Desk::default()));
+    let desk = Till::default();
+    let outbox = desk.outbox(Rc::clone(&protocol));
     let events = Events {
         connection,
         requests: Some(requests),
         exchange: None,
-        protocol: Rc::clone(&protocol),
-        desk: Rc::clone(&desk),
+        protocol,
+        desk,
         request_timeout: limits.request_timeout,
         paused: None,
         close_by: None,
         announced: 1,
         is_closed: false,
     };
-    Ok(Session { window: 1, outbox: Box::new(LinkOutbox::new(desk, protocol)), events: Box::pin(events) })
+    Ok(Session { window: 1, outbox: Box::new(outbox), events: Box::pin(events) })
 }
 
 // === impl Events ===
@@ -243,19 +243,6 @@ impl<P: Protocol, Io: AsyncRead + AsyncWrite + Unpin> Events<P, Io> {
         log::debug!("session closed reason=\"{reason}\" expected={expected}");
         events.push(SessionEvent::Closed { reason, expected });
     }
-}
-
-impl<P, Io: AsyncRead + AsyncWrite + Unpin> Drop for Events<P, Io> {
-    fn drop(&mut self) {
-        // An outbox that is still held somewhere must not pile up pushes that nobody will send.
-        self.desk.borrow_mut().close();
-    }
-}
-
-/// Tells that these were certainly not processed.
-fn elsewhere(keys: Vec<PushKey>, events: &mut Vec<SessionEvent>) {
-    let told = |key| SessionEvent::Answered { key, verdict: Verdict::Elsewhere };
-    events.extend(keys.into_iter().map(told));
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! HTTP/2 sessions (RFC 9113): one connection, every push a request stream, the peer's stream limit as the window.
 //!
 //! The providers' transports open their sessions with [`open`] and bring a [`Protocol`], which says how a push is written and what an answer
-//! means; single requests go through [`once::call`]. `dial` connects, `link` does the session's I/O, `outbox` is its sending half, `reply` reads
+//! means; single requests go through [`once::call`]. `settings` are what they are configured with, `dial` connects, `link` does the session's I/O, `outbox` is its sending half, `reply` reads
 //! an answer, `tap` notes life on the wire. `reference/apns_webpush.md` 1.5 and `reference/fcm.md` 2.5 say why.
 //!
 //! Invariants: never more streams open than the peer allows; a stream the peer certainly did not process is answered
@@ -12,6 +12,7 @@ mod link;
 pub mod once;
 pub(in crate::transport) mod outbox;
 pub mod reply;
+pub mod settings;
 mod tap;
 
 use std::cell::Cell;
@@ -26,10 +27,11 @@ use tokio::net::TcpStream;
 use tokio_native_tls::TlsStream;
 
 pub use self::reply::{MAX_BODY, Reply};
-use crate::outcome::Verdict;
+pub use self::settings::{Settings, SettingsError};
+use crate::outcome::{Answer, Verdict};
 use crate::push::{Push, PushKey};
 use crate::transport::tls::Identity;
-use crate::transport::{ConnectError, Session};
+use crate::transport::{ConnectError, Session, within};
 
 /// Where and how to connect.
 #[derive(Debug, Clone)]
@@ -120,7 +122,7 @@ pub trait Protocol: 'static {
     }
 }
 
-/// Connects and opens a session; `stage` says what is being waited for.
+/// Connects and opens a session, within the endpoint's limit.
 ///
 /// # Errors
 /// [`ConnectError`] if the peer cannot be reached, secured, or speaks no HTTP/2.
@@ -128,13 +130,15 @@ pub async fn open<P: Protocol>(
     endpoint: &Endpoint,
     limits: Limits,
     protocol: Rc<P>,
-    stage: &Cell<&'static str>,
 ) -> Result<Session, ConnectError> {
-    let io = dial::connect(endpoint, |step| stage.set(step)).await?;
-    start(io, endpoint, limits, protocol, stage).await
+    within(endpoint.connect_timeout, dial::peer(&endpoint.origin), async |stage| {
+        let io = dial::connect(endpoint, |step| stage.set(step)).await?;
+        start(io, endpoint, limits, protocol, stage).await
+    })
+    .await
 }
 
-/// Opens a session on a connection on which the peer has agreed to HTTP/2.
+/// Opens a session on a connection on which the peer has agreed to HTTP/2; `stage` says what is being waited for.
 ///
 /// # Errors
 /// [`ConnectError`] if it does not speak it.
@@ -158,6 +162,13 @@ pub async fn start<P: Protocol>(
 // === impl Judgement ===
 
 impl Judgement {
+    /// Returns a judgement about a push whose stream was reset for this reason without being refused: its fate is unknown, and it is not sent
+    /// again before `retry_min` has passed.
+    pub fn reset(reason: &str, retry_min: Duration) -> Self {
+        let answer = Box::new(Answer::new("RST_STREAM", reason));
+        Self::of(Verdict::BrokenOff { answer, after: Some(retry_min) })
+    }
+
     /// Returns a judgement about the push alone.
     pub const fn of(verdict: Verdict) -> Self {
         Self { verdict, pause: None }

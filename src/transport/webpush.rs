@@ -12,10 +12,9 @@ pub mod vapid;
 pub mod verdict;
 
 use std::cell::Cell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::LocalBoxFuture;
 
@@ -23,7 +22,8 @@ use self::origin::{Hosts, Origin};
 use self::session::{Manner, WebPush};
 use self::vapid::{Key, Tokens};
 use crate::push::{Addressee, PushRequest};
-use crate::transport::http2::{self, Endpoint, Limits, Reach, dial};
+use crate::transport::http2::{self, Reach, dial};
+use crate::transport::probe::{self, Probe, Setting, Suspicion};
 use crate::transport::{self, ConnectError, RenderError, Session, http1};
 
 /// `[route.webpush]`.
@@ -43,22 +43,8 @@ pub struct Settings {
     pub idle_shutdown: Duration,
     /// What a message's length is made a multiple of, in bytes; 0 for nothing.
     pub pad_to: usize,
-    /// A CA certificate (PEM) to trust instead of the system's; read at each connection.
-    pub ca: Option<PathBuf>,
-    /// An HTTP proxy (`host:port`).
-    pub proxy: Option<String>,
-    /// Requests to have out at most on a connection, whatever the service allows.
-    pub window: u32,
-    /// Limit for TCP and TLS together.
-    pub connect_timeout: Duration,
-    /// How long an answer may take.
-    pub request_timeout: Duration,
-    /// The least delay before a message is sent again that the service did not take.
-    pub retry_min: Duration,
-    /// Silence, with messages out, after which a ping is sent.
-    pub ping_after: Duration,
-    /// Silence after a ping after which the connection counts as dead.
-    pub ping_timeout: Duration,
+    /// How to connect.
+    pub http: http2::Settings,
 }
 
 /// Renders for a route, and knows what its sessions share.
@@ -87,6 +73,24 @@ impl Connector {
     pub fn new(settings: Settings) -> Self {
         let tokens = Arc::new(Tokens::new(settings.key.clone(), settings.subject.clone()));
         Self { shared: Arc::new(Shared { settings, tokens }) }
+    }
+
+    /// Tries the settings as far as that is possible: signs, and connects to the push services that are named in full. Whether they accept the
+    /// key shows only with a push to a subscription.
+    pub async fn probe(&self) -> Probe {
+        let (named, patterns) = self.shared.settings.hosts.named();
+        let services = named.iter().map(|origin| dial::peer(&origin.uri())).collect::<Vec<_>>().join(", ");
+        let services = if services.is_empty() { "no service".to_owned() } else { services };
+        let trials = named.iter().map(|origin| self.shared.try_origin(origin));
+        let failed = futures_util::future::join_all(trials).await.into_iter().find_map(Result::err);
+        let result = match (failed, self.shared.try_key()) {
+            (Some(suspicion), _) | (None, Err(suspicion)) => Err(suspicion),
+            (None, Ok(())) => Ok(format!(
+                "the key signs, {} services answer, {patterns} patterns have no single host (no service has a dry run: only a push to a subscription shows whether the key is accepted)",
+                named.len()
+            )),
+        };
+        Probe { tried: format!("sign, connect to {services}"), result }
     }
 }
 
@@ -140,31 +144,34 @@ impl transport::Connector for ToOrigin {
 // === impl Shared ===
 
 impl Shared {
+    fn try_key(&self) -> Result<(), Suspicion> {
+        let signed = self.tokens.get(&Origin::example(), SystemTime::now());
+        let key = || Setting::new("webpush.private_key", "***");
+        signed.map(drop).or_else(|cause| key().suspect(format_args!("it cannot sign: {cause}")))
+    }
+
+    async fn try_origin(&self, origin: &Origin) -> Result<(), Suspicion> {
+        let http = &self.settings.http;
+        let (address, login) =
+            (Setting::new("webpush.hosts", origin), Setting::new("webpush.private_key", "***"));
+        let suspects = http.suspects(address, login, ["webpush.proxy", "webpush.ca"]);
+        let session = self.open(origin.clone()).await.map_err(|error| suspects.of(&error))?;
+        probe::close(session).await;
+        Ok(())
+    }
+
     async fn open(&self, origin: Origin) -> Result<Session, ConnectError> {
         let peer = dial::peer(&origin.uri());
-        let stage = Cell::new("starting");
-        let limit = self.settings.connect_timeout;
-        let opened = tokio::time::timeout(limit, self.connect(origin, &stage)).await;
-        opened.unwrap_or_else(|_| Err(ConnectError::Timeout { peer, limit, stage: stage.get() }))
+        let limit = self.settings.http.connect_timeout;
+        transport::within(limit, peer, async |stage| self.connect(origin, stage).await).await
     }
 
     async fn connect(&self, origin: Origin, stage: &Cell<&'static str>) -> Result<Session, ConnectError> {
         let settings = &self.settings;
-        let endpoint = Endpoint {
-            origin: origin.uri(),
-            ca: settings.ca.clone(),
-            identity: None,
-            proxy: settings.proxy.clone(),
-            connect_timeout: settings.connect_timeout,
-            reach: if settings.allow_private { Reach::Anywhere } else { Reach::Public },
-        };
-        let limits = Limits {
-            cap: settings.window,
-            request_timeout: settings.request_timeout,
-            ping_after: settings.ping_after,
-            ping_timeout: settings.ping_timeout,
-        };
-        let manner = Manner { pad_to: settings.pad_to, retry_min: settings.retry_min };
+        let reach = if settings.allow_private { Reach::Anywhere } else { Reach::Public };
+        let endpoint = settings.http.endpoint(origin.uri(), reach);
+        let limits = settings.http.limits();
+        let manner = Manner { pad_to: settings.pad_to, retry_min: settings.http.retry_min };
         let peer = dial::peer(&endpoint.origin);
         let protocol = WebPush::new(origin, Arc::clone(&self.tokens), manner).map_err(|cause| {
             ConnectError::LoginRefused { peer, cause: format!("no vapid token: {cause}") }

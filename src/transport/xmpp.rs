@@ -30,6 +30,7 @@ use self::document::Document;
 use self::handshake::{Failure, Handshake, Login, Step};
 use self::stream::Opening;
 use crate::push::{Addressee, PushRequest};
+use crate::transport::probe::{self, Probe, Setting, Suspects};
 use crate::transport::{self, ConnectError, RenderError, Session, tls};
 use crate::units::Secret;
 
@@ -141,18 +142,34 @@ impl Connector {
         }
         Ok(Self { shared: Arc::new(Shared { settings, sender }) })
     }
+
+    /// Tries the settings: connects, logs in, and binds, which the provider asks of everybody who sends.
+    pub async fn probe(&self) -> Probe {
+        let settings = &self.shared.settings;
+        let peer = self.shared.peer();
+        let suspects = Suspects {
+            address: Setting::new("xmpp.host and port", &peer),
+            proxy: None,
+            ca: Setting::ca("xmpp.ca", settings.ca.as_deref()),
+            login: Setting::new("xmpp.sender_id and server_key", format_args!("{}, ***", settings.sender_id)),
+        };
+        let result = match transport::Connector::connect(self).await {
+            Ok(session) => {
+                probe::close(session).await;
+                Ok("credentials accepted".to_owned())
+            }
+            Err(error) => Err(suspects.of(&error)),
+        };
+        Probe { tried: format!("connect to {peer}, log in and bind"), result }
+    }
 }
 
 impl transport::Connector for Connector {
     fn connect(&self) -> LocalBoxFuture<'static, Result<Session, ConnectError>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            let stage = Cell::new("resolving the host's name and connecting");
-            let limit = shared.settings.connect_timeout;
-            let opened = tokio::time::timeout(limit, shared.open(&stage)).await;
-            opened.unwrap_or_else(|_| {
-                Err(ConnectError::Timeout { peer: shared.peer(), limit, stage: stage.get() })
-            })
+            let (limit, peer) = (shared.settings.connect_timeout, shared.peer());
+            transport::within(limit, peer, async |stage| shared.open(stage).await).await
         })
     }
 
@@ -173,13 +190,14 @@ impl transport::Connector for Connector {
 
 impl Shared {
     fn peer(&self) -> String {
-        format!("{}:{}", self.settings.host, self.settings.port)
+        transport::peer_name(&self.settings.host, self.settings.port)
     }
 
     async fn open(&self, stage: &Cell<&'static str>) -> Result<Session, ConnectError> {
         let settings = &self.settings;
         let network =
             |error: std::io::Error| ConnectError::Network { peer: self.peer(), cause: error.to_string() };
+        stage.set("resolving the host's name and connecting");
         let tcp = TcpStream::connect((settings.host.as_str(), settings.port)).await.map_err(network)?;
         // One write per batch: waiting to fill a packet would only add delay.
         tcp.set_nodelay(true).map_err(network)?;

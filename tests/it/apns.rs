@@ -1,5 +1,7 @@
 //! Apple's push service: the same promises over HTTP/2, with a window that begins at 1 and a credential that is judged with the first push.
 
+mod broadcast;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -7,6 +7,7 @@ pub mod http;
 pub mod load;
 pub mod peer;
 pub mod process;
+pub mod proxy;
 pub mod sampler;
 pub mod server;
 pub mod sink;

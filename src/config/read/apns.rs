@@ -1,14 +1,11 @@
 //! `[route.apns]`. Pure.
 
-use super::http2::{ca, is_origin, proxy};
-use super::{HOUR, MILLISECOND, MINUTE, SECOND, Section, TENTH, Transport};
+use super::http2::{self, is_origin};
+use super::{HOUR, SECOND, Section, Transport};
 use crate::transport::apns::auth::Key;
 use crate::transport::apns::kind::PushType;
 use crate::transport::apns::request::Defaults;
 use crate::transport::apns::{Auth, Certificate, Settings};
-
-/// As many streams as Apple has ever been seen to allow (`reference/apns_webpush.md` 1.1); a connection never has more than it allows.
-const MOST_STREAMS: u64 = 1000;
 
 /// Apple's hosts.
 const ENVIRONMENTS: [(&str, &str); 2] =
@@ -26,15 +23,8 @@ pub(super) fn read(route: &Section<'_>) -> Transport {
         auth: auth(&section),
         defaults: defaults(&section),
         endpoint: endpoint.parse().unwrap_or_default(),
-        ca: ca(&section),
-        proxy: proxy(&section),
-        window: route.whole("window", 1..=MOST_STREAMS),
-        connect_timeout: section.duration("connect_timeout", TENTH..=5 * MINUTE),
-        request_timeout: section.duration("request_timeout", TENTH..=10 * MINUTE),
-        retry_min: section.duration("retry_min", MILLISECOND..=HOUR),
         login_retry: route.duration("login_retry", SECOND..=HOUR),
-        ping_after: section.duration("ping_after", SECOND..=HOUR),
-        ping_timeout: section.duration("ping_timeout", SECOND..=HOUR),
+        http: http2::settings(route, &section),
     }))
 }
 

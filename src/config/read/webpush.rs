@@ -1,14 +1,10 @@
 //! `[route.webpush]`. Pure.
 
-use super::http2::{ca, proxy};
-use super::{DAY, HOUR, MILLISECOND, MINUTE, SECOND, Section, TENTH, Transport};
+use super::{DAY, SECOND, Section, Transport, http2};
 use crate::transport::webpush::Settings;
 use crate::transport::webpush::encrypt::MAX_PLAINTEXT;
 use crate::transport::webpush::origin::{Hosts, Pattern};
 use crate::transport::webpush::vapid::{self, Key};
-
-/// Far above what the services allow; a connection never has more than its service allows.
-const MOST_STREAMS: u64 = 1000;
 
 /// Each costs connections and a place among the partitions; twice as many may be known at a time.
 const MOST_ORIGINS: u64 = 1000;
@@ -35,13 +31,6 @@ pub(super) fn read(route: &Section<'_>) -> Transport {
         max_origins: section.whole("max_origins", 1..=MOST_ORIGINS),
         idle_shutdown: section.duration("idle_shutdown", SECOND..=DAY),
         pad_to: usize::try_from(section.size("pad_to", 0..=MAX_PLAINTEXT as u64)).unwrap_or_default(),
-        ca: ca(&section),
-        proxy: proxy(&section),
-        window: route.whole("window", 1..=MOST_STREAMS),
-        connect_timeout: section.duration("connect_timeout", TENTH..=5 * MINUTE),
-        request_timeout: section.duration("request_timeout", TENTH..=10 * MINUTE),
-        retry_min: section.duration("retry_min", MILLISECOND..=HOUR),
-        ping_after: section.duration("ping_after", SECOND..=HOUR),
-        ping_timeout: section.duration("ping_timeout", SECOND..=HOUR),
+        http: http2::settings(route, &section),
     }))
 }

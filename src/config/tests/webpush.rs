@@ -10,7 +10,10 @@ fn a_route_over_web_push_has_a_key_and_the_documented_services() {
     let loaded = load(&format!("{WEB}private_key = \"{key}\"\n"), &[]).unwrap();
     let route = &loaded.config.routes[0];
     let Transport::WebPush(settings) = &route.transport else { panic!("not Web Push") };
-    assert_eq!((route.transport.name(), settings.window, settings.allow_private), ("webpush", 100, false));
+    assert_eq!(
+        (route.transport.name(), settings.http.window, settings.allow_private),
+        ("webpush", 100, false)
+    );
     assert_eq!(route.transport.on_demand(), Some(OnDemand { most: 64, idle: Duration::from_secs(600) }));
     for host in [
         "fcm.googleapis.com",

@@ -12,6 +12,8 @@ use crate::transport::json::any_byte;
 
 /// Longest id, in bytes.
 const ID: usize = 128;
+const ONE_OF: &str = "must be one of token, topic, condition, channel, or endpoint with p256dh and auth";
+
 /// Longest token, condition or endpoint, in bytes; providers' own limits are below it.
 const TOKEN: usize = 4_096;
 /// Longest topic name, in bytes.
@@ -87,6 +89,19 @@ fn lane(text: &Text<'_>) -> Option<Lane> {
 
 fn target<'a>(raw: &mut RawTarget<'a>) -> Result<Target<'a>, Problem> {
     let web_push = (raw.endpoint.take(), raw.p256dh.take(), raw.auth.take());
+    let has_others = raw.token.is_some()
+        || raw.topic.is_some()
+        || raw.condition.is_some()
+        || !matches!(web_push, (None, None, None));
+    match (raw.channel.take(), raw.stored) {
+        (None, None) => {}
+        (None, Some(_)) => return Err(("to.stored", "is only for channels (hint: leave it out)")),
+        (Some(_), _) if has_others => return Err(("to", ONE_OF)),
+        (Some(id), stored) => {
+            let id = word(id, "to.channel", TOPIC, "must be at most 1024 bytes without spaces")?;
+            return Ok(Target::Channel { id, is_stored: stored.unwrap_or_default() });
+        }
+    }
     match (raw.token.take(), raw.topic.take(), raw.condition.take(), web_push) {
         (Some(token), None, None, (None, None, None)) => {
             word(token, "to.token", TOKEN, "must be at most 4096 bytes without spaces").map(Target::Token)
@@ -115,7 +130,7 @@ fn target<'a>(raw: &mut RawTarget<'a>) -> Result<Target<'a>, Problem> {
         (None, None, None, (None, _, _)) => Err(("to.endpoint", "is missing (hint: Web Push needs it)")),
         (None, None, None, (_, None, _)) => Err(("to.p256dh", "is missing (hint: Web Push needs it)")),
         (None, None, None, (_, _, None)) => Err(("to.auth", "is missing (hint: Web Push needs it)")),
-        _ => Err(("to", "must be one of token, topic, condition, or endpoint with p256dh and auth")),
+        _ => Err(("to", ONE_OF)),
     }
 }
 

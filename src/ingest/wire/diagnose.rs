@@ -16,6 +16,7 @@ enum Kind {
     Text,
     Object,
     Number(&'static str),
+    Flag,
     Fields(&'static [(&'static str, Kind)]),
 }
 
@@ -39,6 +40,8 @@ const TARGET: &[(&str, Kind)] = &[
     ("endpoint", Kind::Text),
     ("p256dh", Kind::Text),
     ("auth", Kind::Text),
+    ("channel", Kind::Text),
+    ("stored", Kind::Flag),
 ];
 
 const NOTIFICATION: &[(&str, Kind)] = &[
@@ -117,6 +120,8 @@ fn member(raw: &RawValue, path: &str, kind_wanted: Kind) -> Option<Problem> {
         Kind::Fields(fields) => object(raw, path, fields),
         Kind::Object if raw.get().starts_with('{') => None,
         Kind::Object => problem(format!("must be an object, not {}", kind(raw))),
+        Kind::Flag if matches!(raw.get(), "true" | "false") => None,
+        Kind::Flag => problem(format!("must be true or false, not {}", kind(raw))),
         Kind::Number(text) => match serde_json::from_str::<u32>(raw.get()) {
             Ok(_) => None,
             Err(_) => problem(format!("{text}, not {}", describe(raw))),

@@ -51,6 +51,10 @@ pub(super) struct RawTarget<'a> {
     pub(super) p256dh: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) auth: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) channel: Option<Text<'a>>,
+    #[serde(default)]
+    pub(super) stored: Option<bool>,
 }
 
 /// Its `notification`.

@@ -44,6 +44,9 @@ fn every_target_is_read() {
     assert_eq!(target(r#"{"condition":"'a' in topics"}"#), r#"Condition("'a' in topics")"#);
     let web = target(r#"{"endpoint":"https://p.example/x","p256dh":"BNc_-","auth":"a_b"}"#);
     assert!(web.starts_with("WebPush"), "{web}");
+    let channel = target(r#"{"channel":"dHN0+/=="}"#);
+    assert_eq!(channel, r#"Channel { id: "dHN0+/==", is_stored: false }"#);
+    assert!(target(r#"{"channel":"a","stored":true}"#).contains("is_stored: true"));
 }
 
 #[test]
@@ -55,6 +58,9 @@ fn each_fault_of_a_push_names_its_path_and_what_to_do() {
         (r#"{"to":{"token":"a","topic":"b"}}"#, "to", "must be one of token"),
         (r#"{"to":{"endpoint":"https://x","auth":"a"}}"#, "to.p256dh", "is missing"),
         (r#"{"to":{"endpoint":"http://x","p256dh":"a","auth":"a"}}"#, "to.endpoint", "https"),
+        (r#"{"to":{"token":"a","channel":"b"}}"#, "to", "must be one of token"),
+        (r#"{"to":{"token":"a","stored":true}}"#, "to.stored", "only for channels"),
+        (r#"{"to":{"channel":"a","stored":"yes"}}"#, "to.stored", "must be true or false, not text"),
         (r#"{"to":{"token":5}}"#, "to.token", "must be text, not a number"),
         (r#"{"to":{"tokn":"x"}}"#, "to.tokn", "is unknown (hint: the fields are token, topic"),
         (r#"{"to":"x"}"#, "to", "must be an object, not text"),

@@ -85,6 +85,11 @@ impl PushType {
         format!("{bundle}{}", if has_it { "" } else { ending })
     }
 
+    /// Returns the bundle id behind a topic.
+    pub fn bundle(self, topic: &str) -> &str {
+        topic.strip_suffix(TABLE[self as usize].2).unwrap_or(topic)
+    }
+
     /// Returns the most bytes of a payload.
     pub const fn limit(self) -> usize {
         if matches!(self, Self::Voip) { CALL_LIMIT } else { PAYLOAD_LIMIT }

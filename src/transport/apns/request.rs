@@ -2,13 +2,14 @@
 //!
 //! The connector renders with [`render`] once per push, at ingest; the session writes the request from the envelope and the payload behind it. What the provider would refuse is refused here. Without `provider` fields little is allocated but the payload itself.
 
+pub mod broadcast;
 mod provider;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::envelope::Envelope;
+use super::envelope::{Address, Envelope};
 use super::kind::PushType;
 use crate::outcome::Refusal;
 use crate::push::{Addressee, Notification, PushRequest, Target};
@@ -34,7 +35,7 @@ pub struct Defaults {
 }
 
 /// What stands in the headers of a push.
-struct Headers {
+pub struct Headers {
     kind: PushType,
     priority: u8,
     topic: String,
@@ -64,17 +65,23 @@ pub fn render(
 
 /// Returns whom a rendered push is for; `None` if it is none.
 pub fn addressee(payload: &[u8]) -> Option<Addressee> {
-    Envelope::read(payload).map(|(envelope, _)| Addressee::Token(envelope.token.into()))
+    Envelope::read(payload).map(|(envelope, _)| match envelope.to {
+        Address::Device(token) => Addressee::Token(token.into()),
+        Address::Channel { id, .. } => Addressee::Channel(id.into()),
+    })
 }
 
 fn write(request: &PushRequest<'_>, defaults: &Defaults, out: &mut Vec<u8>) -> Result<(), RenderError> {
-    let token = device(&request.to)?;
+    let to = address(&request.to)?;
+    if matches!(to, Address::Channel { .. }) {
+        return write_broadcast(request, defaults, to, out);
+    }
     let Some(raw) = request.provider else {
         let kind = defaults.kind.unwrap_or_else(|| implied(request.notification.is_some()));
         let headers = Headers::of(request, kind, &defaults.topic);
-        let start = headers.write(token, out);
+        let start = headers.write(to, out);
         write_payload(request, kind, out)?;
-        return check_size(out.len() - start, kind);
+        return check_size(out.len() - start, kind.limit(), kind);
     };
     let raw = provider::read(raw)?;
     let kind = match raw.kind.or(defaults.kind) {
@@ -82,18 +89,43 @@ fn write(request: &PushRequest<'_>, defaults: &Defaults, out: &mut Vec<u8>) -> R
         None => implied(request.notification.is_some() || raw.shows_something()),
     };
     let mut headers = Headers::of(request, kind, &defaults.topic);
-    raw.override_headers(&mut headers)?;
-    let start = headers.write(token, out);
+    raw.override_headers(&mut headers, kind.priorities())?;
+    let start = headers.write(to, out);
     write_payload(request, kind, out)?;
     raw.merge(kind, out, start)?;
-    check_size(out.len() - start, kind)
+    check_size(out.len() - start, kind.limit(), kind)
+}
+
+fn write_broadcast(
+    request: &PushRequest<'_>,
+    defaults: &Defaults,
+    to: Address<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), RenderError> {
+    let raw = request.provider.map(provider::read).transpose()?;
+    let kind = broadcast::kind(raw.as_ref().and_then(|raw| raw.kind))?;
+    let mut headers = Headers::of(request, kind, &defaults.topic);
+    headers.priority = PushType::Alert.priority(request.priority);
+    // A collapse key is the gateway's own matter here.
+    headers.collapse.clear();
+    if let Some(raw) = &raw {
+        raw.override_headers(&mut headers, broadcast::PRIORITIES)?;
+    }
+    broadcast::adapt(&mut headers)?;
+    let start = headers.write(to, out);
+    write_payload(request, kind, out)?;
+    if let Some(raw) = raw {
+        raw.merge(kind, out, start)?;
+    }
+    check_size(out.len() - start, broadcast::PAYLOAD_LIMIT, kind)?;
+    broadcast::check(&out[start..])
 }
 
 const fn implied(shows_something: bool) -> PushType {
     if shows_something { PushType::Alert } else { PushType::Background }
 }
 
-fn device<'a>(to: &'a Target<'_>) -> Result<&'a str, RenderError> {
+fn address<'a>(to: &'a Target<'_>) -> Result<Address<'a>, RenderError> {
     let other = |field, what: &str| {
         Err(invalid(
             field,
@@ -105,6 +137,10 @@ fn device<'a>(to: &'a Target<'_>) -> Result<&'a str, RenderError> {
         Target::Topic(_) => return other("to.topic", "topics to send to"),
         Target::Condition(_) => return other("to.condition", "conditions"),
         Target::WebPush { .. } => return other("to.endpoint", "Web Push subscriptions"),
+        Target::Channel { id, is_stored } => {
+            broadcast::check_channel(id)?;
+            return Ok(Address::Channel { id, is_stored: *is_stored });
+        }
     };
     let is_hex = token.bytes().all(|byte| byte.is_ascii_hexdigit());
     if token.is_empty() || !is_hex || !token.len().is_multiple_of(2) || token.len() > TOKEN_LIMIT {
@@ -113,7 +149,7 @@ fn device<'a>(to: &'a Target<'_>) -> Result<&'a str, RenderError> {
             "must be an even number of hexadecimal digits (hint: the bytes of the device token in hex, no base64, no spaces)",
         ));
     }
-    Ok(token)
+    Ok(Address::Device(token))
 }
 
 /// Writes the payload.
@@ -210,15 +246,12 @@ fn check_key_beside_image(key: &str) -> Result<(), RenderError> {
     check_key(key)
 }
 
-fn check_size(size: usize, kind: PushType) -> Result<(), RenderError> {
-    if size <= kind.limit() {
+fn check_size(size: usize, limit: usize, kind: PushType) -> Result<(), RenderError> {
+    if size <= limit {
         return Ok(());
     }
-    let message = format!(
-        "the payload has {size} bytes, over the limit of {} for type {}",
-        kind.limit(),
-        kind.as_str()
-    );
+    let message =
+        format!("the payload has {size} bytes, over the limit of {limit} for type {}", kind.as_str());
     Err(RenderError { refusal: Refusal::RefusedTooLarge, field: "push", message })
 }
 
@@ -243,9 +276,9 @@ impl Headers {
     }
 
     /// Writes the envelope; returns where the payload begins.
-    fn write(&self, token: &str, out: &mut Vec<u8>) -> usize {
+    fn write(&self, to: Address<'_>, out: &mut Vec<u8>) -> usize {
         let Self { kind, priority, topic, collapse } = self;
-        Envelope { kind: *kind, priority: *priority, token, topic, collapse }.write(out);
+        Envelope { kind: *kind, priority: *priority, to, topic, collapse }.write(out);
         out.len()
     }
 }

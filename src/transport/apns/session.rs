@@ -5,31 +5,22 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
+use http::Request;
 use http::header::AUTHORIZATION;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::auth::{Expired, Token, Tokens};
-use super::doubt::Doubt;
-use super::envelope::Envelope;
 use super::gate::Gate;
-use super::kind::PushType;
+use super::letter;
 use super::verdict::{self, Meaning};
 use crate::outcome::{Answer, Scope, Verdict};
-use crate::push::{Push, PushKey};
+use crate::push::Push;
+use crate::transport::doubt::Doubt;
 use crate::transport::http2::{Judgement, Letter, Protocol, Reply, Stamp};
-
-const ID: HeaderName = HeaderName::from_static("apns-id");
-const TYPE: HeaderName = HeaderName::from_static("apns-push-type");
-const TOPIC: HeaderName = HeaderName::from_static("apns-topic");
-const PRIORITY: HeaderName = HeaderName::from_static("apns-priority");
-const EXPIRATION: HeaderName = HeaderName::from_static("apns-expiration");
-const COLLAPSE: HeaderName = HeaderName::from_static("apns-collapse-id");
 
 /// What all sessions of a route share.
 #[derive(Debug)]
@@ -52,7 +43,7 @@ pub struct Apns {
     token: RefCell<Option<Token>>,
     /// Why no more streams are to be opened.
     ending: RefCell<Option<String>>,
-    doubt: Cell<Doubt>,
+    doubt: Doubt,
     /// Whether an answer has shown that the credentials are accepted.
     is_accepted: Cell<bool>,
     has_complained: Cell<bool>,
@@ -67,7 +58,7 @@ impl Apns {
             common,
             token: RefCell::default(),
             ending: RefCell::default(),
-            doubt: Cell::default(),
+            doubt: Doubt::default(),
             is_accepted: Cell::new(false),
             has_complained: Cell::new(false),
         }
@@ -116,50 +107,25 @@ impl Apns {
     }
 
     fn bad_token(&self, mut answer: Box<Answer>) -> Judgement {
-        let mut doubt = self.doubt.get();
-        let is_believed = doubt.bad();
-        self.doubt.set(doubt);
-        if is_believed {
+        if self.doubt.believes() {
             return Judgement::of(Verdict::Unregistered(answer));
         }
         self.complain(
-            "the provider calls most device tokens bad, so none is called dead (hint: does environment fit the app's build?)",
+            "the provider calls most device tokens and channels bad, so none is called dead (hint: does environment fit the app's build?)",
             &answer,
         );
-        answer.detail = "most tokens are called bad, so the environment may be the wrong one".into();
+        answer.detail =
+            "most tokens and channels are called bad, so the environment may be the wrong one".into();
         Judgement::of(Verdict::Rejected(answer))
-    }
-
-    fn known(&self) {
-        let mut doubt = self.doubt.get();
-        doubt.known();
-        self.doubt.set(doubt);
     }
 }
 
-const CREDENTIALS: &str = "are team_id, key_id and key of one key that is valid in this environment, or is the certificate the app's and not expired?";
+/// What to do when the credentials are refused.
+pub const CREDENTIALS: &str = "are team_id, key_id and key of one key that is valid in this environment, or is the certificate the app's and not expired?";
 
 impl Protocol for Apns {
     fn write(&self, push: &Push, time_left: Duration) -> Letter {
-        let (envelope, start) = Envelope::read(&push.payload).unwrap_or_else(|| {
-            // Only a payload of another transport; Apple refuses it by its path.
-            let none = Envelope { kind: PushType::Alert, priority: 10, token: "", topic: "", collapse: "" };
-            (none, push.payload.len())
-        });
-        let address = Uri::builder()
-            .scheme("https")
-            .authority(self.common.authority.clone())
-            .path_and_query(format!("/3/device/{}", envelope.token))
-            .build()
-            .expect("the renderer lets only hexadecimal digits through");
-        let mut head = Request::post(address).body(()).expect("an address that was parsed makes a request");
-        write_headers(
-            head.headers_mut(),
-            push,
-            &envelope,
-            expiration(&envelope, time_left, SystemTime::now()),
-        );
-        Letter { key: push.key, head, body: push.payload.slice(start..) }
+        letter::write(&self.common.authority, push, time_left, SystemTime::now())
     }
 
     fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), String>> {
@@ -189,7 +155,7 @@ impl Protocol for Apns {
             Meaning::Push(judgement) => {
                 if matches!(judgement.verdict, Verdict::Delivered { .. } | Verdict::Unregistered(_)) {
                     self.accept();
-                    self.known();
+                    self.doubt.known();
                 }
                 judgement
             }
@@ -205,7 +171,7 @@ impl Protocol for Apns {
             }
             Meaning::Setup(answer) => {
                 self.complain(
-                    "the provider refuses pushes (hint: is topic the app's bundle id, of this team?)",
+                    "the provider refuses pushes (hint: is topic the app's bundle id, of this team, and for broadcasts the capability on?)",
                     &answer,
                 );
                 Judgement::of(Verdict::Rejected(answer))
@@ -214,50 +180,11 @@ impl Protocol for Apns {
     }
 
     fn judge_reset(&self, reason: &str) -> Judgement {
-        Judgement::of(verdict::reset(reason, self.common.retry_min))
+        Judgement::reset(reason, self.common.retry_min)
     }
 
     fn ending(&self) -> Option<String> {
         self.ending.borrow().clone()
-    }
-}
-
-/// Returns when the push is not worth delivering any more, in seconds since 1970; 0 lets it be tried once and never stored.
-fn expiration(envelope: &Envelope<'_>, time_left: Duration, now: SystemTime) -> u64 {
-    if time_left.is_zero() || envelope.kind.is_for_now() {
-        return 0;
-    }
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    // A fraction of a second left counts as a whole one.
-    (now + time_left).as_secs().saturating_add(1)
-}
-
-fn write_headers(headers: &mut HeaderMap, push: &Push, envelope: &Envelope<'_>, expiration: u64) {
-    headers.insert(TYPE, HeaderValue::from_static(envelope.kind.as_str()));
-    headers.insert(PRIORITY, HeaderValue::from(u16::from(envelope.priority)));
-    if let Ok(topic) = HeaderValue::from_str(envelope.topic) {
-        headers.insert(TOPIC, topic);
-    }
-    // What differs from push to push would only push Apple's other entries out of the table of headers.
-    let mut one_off = |name, value: Result<HeaderValue, _>| {
-        if let Ok(mut value) = value {
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        }
-    };
-    one_off(ID, HeaderValue::from_bytes(&id(push.name.as_deref(), push.key)));
-    one_off(EXPIRATION, Ok(HeaderValue::from(expiration)));
-    if !envelope.collapse.is_empty() {
-        one_off(COLLAPSE, HeaderValue::from_str(envelope.collapse));
-    }
-}
-
-/// Returns the sender's id if it is a UUID, else ours: Apple takes nothing else.
-fn id(name: Option<&str>, key: PushKey) -> Bytes {
-    let own = name.map(str::to_ascii_lowercase);
-    match own.filter(|name| PushKey::parse(name.as_bytes()).is_some()) {
-        Some(name) => name.into(),
-        None => Bytes::copy_from_slice(&key.to_text()),
     }
 }
 

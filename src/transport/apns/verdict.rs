@@ -19,7 +19,7 @@ pub const LONG_DELAY: Duration = Duration::from_secs(60);
 pub enum Meaning {
     /// Something about the push.
     Push(Judgement),
-    /// The device token is bad; or all are, because this is the wrong environment.
+    /// The device token or channel is bad; or all are, because this is the wrong environment.
     BadToken(Box<Answer>),
     /// The provider token is too old.
     Expired(Box<Answer>),
@@ -63,17 +63,19 @@ pub fn read(
     };
     let after = Some(asked.unwrap_or_default().max(retry_min));
     match (reason.as_str(), status.as_u16()) {
-        ("BadDeviceToken", _) => Meaning::BadToken(answer),
+        ("BadDeviceToken" | "ChannelNotRegistered", _) => Meaning::BadToken(answer),
         ("Unregistered" | "ExpiredToken", _) | (_, 410) => push(Verdict::Unregistered(answer)),
         ("ExpiredProviderToken", _) => Meaning::Expired(answer),
         ("UnrelatedKeyIdInToken" | "IdleTimeout" | "Shutdown", _) => Meaning::Reconnect(answer),
         // Our token is renewed too often: whatever the device.
         ("TooManyProviderTokenUpdates", _) => limited(Scope::Route),
         ("TooManyRequests", _) => limited(Scope::Target),
+        // Of broadcasts: the app lacks the capability, or the channel is another app's. Neither says anything about the credentials.
+        ("FeatureNotEnabled" | "TopicMismatch", _) => Meaning::Setup(answer),
         (_, 403) => Meaning::Credentials(answer),
         (_, 429) => limited(Scope::Route),
-        ("BadTopic" | "MissingTopic" | "TopicDisallowed" | "BadPath" | "MethodNotAllowed", _)
-        | (_, 404 | 405) => Meaning::Setup(answer),
+        (code, _) if is_about_topic(code) => Meaning::Setup(answer),
+        ("BadPath" | "MethodNotAllowed", _) | (_, 404 | 405) => Meaning::Setup(answer),
         (_, 502 | 504) => push(Verdict::BrokenOff { answer, after }),
         (_, 408 | 425) => push(Verdict::Retry { answer, after }),
         (_, 400..=499) => push(Verdict::Rejected(answer)),
@@ -81,9 +83,9 @@ pub fn read(
     }
 }
 
-/// Says what a stream means that Apple reset without refusing it: its fate is unknown.
-pub fn reset(reason: &str, retry_min: Duration) -> Verdict {
-    Verdict::BrokenOff { answer: Box::new(Answer::new("RST_STREAM", reason)), after: Some(retry_min) }
+/// Returns whether a reason is about the app's topic, which the route names.
+pub fn is_about_topic(code: &str) -> bool {
+    matches!(code, "BadTopic" | "MissingTopic" | "TopicDisallowed")
 }
 
 #[cfg(test)]

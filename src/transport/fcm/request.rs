@@ -28,6 +28,7 @@ const SECONDS_LEFT: u8 = 0x01;
 const UNIX_END: u8 = 0x02;
 
 const OPENING: &[u8] = b"{\"message\":{";
+const OPENING_TO_VALIDATE: &[u8] = b"{\"validate_only\":true,\"message\":{";
 const CLOSING: &[u8] = b"}}";
 
 /// Appends the members of the message, such as `"token":"…","data":{…},"android":{…}`, to `payload`; on an error `payload` is as before.
@@ -47,17 +48,27 @@ pub fn render(request: &PushRequest<'_>, payload: &mut Vec<u8>) -> Result<(), Re
     result
 }
 
+/// What a message is sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To reach somebody.
+    Deliver,
+    /// To be checked and not delivered (`validate_only`).
+    Validate,
+}
+
 /// Returns the request's body for a rendered payload, with this time left to live.
 ///
 /// A fraction of a second left counts as a whole one, because 0 means "now or never".
-pub fn body(payload: &[u8], time_left: Duration, now: SystemTime) -> Bytes {
+pub fn body(payload: &[u8], purpose: Purpose, time_left: Duration, now: SystemTime) -> Bytes {
     let seconds = time_left.as_secs().saturating_add(u64::from(time_left.subsec_nanos() > 0));
     let seconds = seconds.min(MAX_TIME_TO_LIVE);
     let unix = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     // For Apple, too, 0 means "now or never".
     let end = if seconds == 0 { 0 } else { unix + seconds };
-    let mut out = BytesMut::with_capacity(OPENING.len() + payload.len() + CLOSING.len() + 64);
-    out.put_slice(OPENING);
+    let opening = if purpose == Purpose::Deliver { OPENING } else { OPENING_TO_VALIDATE };
+    let mut out = BytesMut::with_capacity(opening.len() + payload.len() + CLOSING.len() + 64);
+    out.put_slice(opening);
     let mut from = 0;
     let mut digits = Vec::with_capacity(20);
     for at in memchr::memchr2_iter(SECONDS_LEFT, UNIX_END, payload) {
@@ -115,6 +126,12 @@ fn write_target(out: &mut Vec<u8>, target: &Target<'_>) -> Result<usize, RenderE
         Target::Token(token) => (b"\"token\":", token, "to.token", DEVICE_LIMIT),
         Target::Topic(name) => (b"\"topic\":", name, "to.topic", TOPIC_LIMIT),
         Target::Condition(condition) => (b"\"condition\":", condition, "to.condition", TOPIC_LIMIT),
+        Target::Channel { .. } => {
+            return Err(invalid(
+                "to.channel",
+                "this route sends by FCM, which has no channels (hint: give a token, topic or condition, or an APNs route)",
+            ));
+        }
         Target::WebPush { .. } => {
             return Err(invalid(
                 "to.endpoint",

@@ -8,14 +8,7 @@ fn settings() -> Settings {
         account: auth::account::fixture::account("https://tokens.example/token"),
         project: None,
         endpoint: Uri::from_static("https://fcm.googleapis.com"),
-        ca: None,
-        proxy: None,
-        window: 100,
-        connect_timeout: Duration::from_secs(10),
-        request_timeout: Duration::from_secs(20),
-        retry_min: Duration::from_secs(10),
-        ping_after: Duration::from_secs(30),
-        ping_timeout: Duration::from_secs(15),
+        http: http2::settings::fixture::settings(),
     }
 }
 
@@ -38,14 +31,9 @@ fn messages_go_to_the_project_at_the_endpoint() {
 #[test]
 fn settings_that_can_never_work_are_refused() {
     let refused = |settings| Connector::new(settings).unwrap_err();
-    assert_eq!(refused(Settings { window: 0, ..settings() }), SettingsError::Window);
-    for text in ["http://a.example", "https://a.example/v1", "a.example"] {
-        let endpoint: Uri = text.parse().unwrap();
-        assert_eq!(
-            refused(Settings { endpoint: endpoint.clone(), ..settings() }),
-            SettingsError::Endpoint(endpoint)
-        );
-    }
+    let endpoint = Uri::from_static("https://a.example/v1");
+    let expected = http2::SettingsError::Endpoint(endpoint.clone()).into();
+    assert_eq!(refused(Settings { endpoint, ..settings() }), expected);
     for name in ["", "a/b", "a b"] {
         let settings = Settings { project: Some(name.into()), ..settings() };
         assert_eq!(refused(settings), SettingsError::ProjectName(name.into()));

@@ -8,7 +8,7 @@ use super::super::http2::{Letter, Reach, Reply, Stamp};
 use super::*;
 use crate::outcome::Answer;
 use crate::push::fixture::push;
-use crate::push::{Lane, Push};
+use crate::push::{Lane, Push, PushKey};
 
 const LIMIT: Duration = Duration::from_secs(20);
 

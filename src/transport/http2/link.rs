@@ -6,7 +6,6 @@
 mod answer;
 mod watch;
 
-use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -21,11 +20,10 @@ use tokio::time::Instant;
 
 use self::answer::{Exchange, Outcome, Settled};
 use self::watch::Watch;
-use super::outbox::{Desk, LinkOutbox};
+use super::outbox::{LinkOutbox, Till, elsewhere};
 use super::tap::Tap;
 use super::{Judgement, Letter, Limits, Protocol};
 use crate::outcome::Verdict;
-use crate::push::PushKey;
 use crate::transport::SessionEvent;
 
 /// The most answers one poll hands on before it gives the arbiter back.
@@ -48,7 +46,7 @@ pub struct LinkEvents<P, Io: AsyncRead + AsyncWrite + Unpin> {
     requests: Option<SendRequest<Bytes>>,
     answers: FuturesUnordered<Exchange>,
     protocol: Rc<P>,
-    desk: Rc<RefCell<Desk>>,
+    desk: Till,
     limits: Limits,
     watch: Watch,
     /// The window that the pusher knows.
@@ -81,20 +79,21 @@ where
         .handshake(io)
         .await?;
     let pings = connection.ping_pong().expect("it is taken once");
-    let desk = Rc::new(RefCell::new(Desk::default()));
+    let desk = Till::default();
+    let outbox = desk.outbox(Rc::clone(&protocol));
     let events = LinkEvents {
         connection,
         requests: Some(requests),
         answers: FuturesUnordered::new(),
-        protocol: Rc::clone(&protocol),
-        desk: Rc::clone(&desk),
+        protocol,
+        desk,
         limits,
         watch: Watch::new(limits, heard, pings, Instant::now()),
         announced: 1,
         refused: 0,
         is_closed: false,
     };
-    Ok((LinkOutbox::new(desk, protocol), events))
+    Ok((outbox, events))
 }
 
 // === impl LinkEvents ===
@@ -306,19 +305,6 @@ where
         self.answers.clear();
         events.push(SessionEvent::Closed { reason, expected });
     }
-}
-
-impl<P, Io: AsyncRead + AsyncWrite + Unpin> Drop for LinkEvents<P, Io> {
-    fn drop(&mut self) {
-        // An outbox that is still held somewhere must not pile up pushes that nobody will send.
-        self.desk.borrow_mut().close();
-    }
-}
-
-/// Tells that these were certainly not processed.
-fn elsewhere(keys: Vec<PushKey>, events: &mut Vec<SessionEvent>) {
-    let told = |key| SessionEvent::Answered { key, verdict: Verdict::Elsewhere };
-    events.extend(keys.into_iter().map(told));
 }
 
 #[cfg(test)]

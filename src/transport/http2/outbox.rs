@@ -5,13 +5,15 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
 use super::{Letter, Protocol};
+use crate::outcome::Verdict;
 use crate::push::{Push, PushKey};
-use crate::transport::Outbox;
+use crate::transport::{Outbox, SessionEvent};
 
 /// What outbox and link share.
 #[derive(Debug, Default)]
@@ -27,6 +29,10 @@ pub struct Desk {
     waker: Option<Waker>,
     closed: bool,
 }
+
+/// The receiving half's hold on the desk. Behind it an outbox that is still held somewhere piles up nothing that nobody will send.
+#[derive(Debug, Default)]
+pub struct Till(Rc<RefCell<Desk>>);
 
 /// The sending half.
 #[derive(Debug)]
@@ -67,14 +73,36 @@ impl Desk {
     }
 }
 
-// === impl LinkOutbox ===
+/// Tells that these were certainly not processed.
+pub fn elsewhere(keys: Vec<PushKey>, events: &mut Vec<SessionEvent>) {
+    let told = |key| SessionEvent::Answered { key, verdict: Verdict::Elsewhere };
+    events.extend(keys.into_iter().map(told));
+}
 
-impl<P> LinkOutbox<P> {
-    /// Returns the outbox of the link that reads from `desk`.
-    pub const fn new(desk: Rc<RefCell<Desk>>, protocol: Rc<P>) -> Self {
-        Self { desk, protocol }
+// === impl Till ===
+
+impl Till {
+    /// Returns the sending half that goes with it.
+    pub fn outbox<P>(&self, protocol: Rc<P>) -> LinkOutbox<P> {
+        LinkOutbox { desk: Rc::clone(&self.0), protocol }
     }
 }
+
+impl Deref for Till {
+    type Target = RefCell<Desk>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for Till {
+    fn drop(&mut self) {
+        self.0.borrow_mut().close();
+    }
+}
+
+// === impl LinkOutbox ===
 
 impl<P: Protocol> Outbox for LinkOutbox<P> {
     fn send(&mut self, push: &Push, time_left: Duration) {
@@ -95,6 +123,12 @@ impl<P: Protocol> Outbox for LinkOutbox<P> {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    fn recall(&mut self, key: PushKey) -> bool {
+        let mut desk = self.desk.borrow_mut();
+        let place = desk.waiting.iter().position(|letter| letter.key == key);
+        place.is_some_and(|place| desk.waiting.remove(place).is_some())
     }
 
     fn finish(&mut self) {

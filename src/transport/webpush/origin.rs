@@ -86,6 +86,11 @@ impl Origin {
         &self.host
     }
 
+    /// Returns an origin that is nobody's (RFC 2606 section 3).
+    pub fn example() -> Self {
+        Self { host: "push.example.com".into(), port: HTTPS_PORT }
+    }
+
     /// Returns the origin of an endpoint that a test knows to be one.
     #[cfg(test)]
     pub fn fixture(endpoint: &str) -> Self {
@@ -108,6 +113,15 @@ impl Hosts {
     /// Returns a list of these.
     pub const fn new(patterns: Vec<Pattern>) -> Self {
         Self(patterns)
+    }
+
+    /// Returns the origins that are listed by their full names, and how many patterns are not.
+    pub fn named(&self) -> (Vec<Origin>, usize) {
+        let named = self.0.iter().filter(|pattern| !pattern.is_domain);
+        let named: Vec<_> =
+            named.map(|pattern| Origin { host: pattern.text.clone(), port: pattern.port }).collect();
+        let patterns = self.0.len() - named.len();
+        (named, patterns)
     }
 
     /// Reads an endpoint whose origin is on the list.
@@ -194,6 +208,13 @@ mod tests {
         assert_eq!(admitted(&hosts, "https://localhost:8443/p").unwrap(), "https://localhost:8443");
         assert_eq!(admitted(&hosts, "https://[::1]:9/p").unwrap(), "https://[::1]:9");
         assert_eq!(Origin::fixture("https://[::1]:9/p").uri().to_string(), "https://[::1]:9/");
+    }
+
+    #[test]
+    fn only_hosts_without_a_star_are_origins_by_themselves() {
+        let (named, patterns) = hosts(&["a.example", "*.b.example", "[::1]:9"]).named();
+        let named: Vec<String> = named.iter().map(ToString::to_string).collect();
+        assert_eq!((named, patterns), (vec!["https://a.example".into(), "https://[::1]:9".into()], 1));
     }
 
     #[test]

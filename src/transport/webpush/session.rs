@@ -124,7 +124,7 @@ impl Protocol for WebPush {
     }
 
     fn judge_reset(&self, reason: &str) -> Judgement {
-        Judgement::of(verdict::reset(reason, self.manner.retry_min))
+        Judgement::reset(reason, self.manner.retry_min)
     }
 }
 

@@ -7,23 +7,15 @@ use crate::transport::webpush::encrypt::tests::Browser;
 use crate::transport::webpush::origin::Pattern;
 
 fn settings(allow_private: bool) -> Settings {
-    let second = Duration::from_secs(1);
     Settings {
         key: Key::parse("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw").unwrap(),
         subject: "mailto:push@example.com".into(),
         hosts: Hosts::new(vec![Pattern::parse("localhost:1").unwrap()]),
         allow_private,
         max_origins: 2,
-        idle_shutdown: second,
+        idle_shutdown: Duration::from_secs(1),
         pad_to: 0,
-        ca: None,
-        proxy: None,
-        window: 10,
-        connect_timeout: 10 * second,
-        request_timeout: second,
-        retry_min: second,
-        ping_after: second,
-        ping_timeout: second,
+        http: http2::settings::fixture::settings(),
     }
 }
 

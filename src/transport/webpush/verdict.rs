@@ -79,11 +79,6 @@ pub fn read(
     }
 }
 
-/// Says what a stream means that the service reset without refusing it: its fate is unknown.
-pub fn reset(reason: &str, retry_min: Duration) -> Verdict {
-    Verdict::BrokenOff { answer: Box::new(Answer::new("RST_STREAM", reason)), after: Some(retry_min) }
-}
-
 /// WNS answers with a success and says in a header that it did not take the message.
 fn of_success(headers: &HeaderMap) -> Verdict {
     let status = ["x-wns-status", "x-wns-notificationstatus"]

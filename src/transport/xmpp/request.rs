@@ -64,6 +64,12 @@ fn write_target(out: &mut Vec<u8>, target: &Target<'_>) -> Result<usize, RenderE
         Target::Token(token) => (b"\"to\":\"", b"", token, "to.token", DEVICE_LIMIT),
         Target::Topic(name) => (b"\"to\":\"", b"/topics/", name, "to.topic", TOPIC_LIMIT),
         Target::Condition(condition) => (b"\"condition\":\"", b"", condition, "to.condition", TOPIC_LIMIT),
+        Target::Channel { .. } => {
+            return Err(invalid(
+                "to.channel",
+                "this route sends by FCM's XMPP, which has no channels (hint: give a token, topic or condition, or an APNs route)",
+            ));
+        }
         Target::WebPush { .. } => {
             return Err(invalid(
                 "to.endpoint",

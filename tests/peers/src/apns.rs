@@ -1,13 +1,14 @@
 //! A double of Apple's push notification service over HTTP/2, strict and scriptable.
 //!
 //! [`serve`] starts one; `pushweir-peers apns` is the command around it. The protocol's facts are in `reference/apns_webpush.md` part 1.
-//! [`crate::http2`] serves, [`service`] judges, with [`token`] for provider tokens, [`request`] for headers and payload, [`answer`] for what comes
+//! [`crate::http2`] serves, [`service`] judges, with [`token`] for provider tokens, [`request`] for headers and payload, [`broadcast`] for channels, [`answer`] for what comes
 //! back and [`account`] for what clients log in with; [`knobs`] say how to behave.
 //!
 //! A push is known again by its `apns-id`. Device tokens are hex; those whose bytes are a text follow the table of scripts.
 
 pub mod account;
 pub mod answer;
+pub mod broadcast;
 pub mod knobs;
 pub mod request;
 pub mod service;

@@ -260,6 +260,9 @@ pub struct LoadArgs {
     /// Write device tokens in hex, as Apple's are; the double reads --device-prefix back from them.
     #[arg(long)]
     pub device_hex: bool,
+    /// Send every push to this one instead, as the JSON of its `to`, such as a Web Push subscription.
+    #[arg(long = "to-json", value_name = "JSON")]
+    pub everybody: Option<serde_json::Value>,
     /// Number of different devices.
     #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..))]
     pub devices: u64,

@@ -196,6 +196,7 @@ async fn run_load(args: LoadArgs) -> anyhow::Result<()> {
             batch: args.batch,
             token_prefix: args.device_prefix,
             hex: args.device_hex,
+            to: args.everybody.map(|to| to.to_string()),
             devices: args.devices,
             id_prefix: args.id_prefix,
         },

@@ -60,11 +60,11 @@ impl Raw {
         aps.is_some_and(|aps| SHOWN.iter().any(|name| aps.get(*name).is_some_and(|value| !value.is_null())))
     }
 
-    /// Replaces what the gateway would send.
+    /// Replaces what the gateway would send; the push may have these priorities.
     ///
     /// # Errors
     /// A header is unknown, the gateway's own, or has a value that Apple refuses.
-    pub fn override_headers(&self, headers: &mut Headers) -> Result<(), RenderError> {
+    pub fn override_headers(&self, headers: &mut Headers, priorities: &[u8]) -> Result<(), RenderError> {
         for (name, value) in &self.headers {
             let text = match value {
                 Value::String(text) => text.clone(),
@@ -76,7 +76,7 @@ impl Raw {
                 "apns-push-type" => {}
                 "apns-topic" if is_plain && text.len() <= 255 => headers.topic = text,
                 "apns-collapse-id" if is_plain && text.len() <= COLLAPSE_LIMIT => headers.collapse = text,
-                "apns-priority" => headers.priority = priority(&text, headers.kind)?,
+                "apns-priority" => headers.priority = priority(&text, priorities, headers.kind)?,
                 "apns-id" | "apns-expiration" => {
                     let message =
                         format!("{name} is decided by the gateway (hint: use the push's own id and ttl)");
@@ -121,8 +121,7 @@ impl Raw {
     }
 }
 
-fn priority(text: &str, kind: PushType) -> Result<u8, RenderError> {
-    let allowed = kind.priorities();
+fn priority(text: &str, allowed: &[u8], kind: PushType) -> Result<u8, RenderError> {
     text.parse().ok().filter(|priority| allowed.contains(priority)).ok_or_else(|| {
         let words = allowed.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
         invalid(FIELD, format!("apns-priority of type {} must be one of {words}", kind.as_str()))

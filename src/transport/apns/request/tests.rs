@@ -41,7 +41,7 @@ fn rendered_by(defaults: &Defaults, request: &PushRequest<'_>) -> Result<Seen, R
     }
     result.map(|()| {
         let (envelope, start) = Envelope::read(&payload[4..]).unwrap();
-        assert_eq!(envelope.token, "00fcAB");
+        assert_eq!(envelope.to, Address::Device("00fcAB"));
         assert_eq!(addressee(&payload[4..]), Some(Addressee::Token("00fcAB".into())));
         let Envelope { kind, priority, topic, collapse, .. } = envelope;
         let body = serde_json::from_slice(&payload[4 + start..]).unwrap();

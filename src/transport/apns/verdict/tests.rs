@@ -46,6 +46,12 @@ fn shape(meaning: Meaning) -> (&'static str, String, Option<u64>, Option<u64>) {
 }
 
 #[test]
+fn the_reason_with_a_space_is_an_overload_like_any_other() {
+    let body = json!({"reason": "Service Unavailable"}).to_string();
+    assert_eq!(shape(ask(503, None, &body)), ("retry", "Service Unavailable".into(), Some(5), None));
+}
+
+#[test]
 fn every_row_of_the_table_has_its_meaning() {
     for (status, reasons, kind, after, pause) in [
         (400, "BadDeviceToken", "bad token", None, None),
@@ -58,6 +64,17 @@ fn every_row_of_the_table_has_its_meaning() {
             None,
         ),
         (400, "BadTopic MissingTopic TopicDisallowed", "setup", None, None),
+        (400, "FeatureNotEnabled", "setup", None, None),
+        (403, "TopicMismatch", "setup", None, None),
+        (400, "ChannelNotRegistered", "bad token", None, None),
+        (
+            400,
+            "MissingChannelId BadChannelId BadRequestParams BadRequestPayload MissingPushType CannotCreateChannelConfig \
+             MissingChannelQueueSize",
+            "rejected",
+            None,
+            None,
+        ),
         (400, "IdleTimeout", "reconnect", None, None),
         (
             403,
@@ -128,7 +145,9 @@ fn retry_after_is_obeyed_and_never_shortens_our_own_delay() {
 
 #[test]
 fn a_reset_stream_may_have_been_delivered() {
-    let Verdict::BrokenOff { answer, after } = reset("CANCEL", MIN) else { panic!("not marked") };
+    let Verdict::BrokenOff { answer, after } = Judgement::reset("CANCEL", MIN).verdict else {
+        panic!("not marked")
+    };
     assert_eq!((&*answer.code, &*answer.detail, after), ("RST_STREAM", "CANCEL", Some(MIN)));
 }
 

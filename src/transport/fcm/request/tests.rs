@@ -39,7 +39,7 @@ fn rendered(request: &PushRequest<'_>) -> Result<Value, RenderError> {
     if result.is_err() {
         assert_eq!(payload, b"kept");
     }
-    result.map(|()| serde_json::from_slice(&body(&payload[4..], TTL, now())).unwrap())
+    result.map(|()| serde_json::from_slice(&body(&payload[4..], Purpose::Deliver, TTL, now())).unwrap())
 }
 
 fn refused(request: &PushRequest<'_>) -> (Refusal, &'static str) {
@@ -96,7 +96,10 @@ fn every_field_has_its_place() {
 fn now_or_never_stays_so_and_the_longest_life_is_capped() {
     let mut payload = Vec::new();
     render(&to_token(), &mut payload).unwrap();
-    let of = |left| serde_json::from_slice::<Value>(&body(&payload, left, now())).unwrap()["message"].clone();
+    let of = |left| {
+        serde_json::from_slice::<Value>(&body(&payload, Purpose::Deliver, left, now())).unwrap()["message"]
+            .clone()
+    };
     let never = of(Duration::ZERO);
     assert_eq!(
         (&never["android"]["ttl"], &never["apns"]["headers"]["apns-expiration"]),

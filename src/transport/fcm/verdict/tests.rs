@@ -34,6 +34,7 @@ type Shape<'a> = (&'a str, &'a str, Option<u64>, Option<u64>);
 fn shape(meaning: Meaning) -> (&'static str, String, Option<u64>, Option<u64>) {
     let (kind, code, after, pause) = match meaning {
         Meaning::Token(answer) => ("token", answer.code, None, None),
+        Meaning::Foreign(answer) => ("foreign", answer.code, None, None),
         Meaning::Setup(answer) => ("setup", answer.code, None, None),
         Meaning::ThirdParty(answer) => ("third party", answer.code, None, None),
         Meaning::Push(Judgement { verdict, pause }) => match verdict {
@@ -104,7 +105,7 @@ fn every_row_of_the_table_has_its_verdict() {
         (
             403,
             error("PERMISSION_DENIED", "", json!([fcm("SENDER_ID_MISMATCH")])),
-            ("unregistered", "SENDER_ID_MISMATCH", None, None),
+            ("foreign", "SENDER_ID_MISMATCH", None, None),
         ),
         (403, error("PERMISSION_DENIED", "", json!([])), ("setup", "PERMISSION_DENIED", None, None)),
         (
@@ -165,7 +166,9 @@ fn retry_after_is_obeyed_in_both_forms_within_limits() {
 
 #[test]
 fn a_reset_stream_may_have_arrived_and_waits_before_it_is_tried_again() {
-    let Verdict::BrokenOff { answer, after } = reset("CANCEL", MIN) else { panic!("not tried again") };
+    let Verdict::BrokenOff { answer, after } = Judgement::reset("CANCEL", MIN).verdict else {
+        panic!("not tried again")
+    };
     assert_eq!((&*answer.code, &*answer.detail, after), ("RST_STREAM", "CANCEL", Some(MIN)));
 }
 

@@ -23,6 +23,7 @@ const STATUSES: [(u16, &[&str]); 8] = [
             "MissingProviderToken",
             "UnrelatedKeyIdInToken",
             "BadEnvironmentKeyIdInToken",
+            "TopicMismatch",
         ],
     ),
     (404, &["BadPath"]),

@@ -46,6 +46,12 @@ pub fn script(token: &str) -> String {
     text.filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic())).unwrap_or_else(|| token.to_owned())
 }
 
+/// Returns whether a device token is one that no device has: as long as they are today, and all zero.
+#[must_use]
+pub fn is_nobody(token: &str) -> bool {
+    token.len() == 64 && token.bytes().all(|byte| byte == b'0')
+}
+
 /// Checks a push to a device token of the app with this bundle id; `is_token_only` types need a provider token, which `has_token` says.
 ///
 /// # Errors
@@ -92,10 +98,10 @@ pub fn check(
     check_payload(kind, body)
 }
 
-/// Returns `apns-id`, if it is a UUID as Apple writes them.
+/// Returns the header of this name, if it is a UUID as Apple writes them.
 #[must_use]
-pub fn id(headers: &HeaderMap) -> Option<&str> {
-    let text = headers.get("apns-id")?.to_str().ok()?;
+pub fn id<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let text = headers.get(name)?.to_str().ok()?;
     let fits = |(at, byte): (usize, u8)| match at {
         8 | 13 | 18 | 23 => byte == b'-',
         _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
@@ -123,7 +129,7 @@ fn check_payload(kind: &str, body: &[u8]) -> Result<(), Fault> {
 }
 
 /// Returns a header that may be there once.
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Fault> {
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Fault> {
     let mut all = headers.get_all(name).iter();
     let (first, second) = (all.next(), all.next());
     if second.is_some() {
@@ -132,7 +138,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Fau
     Ok(first.map(|value| value.to_str().unwrap_or("\u{fffd}")))
 }
 
-fn fault(code: &'static str, text: &str) -> Fault {
+pub(super) fn fault(code: &'static str, text: &str) -> Fault {
     Fault { code, text: text.to_owned() }
 }
 
@@ -206,7 +212,7 @@ mod tests {
 
     #[test]
     fn an_id_is_a_lower_case_uuid_and_a_token_may_spell_a_script() {
-        let of = |text: &str| id(&headers(&[("apns-id", text)])).is_some();
+        let of = |text: &str| id(&headers(&[("apns-id", text)]), "apns-id").is_some();
         assert!(of("eec1a7b2-0000-4000-8000-00000000abcd"));
         assert!(!of("EEC1A7B2-0000-4000-8000-00000000ABCD") && !of("eec1a7b2000040008000000000000000abcd"));
         assert_eq!(script("6261642d31"), "bad-1");

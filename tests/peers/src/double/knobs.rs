@@ -62,6 +62,16 @@ impl NackRates {
 #[error("{0}")]
 pub struct KnobError(String);
 
+/// Returns knobs as the command line has them when it says nothing.
+///
+/// # Panics
+/// A knob has no default.
+#[must_use]
+pub fn defaults<K: Args>() -> K {
+    let matches = K::augment_args(Command::new("knobs")).get_matches_from(["knobs"]);
+    K::from_arg_matches(&matches).expect("every knob has a default")
+}
+
 /// Changes the named knobs of any double and leaves the others; nothing changes on an error.
 ///
 /// # Errors

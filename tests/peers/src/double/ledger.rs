@@ -188,6 +188,12 @@ pub struct ConnectionRecord {
     pub open: bool,
 }
 
+impl ConnectionRecord {
+    fn count(&mut self, event: Event) {
+        if event == Event::Received { self.messages += 1 } else { self.answers += 1 }
+    }
+}
+
 /// The totals; see the module's documentation.
 #[derive(Debug)]
 pub struct Ledger {
@@ -263,19 +269,26 @@ impl Ledger {
         }
     }
 
+    /// Adds one thing that happened to a push.
+    pub fn note(&mut self, connection: u64, key: MessageKey, event: Event) {
+        self.apply(key, event);
+        self.connections.entry(connection).or_default().count(event);
+    }
+
     /// Adds what a session did, and empties the tally.
     pub fn add(&mut self, connection: u64, tally: &mut Tally) {
         let trusted = std::mem::take(&mut tally.trusted);
         self.messages += trusted;
         self.acks += trusted;
-        let (mut received, mut answered) = (trusted, trusted);
+        let mut counted =
+            ConnectionRecord { messages: trusted, answers: trusted, ..ConnectionRecord::default() };
         for (key, event) in tally.events.drain(..) {
             self.apply(key, event);
-            if event == Event::Received { received += 1 } else { answered += 1 }
+            counted.count(event);
         }
         let record = self.connections.entry(connection).or_default();
-        record.messages += received;
-        record.answers += answered;
+        record.messages += counted.messages;
+        record.answers += counted.answers;
         record.highest_unacked = record.highest_unacked.max(tally.highest_unacked);
         self.sums.highest_unacked = self.sums.highest_unacked.max(tally.highest_unacked);
         for (code, count) in std::mem::take(&mut tally.nacks) {

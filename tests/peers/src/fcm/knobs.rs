@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Command, FromArgMatches};
+use clap::{ArgAction, Args};
 
+use crate::double::knobs::defaults;
 use crate::http2::knobs::Knobs as Common;
 use crate::units;
 
@@ -27,8 +28,7 @@ pub struct Knobs {
 
 impl Default for Knobs {
     fn default() -> Self {
-        let matches = Self::augment_args(Command::new("knobs")).get_matches_from(["knobs"]);
-        Self::from_arg_matches(&matches).expect("every knob has a default")
+        defaults()
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Tokens {
     pub granted: u64,
     /// How many requests were refused.
     pub refused: u64,
+    /// How many messages were validated and not delivered.
+    pub dry_runs: u64,
 }
 
 impl Tokens {

@@ -64,20 +64,20 @@ impl Fcm {
         Judgement::Aside { reply: reply(status, body.to_string()), breach, is_refused_login }
     }
 
-    fn push(&self, ask: &Ask<'_, Knobs>, credential: Option<&str>) -> Pass {
+    fn push(&self, ask: &Ask<'_, Knobs>, credential: Option<&str>) -> Judgement {
         let read = message::read(ask.body);
         let key = read.as_ref().map_or_else(|_| message::key_of_bytes(ask.body), |message| message.key);
         let pass = Pass { key, ..Pass::default() };
         match self.tokens.lock().check(credential, ask.now) {
             Credential::Fine => {}
-            Credential::Stale => return pass.with_fault("UNAUTHENTICATED", ""),
+            Credential::Stale => return Judgement::Push(pass.with_fault("UNAUTHENTICATED", "")),
             Credential::Unknown => {
-                return pass
-                    .with_fault("UNAUTHENTICATED", "")
-                    .with_breach(Breach::BadCredential, "a push with a token that was never given out");
+                let pass = pass.with_fault("UNAUTHENTICATED", "");
+                let text = "a push with a token that was never given out";
+                return Judgement::Push(pass.with_breach(Breach::BadCredential, text));
             }
         }
-        match read {
+        Judgement::Push(match read {
             Err(fault) => {
                 let text = fault.to_string();
                 pass.with_fault("INVALID_ARGUMENT", &text).with_breach(Breach::BadPayload, text)
@@ -85,8 +85,14 @@ impl Fcm {
             Ok(_) if !self.minute.lock().admit("", ask.knobs.quota, ask.now) => {
                 pass.with_fault("QUOTA_EXCEEDED", "")
             }
+            Ok(message) if message.is_dry_run => {
+                self.tokens.lock().dry_runs += 1;
+                let name = format!("projects/{PROJECT}/messages/fake_message_id");
+                let reply = reply(200, json!({"name": name}).to_string());
+                return Judgement::Aside { reply, breach: None, is_refused_login: false };
+            }
             Ok(message) => Pass { target: message.target, ..pass },
-        }
+        })
     }
 }
 
@@ -108,18 +114,18 @@ impl Provider for Fcm {
         if is_post && path == "/token" && kind.starts_with("application/x-www-form-urlencoded") {
             return self.token(ask);
         }
-        let is_send = path == format!("/v1/projects/{PROJECT}/messages:send");
+        let project = path.strip_prefix("/v1/projects/").and_then(|rest| rest.strip_suffix("/messages:send"));
+        let is_send = project == Some(PROJECT);
         if !is_post || !is_send || !kind.starts_with("application/json") {
             let text = format!("{} {path} with content-type {kind:?}", ask.head.method);
             let pass = Pass { key: message::key_of_bytes(ask.body), ..Pass::default() };
             return Judgement::Push(pass.with_fault("HTML", "").with_breach(Breach::BadRequest, text));
         }
-        Judgement::Push(self.push(ask, header("authorization")))
+        self.push(ask, header("authorization"))
     }
 
     fn deliver(&self, _pass: &Pass) -> Reply {
-        let name = format!("projects/{PROJECT}/messages/0:{:016x}", fastrand::u64(..));
-        reply(200, json!({"name": name}).to_string())
+        reply(200, format!("{{\"name\":\"projects/{PROJECT}/messages/0:{:016x}\"}}", fastrand::u64(..)))
     }
 
     fn refuse(&self, _pass: &Pass, code: &str, text: &str) -> (String, Reply) {
@@ -137,7 +143,11 @@ impl Provider for Fcm {
 
     fn report(&self) -> Map<String, Value> {
         let tokens = self.tokens.lock();
-        let fields = [("tokens_granted", tokens.granted), ("tokens_refused", tokens.refused)];
+        let fields = [
+            ("tokens_granted", tokens.granted),
+            ("tokens_refused", tokens.refused),
+            ("dry_runs", tokens.dry_runs),
+        ];
         fields.into_iter().map(|(name, count)| (name.to_owned(), Value::from(count))).collect()
     }
 }

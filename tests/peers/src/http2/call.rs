@@ -10,7 +10,7 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::request::Parts;
 use http::{Request, Response};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::allowance::Allowance;
 use super::hub::Hub;
@@ -21,6 +21,10 @@ use crate::double::script::Script;
 
 /// The most bytes of a request's body.
 const MAX_BODY: usize = 64 * 1024;
+
+/// How late the runtime's timer is on the average: half a millisecond because it counts in whole ones, upwards, and as much because the system's
+/// poll does.
+const TIMER_LATENESS: Duration = Duration::from_millis(1);
 
 /// Codes that are not answered but reset, after processing and before it.
 const RESET: &str = "RESET";
@@ -119,7 +123,8 @@ impl<P: Provider> Call<P> {
 /// Decides, records it, and returns when it is time to answer.
 pub async fn decide<P: Provider>(hub: &Hub<P>, connection: u64, head: &Parts, body: &[u8]) -> Fate {
     let knobs = hub.switchboard.knobs();
-    let (time, now) = (SystemTime::now(), Instant::now().into_std());
+    let (time, arrived) = (SystemTime::now(), Instant::now());
+    let now = arrived.into_std();
     let judgement = hub.provider.judge(&Ask { connection, head, body, knobs: &*knobs, time, now });
     let mut pass = match judgement {
         Judgement::Aside { reply, breach, is_refused_login } => {
@@ -140,8 +145,18 @@ pub async fn decide<P: Provider>(hub: &Hub<P>, connection: u64, head: &Parts, bo
         Plan::Deliver(Some(delay)) => *delay,
         _ => latency((*knobs).as_ref()),
     };
-    sleep(delay).await;
+    wait_until(arrived + delay).await;
+    if matches!(plan, Plan::Deliver(_)) {
+        hub.service.add(arrived.elapsed());
+    }
     settle(hub, connection, &pass, plan)
+}
+
+/// Waits until about this moment: as often somewhat too short as too long, so that many answers take as long as they should.
+async fn wait_until(due: Instant) {
+    if due > Instant::now() {
+        sleep_until(due - TIMER_LATENESS).await;
+    }
 }
 
 fn latency(knobs: &Knobs) -> Duration {
@@ -199,14 +214,19 @@ fn settle<P: Provider>(hub: &Hub<P>, connection: u64, pass: &Pass, plan: Plan) -
 
 /// Reads a body; nothing if the client gave up or it is too long.
 async fn read(mut stream: RecvStream) -> Option<Bytes> {
-    let mut body = BytesMut::new();
+    let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
     while let Some(chunk) = stream.data().await {
         let chunk = chunk.ok()?;
         stream.flow_control().release_capacity(chunk.len()).ok()?;
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_BODY {
+        if first.len() + rest.len() + chunk.len() > MAX_BODY {
             return None;
         }
+        // Most bodies are one frame, which needs no copy.
+        if first.is_empty() {
+            first = chunk;
+        } else {
+            rest.extend_from_slice(&chunk);
+        }
     }
-    Some(body.freeze())
+    Some(if rest.is_empty() { first } else { [first, rest.freeze()].concat().into() })
 }

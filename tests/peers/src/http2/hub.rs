@@ -1,6 +1,7 @@
 //! A double from outside: its switchboard, its books, its provider, and what the control face does with them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::provider::Provider;
 use super::report;
@@ -45,6 +46,35 @@ pub struct Hub<P: Provider> {
     pub switchboard: Switchboard<P::Knobs, Command>,
     /// Streams refused because a connection had too many.
     pub streams_refused: AtomicU64,
+    /// How long deliveries took.
+    pub service: Service,
+}
+
+/// How long the deliveries took, from a push's arrival to its answer.
+#[derive(Debug, Default)]
+pub struct Service {
+    count: AtomicU64,
+    micros: AtomicU64,
+}
+
+impl Service {
+    /// Counts one.
+    pub fn add(&self, took: Duration) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Returns their mean in milliseconds, if there was any.
+    #[must_use]
+    pub fn mean_ms(&self) -> Option<f64> {
+        let count = self.count.load(Ordering::Relaxed);
+        (count > 0).then(|| self.micros.load(Ordering::Relaxed) as f64 / count as f64 / 1e3)
+    }
+
+    fn reset(&self) {
+        self.count.store(0, Ordering::Relaxed);
+        self.micros.store(0, Ordering::Relaxed);
+    }
 }
 
 /// Returns all control calls of a provider's double, for `--help`.
@@ -57,8 +87,8 @@ impl<P: Provider> Hub<P> {
     /// Returns a hub without connections.
     #[must_use]
     pub fn new(provider: P, knobs: P::Knobs) -> Self {
-        let (books, streams_refused) = (Books::default(), AtomicU64::new(0));
-        Self { books, provider, switchboard: Switchboard::new(knobs), streams_refused }
+        let (books, streams_refused, service) = Default::default();
+        Self { books, provider, switchboard: Switchboard::new(knobs), streams_refused, service }
     }
 
     /// Registers a new connection.
@@ -76,7 +106,7 @@ impl<P: Provider> Hub<P> {
 
     /// Records what happened to a push.
     pub fn note(&self, connection: u64, key: MessageKey, event: Event) {
-        self.add(connection, Tally { events: vec![(key, event)], ..Tally::default() });
+        self.books.ledger.lock().note(connection, key, event);
     }
 
     /// Records a refusal.
@@ -116,6 +146,7 @@ impl<P: Provider> Steered for Hub<P> {
     fn reset(&self) {
         self.books.reset();
         self.streams_refused.store(0, Ordering::Relaxed);
+        self.service.reset();
         self.provider.reset();
     }
 

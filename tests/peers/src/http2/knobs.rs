@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Command, FromArgMatches, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
-use crate::double::knobs::{KnobError, NackRates};
+use crate::double::knobs::{KnobError, NackRates, defaults};
 use crate::units;
 
 /// What may change while a double runs, whatever its provider.
@@ -84,8 +84,7 @@ impl AsRef<Self> for Knobs {
 
 impl Default for Knobs {
     fn default() -> Self {
-        let matches = Self::augment_args(Command::new("knobs")).get_matches_from(["knobs"]);
-        Self::from_arg_matches(&matches).expect("every knob has a default")
+        defaults()
     }
 }
 

@@ -96,6 +96,8 @@ pub struct Pass {
     pub target: String,
     /// What an answer must repeat.
     pub id: String,
+    /// The header in which it repeats that, where it is not the same for all pushes.
+    pub id_header: &'static str,
     /// Code and text of the refusal, if it breaks a rule.
     pub fault: Option<(String, String)>,
     /// What the client should never have sent.

@@ -15,6 +15,7 @@ pub fn json<P: Provider>(hub: &Hub<P>) -> String {
         .expect("the report has no map with other keys than text");
     let mut own = hub.provider.report();
     own.insert("streams_refused".to_owned(), Value::from(hub.streams_refused.load(Ordering::Relaxed)));
+    own.insert("service_mean_ms".to_owned(), Value::from(hub.service.mean_ms()));
     if let Value::Object(fields) = &mut report {
         fields.extend(own);
     }

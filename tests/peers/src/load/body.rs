@@ -23,6 +23,8 @@ pub struct Shape {
     pub token_prefix: String,
     /// Whether device tokens are hex, as Apple's are: the bytes of the prefix and the number.
     pub hex: bool,
+    /// Whom all pushes are for, as JSON, instead of devices.
+    pub to: Option<String>,
     /// How many different devices there are.
     pub devices: u64,
     /// What push ids start with; the gateway makes ids when absent.
@@ -88,11 +90,11 @@ impl Writer {
         if let Some(prefix) = &self.shape.id_prefix {
             write(format_args!("\"id\":\"{prefix}{number}\","));
         }
-        write(format_args!("\"to\":{{\"token\":\"{}", self.prefix));
-        if self.shape.hex {
-            write(format_args!("{device:016x}\"}},"));
-        } else {
-            write(format_args!("{device}\"}},"));
+        let prefix = &self.prefix;
+        match &self.shape.to {
+            Some(to) => write(format_args!("\"to\":{to},")),
+            None if self.shape.hex => write(format_args!("\"to\":{{\"token\":\"{prefix}{device:016x}\"}},")),
+            None => write(format_args!("\"to\":{{\"token\":\"{prefix}{device}\"}},")),
         }
         body.extend_from_slice(&self.tail);
     }
@@ -134,6 +136,7 @@ mod tests {
             batch: 3,
             token_prefix: "device-".to_owned(),
             hex: false,
+            to: None,
             devices: 4,
             id_prefix: Some("run-".to_owned()),
         }
@@ -166,6 +169,15 @@ mod tests {
     fn tokens_may_be_hex() {
         let (_, body) = request(Shape { hex: true, token_prefix: "d-".to_owned(), ..shape() }, 3, 1);
         assert_eq!(body["pushes"][0]["to"]["token"], "642d0000000000000003");
+    }
+
+    #[test]
+    fn all_pushes_may_be_for_one() {
+        let (_, body) = request(Shape { to: Some(r#"{"endpoint":"x"}"#.to_owned()), ..shape() }, 3, 2);
+        assert_eq!(
+            (&body["pushes"][0]["to"], &body["pushes"][1]["to"]["endpoint"]),
+            (&json!({"endpoint": "x"}), &json!("x"))
+        );
     }
 
     #[test]

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Command, FromArgMatches, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
-use crate::double::knobs::{KnobError, NackRates, update};
+use crate::double::knobs::{KnobError, NackRates, defaults, update};
 use crate::units;
 
 /// Everything about the double that may change while it runs.
@@ -166,8 +166,7 @@ pub enum Prefix {
 
 impl Default for Knobs {
     fn default() -> Self {
-        let matches = Self::augment_args(Command::new("knobs")).get_matches_from(["knobs"]);
-        Self::from_arg_matches(&matches).expect("every knob has a default")
+        defaults()
     }
 }
 

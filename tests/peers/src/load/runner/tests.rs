@@ -54,6 +54,7 @@ fn plan(target: String) -> Plan {
         batch: 4,
         token_prefix: "device-".to_owned(),
         hex: false,
+        to: None,
         devices: 10,
         id_prefix: None,
     };
