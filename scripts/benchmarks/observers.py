@@ -353,6 +353,6 @@ MUST = {
     # That p99 does not rise: the interval has nothing in it.
     ("viewers", "p99_more_percent_low"): ("<=", 0),
     ("viewers", "frozen_viewer_kib"): ("<=", 64),
-    ("scrape", "scrape_slowest_ms"): ("<=", 20),
+    ("scrape", "scrape_p95_ms"): ("<=", 20),
     ("scrape", "of_a_core_percent_once_a_second"): ("<=", 2),
 }
