@@ -59,7 +59,13 @@ pub async fn reload(service: Arc<Service>, file: Option<PathBuf>) {
         log::warn!("the change needs a restart, the old value stays key={key}");
     }
     service.reloads.lock().done += 1;
-    log::info!("reloaded changes={} need_restart={}", plan.steps.len(), plan.restart.len());
+    let what: Vec<String> = plan.steps.iter().map(Step::to_string).collect();
+    log::info!(
+        "reloaded changes={} need_restart={} what={:?}",
+        what.len(),
+        plan.restart.len(),
+        what.join(", ")
+    );
 }
 
 fn connectors(plan: &Plan) -> Result<Connectors, SettingsError> {
@@ -78,7 +84,10 @@ async fn follow_all(service: &Arc<Service>, old: &Config, plan: &Plan, connector
             None => follow(service, &plan.config, step).await,
         };
         if let Err(error) = followed {
-            log::error!("a part of the reload failed step={step:?} error={error} (hint: send SIGHUP again)");
+            log::error!(
+                "a part of the reload failed what={:?} error={error} (hint: send SIGHUP again)",
+                step.to_string()
+            );
             failed.push(step);
         }
     }

@@ -117,7 +117,7 @@ impl Service {
             }
         }
         let rates = rates(&figures.total);
-        let out_per_second = figures.total.ended.per_second() + rates.shed_per_second;
+        let out_per_second = figures.total.ended.per_second();
         let collector = self.collector_state(&ledger, rates.accepted_per_second, out_per_second);
         let codes = parts.feedback.codes().into_iter();
         let answers = codes.map(|(code, count)| AnswerCount { code, count }).collect();

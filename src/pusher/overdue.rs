@@ -19,6 +19,7 @@ impl Pusher {
         let pause = (self.wiring.settings().answer_timeout / 4).clamp(SHORTEST_LOOK, LONGEST_LOOK);
         ctx.run_later(pause, |pusher, ctx| {
             pusher.take_back_overdue(ctx);
+            pusher.held.table.relax();
             pusher.look_for_overdue(ctx);
         });
     }

@@ -8,6 +8,8 @@
 //! [`Verdict::Elsewhere`]; one whose fate is unknown is left unanswered; no body is kept beyond [`reply::MAX_BODY`].
 
 pub mod dial;
+#[cfg(test)]
+pub mod fixture;
 mod link;
 pub mod once;
 pub(in crate::transport) mod outbox;

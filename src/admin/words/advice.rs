@@ -58,21 +58,21 @@ fn full(snapshot: &Snapshot, route: &RouteRow) -> String {
     };
     let most = (route.window as f64 / answer * 1_000.0) as u64;
     let mut text = format!(
-        "{} answers after {}, so {} deliver at most {} a second. Longer than usual: the provider is slow, wait. As usual: ",
+        "{} answers after {}: {} deliver at most {} a second",
         route.name,
         millis(answer),
         count(route.connections.into(), "connection", "connections"),
         count(most, "push", "pushes"),
     );
-    if route.connections < route.connections_max {
-        text.push_str(&format!("it opens up to {} by itself.", grouped(route.connections_max.into())));
-        return text;
-    }
-    text.push_str("press Scale at the route, if the provider allows more connections");
     if let Some(enough) = enough(snapshot, route, answer) {
         text.push_str(&format!("; {} would carry what arrives", grouped(enough)));
     }
-    text.push('.');
+    text.push_str(". Slower than usual: wait for the provider. As usual: ");
+    if route.connections < route.connections_max {
+        text.push_str(&format!("it opens up to {} by itself.", grouped(route.connections_max.into())));
+    } else {
+        text.push_str("press Scale at the route, if the provider allows more connections.");
+    }
     text
 }
 

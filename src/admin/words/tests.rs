@@ -116,8 +116,8 @@ fn full_windows_are_told_with_the_figures_that_decide() {
     );
     assert_eq!(
         advice(&snapshot),
-        "android answers after 800 ms, so 8 connections deliver at most 1,000 pushes a second. Longer than usual: the provider \
-         is slow, wait. As usual: press Scale at the route, if the provider allows more connections; 28 would carry what arrives."
+        "android answers after 800 ms: 8 connections deliver at most 1,000 pushes a second; 28 would carry what arrives. Slower than \
+         usual: wait for the provider. As usual: press Scale at the route, if the provider allows more connections."
     );
     snapshot.routes[0].connections_max = 16;
     assert!(advice(&snapshot).ends_with("As usual: it opens up to 16 by itself."));

@@ -1,7 +1,7 @@
 //! The route's connector and the ones for single push services.
 
 use super::*;
-use crate::push::{Lane, Target};
+use crate::push::Target;
 use crate::transport::Connector as _;
 use crate::transport::webpush::encrypt::tests::Browser;
 use crate::transport::webpush::origin::Pattern;
@@ -23,21 +23,11 @@ fn settings(allow_private: bool) -> Settings {
 fn a_push_names_its_peer_and_the_peer_s_connector_reads_it_back() {
     let browser = Browser::new();
     let route = Connector::new(settings(true));
-    let request = PushRequest {
-        id: None,
-        route: None,
-        to: Target::WebPush {
-            endpoint: "https://LOCALHOST:1/a".into(),
-            p256dh: browser.p256dh().into(),
-            auth: browser.auth().into(),
-        },
-        priority: Lane::Normal,
-        ttl: None,
-        collapse_key: None,
-        notification: None,
-        data: None,
-        provider: None,
-    };
+    let request = probe::request(Target::WebPush {
+        endpoint: "https://LOCALHOST:1/a".into(),
+        p256dh: browser.p256dh().into(),
+        auth: browser.auth().into(),
+    });
     let mut payload = Vec::new();
     route.render(&request, &mut payload).unwrap();
     let peer = route.peer_of(&payload).unwrap();

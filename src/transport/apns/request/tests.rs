@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::push::Lane;
+use crate::transport::probe;
 
 fn defaults() -> Defaults {
     Defaults { topic: "com.example.app".into(), kind: None }
@@ -16,17 +17,7 @@ fn raw(value: &Value) -> Box<RawValue> {
 }
 
 fn to_device<'a>() -> PushRequest<'a> {
-    PushRequest {
-        id: None,
-        route: None,
-        to: Target::Token("00fcAB".into()),
-        priority: Lane::Normal,
-        ttl: None,
-        collapse_key: None,
-        notification: None,
-        data: None,
-        provider: None,
-    }
+    probe::request(Target::Token("00fcAB".into()))
 }
 
 /// Type, priority, topic, collapse id and payload.

@@ -1,48 +1,28 @@
 //! The table of `reference/apns_webpush.md` 1.4, row by row.
 
-use http::HeaderValue;
-use http::header::RETRY_AFTER;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::transport::http2::fixture::{self, Shape, now};
 
 const MIN: Duration = Duration::from_secs(5);
 
-/// Sunday 2026-11-22 00:00:00 UTC.
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_305_600)
-}
-
 fn ask(status: u16, retry_after: Option<&str>, body: &str) -> Meaning {
-    let headers = retry_after.map(|text| (RETRY_AFTER, HeaderValue::from_str(text).unwrap()));
-    read(StatusCode::from_u16(status).unwrap(), &headers.into_iter().collect(), body.as_bytes(), MIN, now())
+    let headers = retry_after.map(|text| ("retry-after", text));
+    let reply = fixture::reply(status, headers.as_slice(), body);
+    read(reply.status, &reply.headers, &reply.body, MIN, now())
 }
 
-/// The kind of a meaning, its code, its least delay and the connection's pause in seconds.
-fn shape(meaning: Meaning) -> (&'static str, String, Option<u64>, Option<u64>) {
-    let (kind, code, after, pause) = match meaning {
-        Meaning::BadToken(answer) => ("bad token", answer.code, None, None),
-        Meaning::Expired(answer) => ("expired", answer.code, None, None),
-        Meaning::Credentials(answer) => ("credentials", answer.code, None, None),
-        Meaning::Reconnect(answer) => ("reconnect", answer.code, None, None),
-        Meaning::Setup(answer) => ("setup", answer.code, None, None),
-        Meaning::Push(Judgement { verdict, pause }) => match verdict {
-            Verdict::Delivered { canonical: None } => ("delivered", "".into(), None, pause),
-            Verdict::Rejected(answer) => ("rejected", answer.code, None, pause),
-            Verdict::Unregistered(answer) => ("unregistered", answer.code, None, pause),
-            Verdict::Retry { answer, after } => ("retry", answer.code, after, pause),
-            Verdict::BrokenOff { answer, after } => ("broken off", answer.code, after, pause),
-            Verdict::Limited { answer, after, scope: Scope::Target } => {
-                ("target", answer.code, Some(after), pause)
-            }
-            Verdict::Limited { answer, after, scope: Scope::Route } => {
-                ("route", answer.code, Some(after), pause)
-            }
-            other => panic!("{other:?}"),
-        },
-    };
-    (kind, code.into(), after.map(|after| after.as_secs()), pause.map(|pause| pause.as_secs()))
+fn shape(meaning: Meaning) -> Shape {
+    match meaning {
+        Meaning::BadToken(answer) => fixture::plain("bad token", &answer),
+        Meaning::Expired(answer) => fixture::plain("expired", &answer),
+        Meaning::Credentials(answer) => fixture::plain("credentials", &answer),
+        Meaning::Reconnect(answer) => fixture::plain("reconnect", &answer),
+        Meaning::Setup(answer) => fixture::plain("setup", &answer),
+        Meaning::Push(judgement) => fixture::shape(judgement),
+    }
 }
 
 #[test]

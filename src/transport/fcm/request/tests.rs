@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::outcome::Refusal;
 use crate::push::Lane;
+use crate::transport::probe;
 
 const TTL: Duration = Duration::from_millis(59_001);
 
@@ -19,17 +20,7 @@ fn raw(value: &Value) -> Box<RawValue> {
 }
 
 fn to_token<'a>() -> PushRequest<'a> {
-    PushRequest {
-        id: None,
-        route: None,
-        to: Target::Token("t\"1".into()),
-        priority: Lane::Normal,
-        ttl: None,
-        collapse_key: None,
-        notification: None,
-        data: None,
-        provider: None,
-    }
+    probe::request(Target::Token("t\"1".into()))
 }
 
 fn rendered(request: &PushRequest<'_>) -> Result<Value, RenderError> {

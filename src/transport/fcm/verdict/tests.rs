@@ -5,18 +5,13 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::transport::http2::fixture::{self, Shape, now};
 
 const MIN: Duration = Duration::from_secs(10);
 
-/// Sunday 2026-11-22 00:00:00 UTC.
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_305_600)
-}
-
 fn ask(status: u16, headers: &[(&'static str, &str)], body: &str) -> Meaning {
-    let headers =
-        headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()));
-    read(StatusCode::from_u16(status).unwrap(), &headers.collect(), body.as_bytes(), MIN, now())
+    let reply = fixture::reply(status, headers, body);
+    read(reply.status, &reply.headers, &reply.body, MIN, now())
 }
 
 fn error(status: &str, message: &str, details: Value) -> String {
@@ -28,31 +23,16 @@ fn fcm(code: &str) -> Value {
 }
 
 /// A row's shape.
-type Shape<'a> = (&'a str, &'a str, Option<u64>, Option<u64>);
+type Row<'a> = (&'a str, &'a str, Option<u64>, Option<u64>);
 
-/// The kind of a meaning, with its code, its least delay and the connection's pause in seconds.
-fn shape(meaning: Meaning) -> (&'static str, String, Option<u64>, Option<u64>) {
-    let (kind, code, after, pause) = match meaning {
-        Meaning::Token(answer) => ("token", answer.code, None, None),
-        Meaning::Foreign(answer) => ("foreign", answer.code, None, None),
-        Meaning::Setup(answer) => ("setup", answer.code, None, None),
-        Meaning::ThirdParty(answer) => ("third party", answer.code, None, None),
-        Meaning::Push(Judgement { verdict, pause }) => match verdict {
-            Verdict::Delivered { canonical: None } => ("delivered", "".into(), None, pause),
-            Verdict::Rejected(answer) => ("rejected", answer.code, None, pause),
-            Verdict::Unregistered(answer) => ("unregistered", answer.code, None, pause),
-            Verdict::Retry { answer, after } => ("retry", answer.code, after, pause),
-            Verdict::BrokenOff { answer, after } => ("broken off", answer.code, after, pause),
-            Verdict::Limited { answer, after, scope: Scope::Route } => {
-                ("quota", answer.code, Some(after), pause)
-            }
-            Verdict::Limited { answer, after, scope: Scope::Target } => {
-                ("rate", answer.code, Some(after), pause)
-            }
-            other => panic!("{other:?}"),
-        },
-    };
-    (kind, code.into(), after.map(|after| after.as_secs()), pause.map(|pause| pause.as_secs()))
+fn shape(meaning: Meaning) -> Shape {
+    match meaning {
+        Meaning::Token(answer) => fixture::plain("token", &answer),
+        Meaning::Foreign(answer) => fixture::plain("foreign", &answer),
+        Meaning::Setup(answer) => fixture::plain("setup", &answer),
+        Meaning::ThirdParty(answer) => fixture::plain("third party", &answer),
+        Meaning::Push(judgement) => fixture::shape(judgement),
+    }
 }
 
 #[test]
@@ -60,7 +40,7 @@ fn every_row_of_the_table_has_its_verdict() {
     let invalid_token = "The registration token is not a valid FCM registration token";
     let violation = |field: &str| json!({"@type": BAD_REQUEST, "fieldViolations": [{"field": field, "description": "x"}]});
     let quota = json!([fcm("QUOTA_EXCEEDED"), {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"subject": "project:demo"}]}]);
-    let rows: [(u16, String, Shape<'_>); 24] = [
+    let rows: [(u16, String, Row<'_>); 24] = [
         (200, r#"{"name":"projects/p/messages/0:1"}"#.into(), ("delivered", "", None, None)),
         (
             400,
@@ -117,14 +97,14 @@ fn every_row_of_the_table_has_its_verdict() {
         (
             429,
             error("RESOURCE_EXHAUSTED", "Quota exceeded", quota),
-            ("quota", "QUOTA_EXCEEDED", Some(60), Some(60)),
+            ("route", "QUOTA_EXCEEDED", Some(60), Some(60)),
         ),
         (
             429,
             error("RESOURCE_EXHAUSTED", "too many messages to this device", json!([fcm("QUOTA_EXCEEDED")])),
-            ("rate", "QUOTA_EXCEEDED", Some(60), None),
+            ("target", "QUOTA_EXCEEDED", Some(60), None),
         ),
-        (429, "slow down".into(), ("quota", "HTTP_429", Some(60), Some(60))),
+        (429, "slow down".into(), ("route", "HTTP_429", Some(60), Some(60))),
         (500, error("INTERNAL", "", json!([fcm("INTERNAL")])), ("retry", "INTERNAL", Some(10), None)),
         (
             503,
@@ -160,7 +140,7 @@ fn retry_after_is_obeyed_in_both_forms_within_limits() {
         assert_eq!(shape(busy), ("retry", "HTTP_503".into(), Some(after), None), "{value}");
     }
     let all = ask(429, &[("retry-after", "20")], "");
-    assert_eq!(shape(all), ("quota", "HTTP_429".into(), Some(20), Some(20)));
+    assert_eq!(shape(all), ("route", "HTTP_429".into(), Some(20), Some(20)));
     assert_eq!(shape(ask(429, &[("retry-after", "soon")], "")).2, Some(60));
 }
 

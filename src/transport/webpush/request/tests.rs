@@ -8,6 +8,7 @@ use super::super::encrypt::tests::Browser;
 use super::super::origin::Pattern;
 use super::*;
 use crate::push::Notification;
+use crate::transport::probe;
 
 const TTL_LEFT: Duration = Duration::from_millis(59_001);
 const ENDPOINT: &str = "https://push.example/send/a?token=b%2F";
@@ -21,21 +22,11 @@ fn raw(value: &Value) -> Box<RawValue> {
 }
 
 fn to<'a>(browser: &Browser, endpoint: &'a str) -> PushRequest<'a> {
-    PushRequest {
-        id: None,
-        route: None,
-        to: Target::WebPush {
-            endpoint: endpoint.into(),
-            p256dh: browser.p256dh().into(),
-            auth: browser.auth().into(),
-        },
-        priority: Lane::Normal,
-        ttl: None,
-        collapse_key: None,
-        notification: None,
-        data: None,
-        provider: None,
-    }
+    probe::request(Target::WebPush {
+        endpoint: endpoint.into(),
+        p256dh: browser.p256dh().into(),
+        auth: browser.auth().into(),
+    })
 }
 
 fn rendered(request: &PushRequest<'_>) -> Result<Vec<u8>, RenderError> {

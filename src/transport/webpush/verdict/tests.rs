@@ -1,21 +1,15 @@
 //! The table of `reference/apns_webpush.md` 2.1 and 2.4, row by row.
 
-use http::HeaderValue;
 use proptest::prelude::*;
 
 use super::*;
+use crate::transport::http2::fixture::{self, now};
 
 const MIN: Duration = Duration::from_secs(10);
 
-/// Sunday 2026-11-22 00:00:00 UTC.
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_305_600)
-}
-
 fn ask(status: u16, headers: &[(&'static str, &str)], body: &str) -> Meaning {
-    let headers =
-        headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_str(value).unwrap()));
-    read(StatusCode::from_u16(status).unwrap(), &headers.collect(), body.as_bytes(), MIN, now())
+    let reply = fixture::reply(status, headers, body);
+    read(reply.status, &reply.headers, &reply.body, MIN, now())
 }
 
 /// The kind of a meaning, with its code and its delay in seconds.

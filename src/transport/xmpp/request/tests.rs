@@ -6,23 +6,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::outcome::Refusal;
+use crate::transport::probe;
 
 fn raw(value: &str) -> Box<RawValue> {
     RawValue::from_string(value.to_owned()).unwrap()
 }
 
 fn to_token() -> PushRequest<'static> {
-    PushRequest {
-        id: None,
-        route: None,
-        to: Target::Token("tok".into()),
-        priority: Lane::Normal,
-        ttl: None,
-        collapse_key: None,
-        notification: None,
-        data: None,
-        provider: None,
-    }
+    probe::request(Target::Token("tok".into()))
 }
 
 /// What the provider reads: the XML text unescaped, the members in braces.
