@@ -108,6 +108,14 @@ impl InFlight {
         self.take_where(|entry| entry.session == session)
     }
 
+    /// Returns what [`Self::take_overdue`] would take out, in the same order.
+    pub fn overdue(&self, now: Moment, limit: Duration) -> Vec<(SessionNumber, PushKey)> {
+        let mut overdue: Vec<&Entry> =
+            self.entries.values().filter(|entry| now.since(entry.sent_at) > limit).collect();
+        overdue.sort_unstable_by_key(|entry| entry.order);
+        overdue.into_iter().map(|entry| (entry.session, entry.push.key)).collect()
+    }
+
     /// Takes out what has waited for an answer longer than `limit`, in the order of sending.
     pub fn take_overdue(&mut self, now: Moment, limit: Duration) -> Vec<(SessionNumber, Push)> {
         let mut overdue: Vec<Entry> = self
@@ -185,8 +193,11 @@ mod tests {
                 SessionNumber(0),
             );
         }
-        let overdue = table.take_overdue(Moment::from_micros(25), Duration::from_micros(10));
+        let (now, limit) = (Moment::from_micros(25), Duration::from_micros(10));
+        let told = table.overdue(now, limit);
+        let overdue = table.take_overdue(now, limit);
         assert_eq!(overdue.len(), 2);
+        assert!(overdue.iter().map(|(session, push)| (*session, push.key)).eq(told));
         assert_eq!(table.len(), 2);
     }
 }

@@ -6,6 +6,7 @@ use actix::prelude::*;
 
 use super::Pusher;
 use crate::outcome::Verdict;
+use crate::units::Moment;
 
 /// Between two looks for answers that are overdue.
 const SHORTEST_LOOK: Duration = Duration::from_millis(100);
@@ -24,17 +25,18 @@ impl Pusher {
     }
 
     fn take_back_overdue(&mut self, ctx: &mut Context<Self>) {
-        let overdue = self.held.table.take_overdue(self.now(), self.wiring.settings().answer_timeout);
-        if overdue.is_empty() {
+        let (now, limit) = (self.now(), self.wiring.settings().answer_timeout);
+        let recalled = self.recall_overdue(now, limit);
+        if recalled.is_empty() {
             return;
         }
         let current = self.current.as_ref().map(|live| live.number);
-        let (mut unsent, mut taken) = (0, Vec::with_capacity(overdue.len()));
-        for (session, push) in overdue {
+        let (mut unsent, mut taken) = (0, Vec::with_capacity(recalled.len()));
+        for ((session, push), is_recalled) in
+            self.held.table.take_overdue(now, limit).into_iter().zip(recalled)
+        {
             let is_current = Some(session) == current;
-            let mut lives = self.current.iter_mut().chain(&mut self.retiring);
-            let live = lives.find(|live| live.number == session);
-            if live.is_some_and(|live| live.outbox.recall(push.key)) {
+            if is_recalled {
                 self.window.settle(u32::from(is_current));
                 unsent += 1;
                 // The provider never saw it: that is no attempt.
@@ -47,7 +49,7 @@ impl Pusher {
             }
             taken.push((push, Verdict::Unanswered));
         }
-        let (name, limit) = (self.name(), self.wiring.settings().answer_timeout);
+        let name = self.name();
         let count = taken.len() - unsent;
         log::warn!("answers are overdue pusher={name} count={count} unsent={unsent}");
         self.cell.set_error(match count {
@@ -59,5 +61,16 @@ impl Pusher {
             self.retire_current("too many answers are overdue", true, ctx);
         }
         self.after_change(ctx);
+    }
+
+    /// Returns which of the overdue pushes, in the order of sending, their connections had not sent and give back. All stay in the table
+    /// meanwhile, as this is a transport's code, and may panic.
+    fn recall_overdue(&mut self, now: Moment, limit: Duration) -> Vec<bool> {
+        let overdue = self.held.table.overdue(now, limit);
+        let mut recall = |(session, key)| {
+            let mut lives = self.current.iter_mut().chain(&mut self.retiring);
+            lives.find(|live| live.number == session).is_some_and(|live| live.outbox.recall(key))
+        };
+        overdue.into_iter().map(&mut recall).collect()
     }
 }

@@ -114,3 +114,16 @@ async fn a_provider_that_hands_every_push_back_is_not_stormed() {
     let connections = stand.provider.connections();
     assert!((4..=8).contains(&connections), "{connections} connections in ten seconds");
 }
+
+#[actix::test]
+async fn a_panic_while_overdue_pushes_are_recalled_loses_none_of_them() {
+    let stand = Stand::start(1, 10).await;
+    stand.admit(10).await;
+    // More than it has got: looking for what waits for a stream breaks.
+    stand.provider.peers.lock()[0].unsent = 1_000;
+    stand.pass(Duration::from_secs(40)).await;
+    assert_eq!((stand.provider.connections(), stand.provider.unanswered(1)), (2, 10));
+    stand.provider.acknowledge(1, 10);
+    stand.settle().await;
+    assert_eq!((stand.books().delivered, stand.books().held()), (10, 0));
+}
