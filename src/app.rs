@@ -16,6 +16,7 @@ mod routes;
 mod scale;
 mod senders;
 mod service;
+mod shedding;
 mod sizing;
 mod snapshot;
 mod test_push;
@@ -73,9 +74,10 @@ pub enum ServeError {
     /// Something else that is needed to run could not be had, or went away.
     #[error("{0}")]
     Broken(String),
-    /// The drain deadline passed.
+    /// The drain deadline passed, or somebody did not wait for it.
     #[error(
-        "drain deadline passed: {unfinished} pushes unfinished (hint: they are not stored; raise [runtime] drain_deadline)"
+        "the drain did not finish: {unfinished} pushes unfinished (hint: they are not stored; [runtime] drain_deadline is how long it may \
+         take, and a second signal ends it at once)"
     )]
     Unfinished {
         /// Accepted pushes without an outcome.
@@ -203,11 +205,17 @@ async fn drain(service: &Service, root: &SupervisorHandle, signals: &mut Signals
         }
         empty(ledger, end).await;
     };
-    tokio::select! {
-        () = emptied => {}
-        () = tokio::time::sleep_until(end) => log::error!("the drain deadline passed"),
-        reason = signals.stop() => log::warn!("second signal: stopping at once reason={reason}"),
-    }
+    let end = tokio::select! {
+        () = emptied => end,
+        () = tokio::time::sleep_until(end) => {
+            log::error!("the drain deadline passed");
+            end
+        }
+        reason = signals.stop() => {
+            log::warn!("second signal: stopping at once reason={reason}");
+            Instant::now()
+        }
+    };
     service.parts.results.close();
     last_results(service, end).await;
     let left = end.saturating_duration_since(Instant::now());
@@ -226,7 +234,7 @@ async fn empty(ledger: &Ledger, end: Instant) {
         let now = Instant::now();
         if now >= next_report {
             let left = end.saturating_duration_since(now);
-            log::info!("draining held={} left={left:?}", ledger.total().held());
+            log::info!("draining held={} left={left:.0?}", ledger.total().held());
             next_report += DRAIN_REPORT;
         }
     }

@@ -207,6 +207,8 @@ fn start(path: Option<&Path>, serve: impl FnOnce(Config, Option<&Path>) -> Exit)
         eprintln!("the log cannot be installed: {error}");
         return Exit::StartFailed;
     }
+    let file = path.map_or_else(|| "compiled in".into(), |path| path.display().to_string());
+    log::info!("pushweir starts version={} config={file:?}", env!("CARGO_PKG_VERSION"));
     config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
     serve(config, path)
 }

@@ -31,7 +31,6 @@ use pushweir_actors::{
     Subscribe, SubscriptionId, Turn,
 };
 
-use crate::ledger::Place;
 use crate::outcome::Outcome;
 use crate::push::{Push, RouteId};
 use crate::telemetry::Tally;
@@ -160,15 +159,9 @@ impl Collector {
         self.due_timer = None;
         let now = self.intake.clock().now();
         for route in (0..self.intake.partitions()).map(RouteId::at) {
-            let mut coalesced = Vec::new();
-            let released =
-                self.intake.with_queue(|queue| queue.release_due(route, now, &mut coalesced)) as u64;
-            if released > 0 {
-                self.intake
-                    .ledger()
-                    .enter(route, |books| books.transfer(released, Place::WaitingRetry, Place::Buffered));
-            }
-            self.intake.end_buffered(&coalesced, Outcome::Coalesced);
+            self.intake.release_due(route, now);
+            // A gate that opens by itself does so here at the latest, or the timer would be set for the same moment again and again.
+            self.intake.gate_of(route).advance(now);
         }
         self.serve_all(ctx);
     }

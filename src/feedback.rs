@@ -7,6 +7,8 @@ mod codes;
 mod entries;
 pub mod results;
 mod retry;
+#[cfg(test)]
+mod tests;
 mod traces;
 pub mod webhook;
 
@@ -96,13 +98,11 @@ impl Feedback {
 
     /// Settles pushes whose connection is gone or whose answer is overdue.
     pub fn unanswered(&self, route: RouteId, pushes: Vec<Push>) {
-        self.maybe_delivered.fetch_add(pushes.len() as u64, Ordering::Relaxed);
         self.settle(route, 0, pushes.into_iter().map(|push| (push, Verdict::Unanswered)).collect());
     }
 
     /// As [`Self::unanswered`], for pushes whose connection we gave up ourselves: that says nothing about the provider.
     pub fn abandoned(&self, route: RouteId, pushes: Vec<Push>) {
-        self.maybe_delivered.fetch_add(pushes.len() as u64, Ordering::Relaxed);
         let others = pushes.into_iter().map(|push| (push, Verdict::Unanswered)).collect();
         self.settle_batch(route, 0, others, &Tally::default());
     }
@@ -175,11 +175,6 @@ impl Feedback {
         self.results.remember(done);
     }
 
-    /// Puts back pushes that were never sent.
-    pub fn unsent(&self, route: RouteId, pushes: Vec<Push>) {
-        self.returns.put_back(route, pushes);
-    }
-
     /// Follows new settings from the next batch on.
     pub fn follow(&self, settings: Settings) {
         let share = settings.retry_share;
@@ -204,7 +199,7 @@ impl Feedback {
     }
 
     fn note(&self, push: &Push, verdict: &Verdict) {
-        if matches!(verdict, Verdict::BrokenOff { .. }) {
+        if matches!(verdict, Verdict::BrokenOff { .. } | Verdict::Unanswered) {
             self.maybe_delivered.fetch_add(1, Ordering::Relaxed);
         }
         match verdict {

@@ -7,6 +7,7 @@ mod draw;
 mod state;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -72,7 +73,7 @@ pub fn run(client: &Client, options: Options) -> Result<(), TopError> {
     in_runtime(async {
         let is_live = !options.once && io::stdout().is_terminal();
         if !is_live && options.once {
-            return write(&frame(&fetch(client).await?, client, false), false);
+            return write(&frame(&fetch(client).await?, client, None), false);
         }
         if !is_live {
             return follow(client, options.every).await;
@@ -117,7 +118,7 @@ async fn follow(client: &Client, every: Duration) -> Result<(), TopError> {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        write(&frame(&fetch(client).await?, client, false), false)?;
+        write(&frame(&fetch(client).await?, client, None), false)?;
     }
 }
 
@@ -128,13 +129,9 @@ async fn live(client: &Client, every: Duration) -> Result<(), TopError> {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Without a first picture there is nothing to come back to.
-    let (mut state, mut trouble) = (fetch(client).await?, None);
+    let (mut state, mut trouble) = (fetch(client).await?, None::<TopError>);
     loop {
-        let mut lines = frame(&state, client, true);
-        if let (Some(error), Some(first)) = (&trouble, lines.first_mut()) {
-            *first = format!("NOT LIVE: {error}");
-        }
-        write(&lines, true)?;
+        write(&frame(&state, client, Some(trouble.as_ref())), true)?;
         tokio::select! {
             _ = ticks.tick() => match fetch(client).await {
                 Ok(fresh) => (state, trouble) = (fresh, None),
@@ -147,13 +144,15 @@ async fn live(client: &Client, every: Duration) -> Result<(), TopError> {
     }
 }
 
-fn frame(state: &State, client: &Client, is_live: bool) -> Vec<String> {
+/// `live`: none for a picture that is followed by others or by nothing, else what is in the way of the next.
+fn frame(state: &State, client: &Client, live: Option<Option<&TopError>>) -> Vec<String> {
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
     let has_colour = io::stdout().is_terminal() && !is_dumb && std::env::var_os("NO_COLOR").is_none();
     let size = terminal_size::terminal_size();
     let width = size.map_or(WIDTH, |(width, _)| usize::from(width.0));
-    let height = size.filter(|_| is_live).map(|(_, height)| usize::from(height.0));
-    draw(state, &client.peer(), Screen { width, height, has_colour })
+    let trouble = live.flatten().map(TopError::to_string);
+    let height = size.filter(|_| live.is_some()).map(|(_, height)| usize::from(height.0));
+    draw(state, &client.peer(), trouble.as_deref(), Screen { width, height, has_colour })
 }
 
 /// Writes lines; in place of those before if `over`.

@@ -5,6 +5,7 @@
 
 pub mod apns;
 pub mod data;
+mod doubt;
 pub mod exchange;
 pub mod fcm;
 pub mod guard;
@@ -75,6 +76,12 @@ pub trait Outbox {
 
     /// Starts writing what was sent; returns at once.
     fn flush(&mut self);
+
+    /// Takes a push back of which nothing was written yet; returns whether it could, and will never send it then. Not possible where pushes are
+    /// encoded into one stream of bytes.
+    fn recall(&mut self, _key: PushKey) -> bool {
+        false
+    }
 
     /// Says good-bye in the protocol's way and closes once everything is written; [`SessionEvent::Closed`] follows.
     fn finish(&mut self);
@@ -200,6 +207,11 @@ pub struct RenderError {
     pub field: &'static str,
     /// What is wrong and what to do.
     pub message: String,
+}
+
+/// Names a peer for logs and errors, such as `127.0.0.1:5236` or `[::1]:5236`.
+pub fn peer_name(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 // === impl ConnectError ===

@@ -10,8 +10,10 @@ import tempfile
 import time
 import urllib.request
 
-from . import providers, trouble
-from .stand import BIN, ROOM, Process, Stand, flat_out
+from . import limits, observers, providers, trouble
+from .flat import flat_out
+from .stand import BIN, ROOM, Process, Stand
+
 
 def throughput(quick):
     """Pushes in batches of 100, as fast as they go: HTTP, TLS and XMPP end to end."""
@@ -26,6 +28,14 @@ def batches_of_10(quick):
 def single(quick):
     """The same, one push per call."""
     return flat_out(quick, 1, 200_000)
+
+
+def ack_alone(quick):
+    """As throughput, from a provider that writes and flushes every ack by itself, beside the usual one."""
+    usual, faults = flat_out(quick, 100, 1_000_000)
+    figures, more = flat_out(quick, 100, 1_000_000, peer=["--flush-each"])
+    beside = {f"coalesced_{name}": usual[name] for name in ("delivered_per_second", "gateway_cpu_us_per_push", "peer_cpu_us_per_push")}
+    return {**figures, **beside, "share_of_coalesced": figures["delivered_per_second"] / usual["delivered_per_second"]}, faults + more
 
 
 def http2(quick):
@@ -242,6 +252,7 @@ SCENARIOS = {
     "throughput": throughput,
     "tens": batches_of_10,
     "single": single,
+    "ack_alone": ack_alone,
     "http2": http2,
     "http2_far": http2_far,
     "http2_goaway": http2_goaway,
@@ -256,12 +267,14 @@ SCENARIOS = {
     "campaign": campaign,
     "connections": connections,
     "idle": idle,
+    **limits.SCENARIOS,
+    **observers.SCENARIOS,
     **providers.SCENARIOS,
     **trouble.SCENARIOS,
 }
 
 # Runs of a scenario that is not quick; the others have five.
-RUNS = {"steady": 3, "whatsapp": 1, "half": 3, "bleacher": 3, "overload": 3, "flood": 3, "memory": 3, "campaign": 1, "connections": 1, "idle": 1, **providers.RUNS, **trouble.RUNS}
+RUNS = {"steady": 3, "whatsapp": 1, "half": 3, "bleacher": 3, "overload": 3, "flood": 3, "memory": 3, "campaign": 1, "connections": 1, "idle": 1, **limits.RUNS, **observers.RUNS, **providers.RUNS, **trouble.RUNS}
 
 # The least or the most that a median may be.
 MUST = {
@@ -295,6 +308,8 @@ MUST = {
     ("connections", "kib_per_connection"): ("<=", 40),
     ("connections", "back_after_s"): ("<=", 60),
     ("idle", "gateway_cpu_percent"): ("<=", 0.5),
+    **limits.MUST,
+    **observers.MUST,
     **providers.MUST,
     **trouble.MUST,
 }

@@ -3,13 +3,14 @@
 /// The style, the script and the icon.
 pub(super) static ASSETS: [Asset; 3] = [
     Asset::new("page.css", "text/css; charset=utf-8", include_str!("assets/page.css")),
-    // One module in three files: what a browser loads in one go may still be read in parts.
+    // One module in four files: what a browser loads in one go may still be read in parts.
     Asset::new(
         "page.js",
         "text/javascript; charset=utf-8",
         concat!(
             include_str!("assets/figures.js"),
             include_str!("assets/graph.js"),
+            include_str!("assets/actions.js"),
             include_str!("assets/page.js")
         ),
     ),

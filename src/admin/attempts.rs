@@ -50,7 +50,7 @@ impl Attempts {
         failures.count += 1;
     }
 
-    /// Forgets the failures of an address that knows the password.
+    /// Forgets the failures of an address that has proved to be an operator's.
     pub(super) fn succeed(&mut self, from: IpAddr) {
         self.0.remove(&network(from));
     }

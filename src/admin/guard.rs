@@ -55,6 +55,9 @@ pub(super) enum Denial {
     Busy,
 }
 
+/// Whom actions are entered for where no users are configured.
+const ANYBODY: &str = "anybody";
+
 /// Who makes a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Actor {
@@ -89,7 +92,12 @@ impl Denial {
 impl Actor {
     /// Returns whoever can connect, where no users are configured.
     pub(super) fn anybody() -> Self {
-        Self::new("anybody".to_owned(), Role::Operator)
+        Self::new(ANYBODY.to_owned(), Role::Operator)
+    }
+
+    /// Returns whether it is whoever can connect.
+    pub(super) fn is_anybody(&self) -> bool {
+        self.name == ANYBODY
     }
 
     /// Returns somebody whose credentials come with each request.

@@ -108,7 +108,10 @@ async fn answer(request: HttpRequest, mut payload: web::Payload, admin: &web::Da
         Ok(actor) => actor,
         Err(denial) if reading && is_for_anybody(request.path(), &denial) => Actor::anybody(),
         Err(denial) if reading && login::is_wanted(admin, &request, &denial) => {
-            return login::lead(&request);
+            return match read(&mut payload).await {
+                Some(_) => login::lead(&request),
+                None => too_large(payload),
+            };
         }
         Err(denial) => return deny(&denial, &claims, payload),
     };

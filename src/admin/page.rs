@@ -86,8 +86,8 @@ impl Page<'_> {
         if let Some(entry) = entry {
             let word = if entry.audited.is_done { "Done" } else { "Refused" };
             let _ = write!(out, "{word}: {}", Escaped(entry.audited.summary()));
-            if !entry.audited.is_done {
-                let _ = write!(out, " – {}", Escaped(&entry.audited.result));
+            if let Some(result) = entry.audited.said() {
+                let _ = write!(out, " – {}", Escaped(result));
             }
         }
         out.push_str("</p>");

@@ -12,12 +12,13 @@ mod tests;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-pub(super) use self::audit::{Audited, Entry, STRANGER, describe};
+pub(super) use self::audit::{Audited, DONE, Entry, STRANGER, describe};
 pub(super) use self::history::{Mark, Sample};
 pub(super) use self::problems::Problem;
 use self::{audit::Audit, history::History, problems::Problems};
 use super::measured::TEMPLATES;
-use super::state::Snapshot;
+use super::state::{Snapshot, State};
+use super::words;
 use crate::telemetry::HttpMeter;
 use crate::units::Stamp;
 
@@ -56,6 +57,17 @@ pub(super) struct Recent {
     pub(super) shed_last_minute: u64,
 }
 
+/// A change of the service's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What it was.
+    pub from: State,
+    /// What it is.
+    pub to: State,
+    /// Why, in a sentence.
+    pub why: String,
+}
+
 // === impl Record ===
 
 impl Default for Record {
@@ -70,11 +82,16 @@ impl Record {
         &self.meter
     }
 
-    /// Enters the service as it is `at` a time; to be called once a second.
-    pub fn sample(&self, at: Stamp, snapshot: &Snapshot) {
-        let mut inner = self.inner.lock();
-        inner.history.sample(at, snapshot);
-        inner.problems.sample(at, snapshot);
+    /// Enters the service as it is `at` a time, and returns how its state changed; to be called once a second.
+    pub fn sample(&self, at: Stamp, snapshot: &Snapshot) -> Option<Change> {
+        let from = {
+            let mut inner = self.inner.lock();
+            inner.problems.sample(at, snapshot);
+            inner.history.sample(at, snapshot)
+        };
+        let to = snapshot.state;
+        let from = from.filter(|from| *from != to)?;
+        Some(Change { from, to, why: words::why(snapshot, &self.recent()) })
     }
 
     /// Enters an action, done or refused, and returns its number.

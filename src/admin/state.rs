@@ -242,7 +242,7 @@ pub fn overall(draining: bool, collector: &CollectorState, rates: &Rates, routes
 
 /// Returns when the buffer will be empty if the rates stay: `None` when nothing is buffered or it is not shrinking.
 ///
-/// `out_per_second` is everything that leaves it, deliveries as well as drops.
+/// `out_per_second` is what is worked off: deliveries and other ends. Drops are no way out: while there are some, the buffer is full.
 pub fn projected_drain(buffered: u64, in_per_second: f64, out_per_second: f64) -> Option<f64> {
     let shrinking = out_per_second - in_per_second;
     (buffered > 0 && shrinking > 0.0).then(|| buffered as f64 / shrinking)
@@ -273,7 +273,7 @@ impl RouteRow {
         Self {
             name: cell.name.clone(),
             transport: cell.transport(),
-            state: RouteState::new(cell, ready, pushers.len(), &breaker),
+            state: RouteState::new(cell, pushers, &breaker),
             connections: count(pushers.len()),
             connections_min: count(pushers.len()),
             connections_max: count(pushers.len()),

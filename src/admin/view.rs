@@ -16,7 +16,7 @@ pub(super) struct View {
     /// Why it is in its state.
     pub(super) why: String,
     /// What the operator can do about it.
-    pub(super) advice: &'static str,
+    pub(super) advice: String,
     /// What happened before.
     pub(super) recent: Recent,
 }
@@ -30,6 +30,7 @@ impl View {
     }
 
     pub(super) fn new(snapshot: Snapshot, recent: Recent) -> Self {
-        Self { why: words::why(&snapshot), advice: words::advice(&snapshot), snapshot, recent }
+        let why = words::why(&snapshot, &recent);
+        Self { why, advice: words::advice(&snapshot), snapshot, recent }
     }
 }

@@ -30,7 +30,7 @@ pub struct Autosize {
     opens: HashMap<RouteId, Opens>,
 }
 
-/// Looks at all routes that choose by themselves, and has changed what they need.
+/// Looks at all routes, and has those changed that choose by themselves and need it.
 pub fn look(service: &Arc<Service>) {
     if service.is_stopping.load(Ordering::Relaxed) {
         return;
@@ -39,11 +39,12 @@ pub fn look(service: &Arc<Service>) {
     let mut autosize = service.autosize.lock();
     for route in service.parts.routes.iter() {
         let bounds = route.connections();
+        // Also where the number is fixed: a reload may give it bounds any time.
+        let opens = autosize.opens.entry(route.cell.id).or_default();
+        let room = opens.look(now, route.cell.dials.load(Ordering::Relaxed), bounds.open_rate);
         if bounds.is_fixed() || !route.is_present() {
             continue;
         }
-        let opens = autosize.opens.entry(route.cell.id).or_default();
-        let room = opens.look(now, route.cell.dials.load(Ordering::Relaxed), bounds.open_rate);
         let Some((partition, resize)) = autosize.choose(service, route, (bounds, room, now)) else {
             continue;
         };
@@ -146,19 +147,26 @@ async fn change(
     if !drained(surplus, patience).await {
         return Err(CommandError::Conflict(format!("answers are missing after {patience:?}")));
     }
-    scale::resize(service, &supervisor, route, partition, to).await?;
+    let resized = scale::resize(service, &supervisor, route, partition, to).await;
+    if resized.is_err() {
+        // Those that are still there would ask for nothing for ever.
+        set_leaving(surplus, false);
+    }
+    resized?;
     scale::adjust(service, route).await
+}
+
+/// Has pushers ask for nothing more, or again.
+fn set_leaving(pushers: &[Arc<PusherCell>], leaving: bool) {
+    for cell in pushers {
+        cell.set_leaving(leaving);
+        cell.nudge(Nudge::LookAtSwitches);
+    }
 }
 
 /// Lets pushers ask for nothing more and waits until they have nothing in flight; if that takes too long, they go on.
 async fn drained(pushers: &[Arc<PusherCell>], patience: Duration) -> bool {
-    let tell = |leaving| {
-        for cell in pushers {
-            cell.set_leaving(leaving);
-            cell.nudge(Nudge::LookAtSwitches);
-        }
-    };
-    tell(true);
+    set_leaving(pushers, true);
     // One that is ready has not heard of it yet.
     let is_done = |cell: &Arc<PusherCell>| cell.in_flight() == 0 && cell.state() != PusherState::Ready;
     let all_done = async {
@@ -168,7 +176,45 @@ async fn drained(pushers: &[Arc<PusherCell>], patience: Duration) -> bool {
     };
     let is_drained = tokio::time::timeout(patience, all_done).await.is_ok();
     if !is_drained {
-        tell(false);
+        set_leaving(pushers, false);
     }
     is_drained
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::partitions::tests::service;
+
+    #[actix::test]
+    async fn a_connection_that_could_not_be_closed_goes_on() {
+        let service = service().await;
+        let route = Arc::clone(service.parts.route("web").unwrap());
+        // Its supervisor takes no commands any more.
+        service.root().unwrap().shutdown(Duration::from_secs(5)).await;
+        assert!(change(&service, &route, &route.current(), 1).await.is_err());
+        let pushers = route.cell.pushers();
+        assert_eq!(pushers.len(), 2);
+        assert!(pushers.iter().all(|cell| !cell.is_leaving()), "or it would ask for nothing for ever");
+    }
+
+    #[actix::test]
+    async fn a_route_that_gets_bounds_may_open_what_its_last_minute_leaves() {
+        tokio::time::pause();
+        let service = service().await;
+        let route = Arc::clone(service.parts.route("web").unwrap());
+        // What a route has opened in a long life.
+        route.cell.dials.fetch_add(10_000, Ordering::Relaxed);
+        for _ in 0..70 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            look(&service);
+        }
+        let bounds = Connections { min: 4, max: 9, open_rate: 1_000, ..route.connections() };
+        route.set_settings(crate::config::Route { connections: bounds, ..route.settings() });
+        for _ in 0..20 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        assert_eq!(route.cell.pushers().len(), 4);
+        service.root().unwrap().shutdown(Duration::from_secs(5)).await;
+    }
 }

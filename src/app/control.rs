@@ -196,14 +196,16 @@ fn panic_in(service: &Service, target: &str) -> Result<(), CommandError> {
     if target == "collector" {
         let collector = service.collector().ok_or_else(unknown)?;
         let sent = collector.try_send(InjectPanic);
-        return sent.map_err(|_| CommandError::Conflict("the collector is being restarted".to_owned()));
+        return sent.map_err(|_| {
+            CommandError::Conflict("the collector is being restarted (hint: try again)".to_owned())
+        });
     }
     let (route, number) = target.split_once('/').ok_or_else(unknown)?;
     let cell = pusher(service, route, number.parse().map_err(|_| unknown())?)?;
     if cell.nudge(Nudge::Panic) {
         return Ok(());
     }
-    Err(CommandError::Conflict(format!("pusher {target} is being restarted")))
+    Err(CommandError::Conflict(format!("pusher {target} is being restarted (hint: try again)")))
 }
 
 fn switch_pusher(service: &Service, name: &str, number: u32, pause: bool) -> Result<(), CommandError> {

@@ -12,6 +12,9 @@ use pushweir_actors::{Exit, Link, NodeState, Stop};
 use super::autosize;
 use super::partitions;
 use super::service::Service;
+use super::shedding::{Shedding, Word};
+use crate::admin::record::Change;
+use crate::admin::state::State;
 use crate::ledger::Books;
 use crate::push::RouteId;
 use crate::telemetry::{Rate, log as logging};
@@ -20,8 +23,6 @@ use crate::units::{Moment, Stamp};
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// Samples between two turns of the latency histograms.
 const TURN_AFTER: u32 = 10;
-/// Samples between two words on shedding while it goes on.
-const REPORT_AFTER: u32 = 10;
 
 /// Rates over the last seconds, in pushes per second.
 #[derive(Debug, Default)]
@@ -52,8 +53,7 @@ pub struct FiguresActor {
     service: Arc<Service>,
     link: Link,
     samples: u32,
-    shed_reported: u64,
-    quiet_samples: u32,
+    shedding: Shedding,
 }
 
 // === impl Rates ===
@@ -103,8 +103,8 @@ impl Figures {
 
 impl FiguresActor {
     /// Returns an actor that samples the service once a second.
-    pub const fn new(service: Arc<Service>, link: Link) -> Self {
-        Self { service, link, samples: 0, shed_reported: 0, quiet_samples: 0 }
+    pub fn new(service: Arc<Service>, link: Link) -> Self {
+        Self { service, link, samples: 0, shedding: Shedding::default() }
     }
 
     fn sample(&mut self, _ctx: &mut Context<Self>) {
@@ -117,7 +117,9 @@ impl FiguresActor {
         logging::report_left_out();
         self.watch_routes();
         actix::spawn(partitions::tend(Arc::clone(&self.service)));
-        self.service.record.sample(Stamp::now(), &self.service.snapshot());
+        if let Some(change) = self.service.record.sample(Stamp::now(), &self.service.snapshot()) {
+            report(&change);
+        }
     }
 
     fn turn_latencies(&self) {
@@ -131,22 +133,24 @@ impl FiguresActor {
         }
     }
 
-    /// One line when shedding starts, then one every [`REPORT_AFTER`] samples while it lasts.
     fn report_shedding(&mut self) {
-        let shed = self.service.parts.ledger.total().shed;
-        let new = shed - self.shed_reported;
-        self.quiet_samples += 1;
-        if new == 0 || (self.quiet_samples < REPORT_AFTER && self.shed_reported > 0) {
-            return;
+        let total = self.service.parts.ledger.total().shed;
+        let Some(word) = self.shedding.look(total) else { return };
+        let intake = &self.service.parts.intake;
+        let (load, bound) = (intake.load(), intake.bound());
+        match word {
+            Word::Lasts(dropped) => log::warn!(
+                "shedding: pushes are dropped shed={dropped} shed_total={total} buffered={} capacity={} buffered_bytes={} \
+                 capacity_bytes={} (hint: the admin page says why; [collector] buffer absorbs longer bursts)",
+                load.pushes,
+                bound.pushes,
+                load.bytes,
+                bound.bytes
+            ),
+            Word::Over(dropped) => {
+                log::info!("shedding is over shed={dropped} shed_total={total} buffered={}", load.pushes);
+            }
         }
-        let load = self.service.parts.intake.load();
-        log::warn!(
-            "shedding: the buffer is full shed={new} shed_total={shed} buffered={} buffered_bytes={}",
-            load.pushes,
-            load.bytes
-        );
-        self.shed_reported = shed;
-        self.quiet_samples = 0;
     }
 
     /// A route whose supervisor gave up refuses pushes until its parent has started it again.
@@ -167,11 +171,22 @@ impl FiguresActor {
     }
 }
 
+/// Tells when the service gets into trouble or out of it; that pushes wait for a second is none.
+fn report(change: &Change) {
+    let Change { from, to, why } = change;
+    let words = format_args!("the state changed from={} to={} why={why:?}", from.as_str(), to.as_str());
+    match (from, to) {
+        (State::Ok | State::Saturated, State::Ok | State::Saturated) => log::debug!("{words}"),
+        (_, State::Shedding | State::Degraded) => log::warn!("{words}"),
+        _ => log::info!("{words}"),
+    }
+}
+
 impl Actor for FiguresActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.shed_reported = self.service.parts.ledger.total().shed;
+        self.shedding = Shedding::new(self.service.parts.ledger.total().shed);
         ctx.run_interval(SAMPLE_EVERY, Self::sample);
         ctx.run_interval(autosize::LOOK_EVERY, |figures, _ctx| autosize::look(&figures.service));
     }

@@ -1,4 +1,4 @@
-//! What the service manager is told, by systemd's protocol (sd_notify(3)): started, reloaded, stopping, alive.
+//! What the service manager is told, by systemd's protocol (sd_notify(3)): started, stopping, alive.
 //!
 //! Without `NOTIFY_SOCKET` in the environment nothing is told. `app` calls it; a message that cannot be sent is only logged, because the
 //! service does not depend on its manager.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use pushweir_actors::{SupervisorError, SupervisorHandle};
 
+use super::control;
 use super::routes::{LiveRoute, NoPartition, Opening, Partition, Phase};
 use super::scale;
 use super::service::Service;
@@ -30,7 +31,7 @@ enum Need {
     Nothing,
     /// It has pushes and no pushers.
     Wake,
-    /// It has done nothing for long.
+    /// It has done nothing for long, or is not meant to do anything any more.
     Retire,
     /// It has nothing left to do.
     Sleep,
@@ -124,9 +125,11 @@ pub async fn start_pushers(
     let mut started = futures_util::stream::iter(starts).buffer_unordered(AT_ONCE);
     let mut failed = Ok(());
     while let Some((number, result)) = started.next().await {
-        use SupervisorError::{AlreadyPresent, AlreadyStarted, NotReady, ShuttingDown};
+        use SupervisorError::{AlreadyPresent, AlreadyStarted, NotReady, ShuttingDown, Superseded};
         match result {
             Ok(()) | Err(AlreadyPresent(_) | AlreadyStarted(_) | NotReady(_) | ShuttingDown(_)) => {}
+            // An operator restarts it already.
+            Err(Superseded(_)) => {}
             Err(error) => {
                 // The supervisor has forgotten it; a cell without a child could never be scaled away.
                 route.cell.remove(number);
@@ -185,16 +188,15 @@ pub async fn tend(service: Arc<Service>) {
     let routes = &service.parts.routes;
     let now = service.parts.clock.now();
     for route in routes.iter() {
-        let patience = route.on_demand().map(|limits| limits.idle);
         for partition in routes.partitions_of(route) {
             let books = routes.books(partition);
-            let idle = partition.has_key().then(|| partition.idle(&books, now));
-            let is_idle = idle.zip(patience).is_some_and(|(idle, patience)| idle >= patience);
-            match need(partition.phase(), &books, is_idle, now) {
+            let phase = partition.phase();
+            let lacks_pushers = books.held() > 0 && partition.lacks_pushers();
+            match need(phase, &books, (is_idle(route, partition, &books, now), lacks_pushers), now) {
                 Need::Nothing => {}
                 Need::Retire => partition.retire(now),
                 // What came too late for a route that is gone ends at its deadline.
-                Need::Wake if !route.is_present() => {}
+                Need::Wake if !route.is_present() && matches!(phase, Phase::Asleep { .. }) => {}
                 Need::Wake => {
                     if partition.wake()
                         && let Err(error) = start_pushers(&service, route, partition).await
@@ -225,7 +227,9 @@ async fn close(service: &Service, route: &LiveRoute) {
     log::info!("a removed route has delivered what it held, and is gone route={name}");
 }
 
-async fn sleep(service: &Arc<Service>, route: &LiveRoute, partition: &Partition, now: Moment) {
+async fn sleep(service: &Arc<Service>, route: &Arc<LiveRoute>, partition: &Partition, now: Moment) {
+    // Whoever changes the route may be about to start pushers here; it can sleep a second later.
+    let Ok(_busy) = control::busy(route) else { return };
     if !partition.stop() {
         return;
     }
@@ -243,10 +247,23 @@ async fn sleep(service: &Arc<Service>, route: &LiveRoute, partition: &Partition,
     }
 }
 
-/// Returns what a partition needs; `is_idle` says whether it has accepted nothing for so long that its connections are not worth keeping.
-fn need(phase: Phase, books: &Books, is_idle: bool, now: Moment) -> Need {
+/// Returns whether a partition's connections are not worth keeping when it is empty: it has accepted nothing for long, or others take the
+/// route's pushes since the route was removed or got another transport.
+fn is_idle(route: &LiveRoute, partition: &Partition, books: &Books, now: Moment) -> bool {
+    let idle = partition.idle(books, now);
+    let is_its_own = || partition.id() == route.current().id();
+    let is_meant = match route.on_demand() {
+        Some(limits) if partition.has_key() => idle < limits.idle,
+        Some(_) | None => !partition.has_key() && is_its_own(),
+    };
+    !(route.is_present() && is_meant)
+}
+
+/// Returns what a partition needs; see [`is_idle`] and [`Partition::lacks_pushers`].
+fn need(phase: Phase, books: &Books, (is_idle, lacks_pushers): (bool, bool), now: Moment) -> Need {
     let is_empty = books.held() == 0;
     match phase {
+        Phase::Awake | Phase::Retiring { .. } if !is_empty && lacks_pushers => Need::Wake,
         Phase::Awake if is_empty && is_idle => Need::Retire,
         Phase::Retiring { since } if is_empty && now.since(since) >= LINGER => Need::Sleep,
         Phase::Asleep { .. } if !is_empty => Need::Wake,
@@ -255,4 +272,4 @@ fn need(phase: Phase, books: &Books, is_idle: bool, now: Moment) -> Need {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

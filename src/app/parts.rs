@@ -71,24 +71,27 @@ impl Parts {
     /// # Errors
     /// A transport's settings are impossible together.
     pub fn new(config: Config) -> Result<Self, RouteError> {
+        let parts = Self::without_routes(&config);
+        for route in &config.routes {
+            parts.add_route(route, connector(&route.transport)?)?;
+        }
+        Ok(parts)
+    }
+
+    fn without_routes(config: &Config) -> Self {
         let clock = Clock::start();
         let ledger = Arc::new(Ledger::default());
         let results = Arc::new(Results::new(&config.results, clock));
         let ended = Arc::<Results>::clone(&results);
         let intake = Arc::new(Intake::new(&config.collector, Arc::clone(&ledger), ended, clock));
         intake.follow_breaker(&config.feedback.breaker);
-        let returns = Arc::<Intake>::clone(&intake);
-        let feedback = Arc::new(Feedback::new(
-            config.feedback.clone(),
-            Arc::clone(&ledger),
-            returns,
-            Arc::clone(&results),
-            clock,
-        ));
+        let (returns, ending) = (Arc::<Intake>::clone(&intake), Arc::clone(&results));
+        let retries = config.feedback.clone();
+        let feedback = Arc::new(Feedback::new(retries, Arc::clone(&ledger), returns, ending, clock));
         let (window, ids) = (config.ingest.idempotency_window, config.ingest.idempotency_ids);
         let coalesce = Arc::new(Coalesce::default());
         coalesce.switch(config.collector.coalesce);
-        let parts = Self {
+        Self {
             routes: Routes::new(
                 Arc::clone(&intake),
                 Arc::clone(&feedback),
@@ -109,11 +112,7 @@ impl Parts {
             feedback,
             results,
             coalesce,
-        };
-        for route in &config.routes {
-            parts.add_route(route, connector(&route.transport)?)?;
         }
-        Ok(parts)
     }
 
     /// Adds a route.

@@ -59,7 +59,13 @@ pub async fn reload(service: Arc<Service>, file: Option<PathBuf>) {
         log::warn!("the change needs a restart, the old value stays key={key}");
     }
     service.reloads.lock().done += 1;
-    log::info!("reloaded changes={} need_restart={}", plan.steps.len(), plan.restart.len());
+    let what: Vec<String> = plan.steps.iter().map(Step::to_string).collect();
+    log::info!(
+        "reloaded changes={} need_restart={} what={:?}",
+        what.len(),
+        plan.restart.len(),
+        what.join(", ")
+    );
 }
 
 fn connectors(plan: &Plan) -> Result<Connectors, SettingsError> {
@@ -68,24 +74,24 @@ fn connectors(plan: &Plan) -> Result<Connectors, SettingsError> {
     wanted.map(|route| Ok((route.name.clone(), connector(&route.transport)?))).collect()
 }
 
-/// Takes all steps. A route whose step failed keeps its old settings in the record of what is in effect, so that the next reload tries again.
+/// Takes all steps; the record of what is in effect leaves out those that failed.
 async fn follow_all(service: &Arc<Service>, old: &Config, plan: &Plan, connectors: &Connectors) {
     *service.parts.live.lock() = Arc::new(plan.config.clone());
-    let mut in_effect = plan.config.clone();
+    let mut failed = Vec::new();
     for step in &plan.steps {
         let followed = match step.route() {
             Some(name) => routes::follow(service, &plan.config, step, connectors.get(name)).await,
             None => follow(service, &plan.config, step).await,
         };
         if let Err(error) = followed {
-            log::error!("a part of the reload failed step={step:?} error={error} (hint: send SIGHUP again)");
-            if let Some(name) = step.route() {
-                in_effect.routes.retain(|route| route.name != name);
-                in_effect.routes.extend(old.routes.iter().find(|route| route.name == name).cloned());
-            }
+            log::error!(
+                "a part of the reload failed what={:?} error={error} (hint: send SIGHUP again)",
+                step.to_string()
+            );
+            failed.push(step);
         }
     }
-    *service.parts.live.lock() = Arc::new(in_effect);
+    *service.parts.live.lock() = Arc::new(plan.without(&failed, old));
 }
 
 async fn follow(service: &Service, config: &Config, step: &Step) -> Result<(), CommandError> {

@@ -123,10 +123,10 @@ impl Routes {
                 let Opening { connector, connections, key } = opening;
                 *partition.wiring.connector.write() = connector;
                 *partition.wiring.settings.write() = route.settings().pusher;
-                self.intake.gate_of(partition.id()).reset();
-                if let Some(before) = partition.hand_over(connections, key) {
-                    route.forget_key(&before);
-                }
+                self.intake.reset_gate(partition.id());
+                // Before it is awake: nobody may find it under the peer it was for.
+                partition.key().into_iter().for_each(|before| route.forget_key(&before));
+                partition.hand_over(connections, key);
                 partition
             }
             None => self.open(&route.cell, &route.settings(), opening)?,
@@ -149,7 +149,7 @@ impl Routes {
                 *partition.wiring.connector.write() = own;
             }
             // What kept pushes back were answers to the old account or of the old peer.
-            self.intake.gate_of(partition.id()).reset();
+            self.intake.reset_gate(partition.id());
         }
         let entries = self.entries.iter().filter(|entry| entry.cell.id == route.cell.id && entry.is_open());
         entries.for_each(|entry| *entry.connector.write() = Arc::clone(connector));

@@ -95,7 +95,7 @@ pub struct Opens {
 
 impl Sight {
     fn is_full(&self) -> bool {
-        // Pushers ask again when a quarter of their window is free.
+        // Some of a window is free though pushes wait: what a pusher has not asked for yet, and what is on its way.
         self.waiting > 0 && self.window > 0 && self.in_flight * 4 >= self.window * 3
     }
 

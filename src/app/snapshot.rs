@@ -116,22 +116,9 @@ impl Service {
                 pushers.extend(rows);
             }
         }
-        let (load, bound) = (parts.intake.load(), parts.intake.bound());
         let rates = rates(&figures.total);
-        let out_per_second = figures.total.ended.per_second() + rates.shed_per_second;
-        let collector = CollectorState {
-            buffered: ledger.buffered,
-            capacity: bound.pushes,
-            buffered_bytes: load.bytes,
-            capacity_bytes: bound.bytes,
-            refused_deadline: parts.intake.refused_late(),
-            oldest_age_seconds: parts.intake.oldest_age().as_secs_f64(),
-            projected_drain_seconds: state::projected_drain(
-                ledger.buffered,
-                rates.accepted_per_second,
-                out_per_second,
-            ),
-        };
+        let out_per_second = figures.total.ended.per_second();
+        let collector = self.collector_state(&ledger, rates.accepted_per_second, out_per_second);
         let codes = parts.feedback.codes().into_iter();
         let answers = codes.map(|(code, count)| AnswerCount { code, count }).collect();
         Snapshot {
@@ -150,6 +137,20 @@ impl Service {
             routes,
             pushers,
             tree,
+        }
+    }
+
+    fn collector_state(&self, ledger: &Books, in_per_second: f64, out_per_second: f64) -> CollectorState {
+        let intake = &self.parts.intake;
+        let (load, bound) = (intake.load(), intake.bound());
+        CollectorState {
+            buffered: ledger.buffered,
+            capacity: bound.pushes,
+            buffered_bytes: load.bytes,
+            capacity_bytes: bound.bytes,
+            refused_deadline: intake.refused_late(),
+            oldest_age_seconds: intake.oldest_age().as_secs_f64(),
+            projected_drain_seconds: state::projected_drain(ledger.buffered, in_per_second, out_per_second),
         }
     }
 

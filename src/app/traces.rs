@@ -2,24 +2,18 @@
 //!
 //! A supervised actor beside the pipeline: what its receiver does not take is dropped and counted, and nothing ever waits for it.
 
-use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
+use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use bytes::Bytes;
-use opentelemetry_http::{HttpClient, HttpError};
-use opentelemetry_otlp::{
-    ExporterBuildError, Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig,
-};
+use http::{HeaderMap, HeaderValue, header};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use opentelemetry_sdk::trace::SpanData;
 use pushweir_actors::{Exit, Link, Stop};
 
 use crate::telemetry::trace::spans::{Anchor, Writer};
-use crate::telemetry::trace::{Settings, Tracer};
+use crate::telemetry::trace::{Settings, Tracer, otlp};
 use crate::transport::exchange::Endpoint;
 use crate::units::Clock;
 
@@ -29,6 +23,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const BATCH: usize = 2_048;
 /// Limit for one post.
 const POST_LIMIT: Duration = Duration::from_secs(5);
+/// Where headers for the receiver are taken from, as OpenTelemetry's specification names it; the first that is there counts.
+const HEADERS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
 /// What the last posts may take when the service stops.
 const LAST_LIMIT: Duration = Duration::from_secs(1);
 
@@ -40,37 +36,43 @@ pub struct Traces {
     link: Link,
 }
 
-/// Posts with what the service has for that already.
-#[derive(Debug)]
-struct Client(Endpoint);
+/// Who takes the spans.
+struct Receiver {
+    endpoint: Endpoint,
+    headers: HeaderMap,
+    resource: Resource,
+}
 
 /// What posts to one receiver.
 struct Exporter {
     tracer: Arc<Tracer>,
     clock: Clock,
     anchor: Anchor,
-    exporter: Option<SpanExporter>,
+    receiver: Option<Receiver>,
     is_failing: bool,
 }
 
-// === impl Client ===
+// === impl Receiver ===
 
-impl HttpClient for Client {
-    fn send_bytes<'life, 'future>(
-        &'life self,
-        request: http::Request<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = Result<http::Response<Bytes>, HttpError>> + Send + 'future>>
-    where
-        'life: 'future,
-        Self: 'future,
-    {
-        Box::pin(async move {
-            let (head, body) = request.into_parts();
-            let reply = self.0.post(head.headers, body, POST_LIMIT).await?;
-            let mut response = http::Response::new(Bytes::new());
-            *response.status_mut() = http::StatusCode::from_u16(reply.status)?;
-            Ok(response)
-        })
+impl Receiver {
+    /// Returns the receiver of these settings, if there is one.
+    fn of(settings: &Settings) -> Option<Self> {
+        let endpoint = Endpoint::parse(settings.endpoint.as_deref()?, None)?;
+        let list = HEADERS.iter().find_map(|name| env::var(name).ok()).unwrap_or_default();
+        let mut headers: HeaderMap = otlp::headers(&list).into_iter().collect();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(otlp::CONTENT_TYPE));
+        let resource = Resource::builder().with_service_name(settings.service_name.clone()).build();
+        Some(Self { endpoint, headers, resource })
+    }
+
+    /// Posts spans; the error says why they were not taken.
+    async fn post(&self, spans: &[SpanData]) -> Result<(), String> {
+        let body = otlp::body(&self.resource, spans);
+        let posted = self.endpoint.post(self.headers.clone(), body.into(), POST_LIMIT).await;
+        match posted.map_err(|error| error.to_string())?.status {
+            200..=299 => Ok(()),
+            status => Err(format!("{} answered {status}", self.endpoint.peer())),
+        }
     }
 }
 
@@ -78,15 +80,8 @@ impl HttpClient for Client {
 
 impl Exporter {
     fn new(tracer: Arc<Tracer>, clock: Clock) -> Self {
-        let settings = tracer.settings();
-        let exporter = match exporter(&settings) {
-            Ok(exporter) => exporter,
-            Err(error) => {
-                log::error!("traces cannot be exported error={error}");
-                None
-            }
-        };
-        Self { anchor: Anchor::now(clock), tracer, clock, exporter, is_failing: false }
+        let receiver = Receiver::of(&tracer.settings());
+        Self { anchor: Anchor::now(clock), tracer, clock, receiver, is_failing: false }
     }
 
     /// Posts what is finished.
@@ -98,7 +93,6 @@ impl Exporter {
         self.anchor.follow(Anchor::now(self.clock));
         let mut rest = &pieces[..];
         while !rest.is_empty() {
-            let mut writer = Writer::new(self.anchor);
             let mut spans = 0;
             let count = rest.iter().take_while(|piece| {
                 let is_first = spans == 0;
@@ -106,16 +100,17 @@ impl Exporter {
                 is_first || spans <= BATCH
             });
             let (now, later) = rest.split_at(count.count());
-            now.iter().for_each(|piece| writer.add(piece));
-            self.post_batch(writer.finish()).await;
+            let mut writer = Writer::new(self.anchor);
+            writer.add_all(now);
+            self.post_batch(&writer.finish()).await;
             rest = later;
         }
     }
 
-    async fn post_batch(&mut self, spans: Vec<SpanData>) {
+    async fn post_batch(&mut self, spans: &[SpanData]) {
         let count = spans.len();
-        let Some(exporter) = &self.exporter else { return self.tracer.count(0, count) };
-        match exporter.export(spans).await {
+        let Some(receiver) = &self.receiver else { return self.tracer.count(0, count) };
+        match receiver.post(spans).await {
             Ok(()) => {
                 self.tracer.count(count, 0);
                 if std::mem::take(&mut self.is_failing) {
@@ -125,31 +120,11 @@ impl Exporter {
             Err(error) => {
                 self.tracer.count(0, count);
                 if !std::mem::replace(&mut self.is_failing, true) {
-                    log::warn!(
-                        "traces are not taken, and dropped until they are error={:?}",
-                        error.to_string()
-                    );
+                    log::warn!("traces are not taken, and dropped until they are error={error:?}");
                 }
             }
         }
     }
-}
-
-/// Returns what posts to the receiver of these settings, if there is one.
-fn exporter(settings: &Settings) -> Result<Option<SpanExporter>, ExporterBuildError> {
-    let Some(url) = &settings.endpoint else { return Ok(None) };
-    let Some(endpoint) = Endpoint::parse(url, None) else { return Ok(None) };
-    let mut exporter = SpanExporter::builder()
-        .with_http()
-        .with_http_client(Client(endpoint))
-        .with_protocol(Protocol::HttpBinary)
-        .with_endpoint(url)
-        .with_timeout(POST_LIMIT)
-        .with_retry_policy(RetryPolicy::disabled())
-        .with_headers(HashMap::new())
-        .build()?;
-    exporter.set_resource(&Resource::builder().with_service_name(settings.service_name.clone()).build());
-    Ok(Some(exporter))
 }
 
 // === impl Traces ===

@@ -36,7 +36,9 @@ pub const GRACE: Duration = Duration::from_secs(10);
 /// A life this long makes a pusher's failure a first one.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 /// How often the parts of the root may fail: a panic now and then is survived, a panic at every start is not.
-const ROOT_LIMIT: Intensity = Intensity::new(20, Duration::from_secs(60));
+const ROOT_LIMIT: Intensity = Intensity::new(15, Duration::from_secs(60));
+/// The shortest and the longest that a part of the root waits before it is started again.
+const ROOT_DELAYS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long an actor may take to come up on its thread.
 const ACTOR_START: Duration = Duration::from_secs(10);
 
@@ -45,7 +47,7 @@ pub fn root(service: &Arc<Service>, ingest: Listener, admin: Listener) -> Superv
     SupervisorSpec {
         strategy: Strategy::OneForOne,
         intensity: ROOT_LIMIT,
-        backoff: restart_backoff(Duration::from_millis(50), Duration::from_secs(5)),
+        backoff: restart_backoff(ROOT_DELAYS.0, ROOT_DELAYS.1),
         children: vec![
             traces(service),
             collector(service),
@@ -167,4 +169,22 @@ fn admin_http(service: &Arc<Service>, listener: Listener) -> ChildSpec {
 pub fn restart_backoff(min: Duration, max: Duration) -> Backoff {
     Backoff::try_new(min, max.max(min), 0.5, HEALTHY_AFTER)
         .expect("the longest delay is no shorter than the shortest")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_fails_at_every_start_ends_the_service_whatever_the_delays() {
+        let backoff = restart_backoff(ROOT_DELAYS.0, ROOT_DELAYS.1);
+        for chance in [0.0, 0.5, 1.0] {
+            let (mut failures, mut passed, mut restarts) = (0, Duration::ZERO, 0);
+            while passed <= ROOT_LIMIT.period {
+                restarts += 1;
+                passed += backoff.after(&mut failures, Duration::ZERO, chance);
+            }
+            assert!(restarts > ROOT_LIMIT.max_restarts, "{restarts} in the first minute");
+        }
+    }
 }

@@ -63,9 +63,43 @@ async fn try_route(route: &Route, limit: Duration, width: usize) -> Line {
     };
     let millis = began.elapsed().as_millis();
     let text = format!(
-        "{word:<6}  {:<width$}  {:<7}  {millis:>6} ms  {tried}: {finding}",
+        "{word:<6}  {:<width$}  {:<7}  {millis:>6} ms  {tried}: {}",
         route.name,
-        route.transport.name()
+        route.transport.name(),
+        on_one_line(&finding)
     );
     Line { is_well, text }
+}
+
+/// Returns a finding, which may hold the provider's words, as what can neither end the line nor command the terminal.
+fn on_one_line(finding: &str) -> String {
+    let mut line = String::with_capacity(finding.len());
+    for character in finding.chars() {
+        match character.is_control() {
+            true => line.extend(character.escape_default()),
+            false => line.push(character),
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{Answer, Verdict};
+    use crate::transport::probe::{Setting, Suspects};
+
+    #[test]
+    fn a_provider_s_words_neither_end_the_line_nor_command_the_terminal() {
+        let setting = || Setting::new("x.key", "***");
+        let suspects = Suspects { address: setting(), proxy: None, ca: setting(), login: setting() };
+        let odd = "BAD\nok      other\u{1b}[2J\u{9b}";
+        let answer = Verdict::Rejected(Box::new(Answer::new(odd, "")));
+        let finding = suspects.conclude(answer).expect("an answer about the push");
+        assert_eq!(
+            on_one_line(&finding),
+            r"credentials accepted (the trial itself was answered BAD\nok      other\u{1b}[2J\u{9b})"
+        );
+        assert_eq!(on_one_line("f\u{fc}r: \"it\""), "f\u{fc}r: \"it\"");
+    }
 }

@@ -61,34 +61,25 @@ impl<'a> Handout<'a> {
     /// Puts the pushes off whose target takes nothing now; those that would be too late then end as expired.
     fn put_off(&mut self, now: Moment) {
         let held = self.intake.gate_of(self.route).part_held(now, &mut self.pushes);
-        if held.is_empty() {
-            return;
-        }
         let (in_time, late): (Vec<_>, Vec<_>) =
             held.into_iter().partition(|(due, push)| *due <= push.deadline);
         self.expired.extend(late.into_iter().map(|(_, push)| push));
-        let count = in_time.len() as u64;
-        self.intake
-            .ledger()
-            .enter(self.route, |books| books.transfer(count, Place::Buffered, Place::WaitingRetry));
-        self.intake.with_queue(|queue| {
-            for (due, mut push) in in_time {
-                push.detach();
-                queue.delay(self.route, due, push);
-            }
-        });
+        self.intake.put_off(self.route, Place::Buffered, in_time);
     }
 
     fn end_expired(&mut self) {
-        self.intake.end_buffered(&self.expired, Outcome::Expired);
-        self.expired.clear();
+        let expired = std::mem::take(&mut self.expired);
+        self.intake.end_buffered(&expired, Outcome::Expired);
     }
 }
 
 impl Drop for Handout<'_> {
     fn drop(&mut self) {
-        if !self.pushes.is_empty() {
-            self.intake.take_back(self.route, std::mem::take(&mut self.pushes));
+        let mut pushes = std::mem::take(&mut self.pushes);
+        // Those that are too late end when they are taken the next time.
+        pushes.append(&mut self.expired);
+        if !pushes.is_empty() {
+            self.intake.take_back(self.route, pushes);
         }
     }
 }

@@ -111,7 +111,9 @@ impl Intake {
     pub fn open(&self, route: &Arc<RouteCell>) -> Option<RouteId> {
         let mut way = self.way.lock();
         // Before the number is known to anybody, since everybody who knows it looks for its gate and its part of the queue.
-        self.gates.push(self.new_gate(route)).ok()?;
+        let gate = self.gates.push(self.new_gate(route)).ok()?;
+        // Once it is there, so that settings that change meanwhile reach it one way or the other.
+        self.gate_of(RouteId::at(gate)).follow(self.breaker.read().clone());
         way.open();
         self.queue.lock().open(route.id);
         let partition = self.routes.push(Arc::clone(route));

@@ -6,7 +6,8 @@ use std::fmt;
 use super::tree::{Node, Origin, Value};
 
 /// Keys whose values are never printed.
-const SECRET_KEYS: [&str; 11] = [
+const SECRET_KEYS: [&str; 12] = [
+    "users",
     "tokens",
     "token",
     "password",
@@ -19,8 +20,13 @@ const SECRET_KEYS: [&str; 11] = [
     "certificate",
     "certificate_password",
 ];
+/// Keys whose values are addresses, in which a login may stand that they must not have.
+const ADDRESS_KEYS: [&str; 3] = ["url", "endpoint", "proxy"];
 /// Longest value that is quoted, in characters.
 const QUOTED: usize = 80;
+
+/// What stands for a secret.
+const MASK: &str = "\"***\"";
 
 /// Everything that is wrong with a configuration, in the order in which it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +109,7 @@ impl Collected {
         });
     }
 
-    /// Adds a fault about a key that does not exist; its value may be anything, a secret too, so it is not shown.
+    /// Adds a fault about a key that does not exist, or has no table that it should; what is there may be a secret, so it is not shown.
     pub(super) fn unknown(&self, origin: &Origin, key: &str, complaint: &Complaint<'_>) {
         self.push(Fault {
             place: origin.to_string(),
@@ -133,11 +139,9 @@ impl Collected {
 
 /// Returns whether values at this path are secret.
 pub(super) fn is_secret(key: &str) -> bool {
-    // The list of tables in [admin] has the name of the list of tokens in [ingest].
-    let key = match key.strip_prefix("admin.tokens") {
-        Some(inner) if inner.contains('.') => inner,
-        _ => key,
-    };
+    // In the tables of these lists not everything is secret; what stands there instead of a list or a table may be.
+    let inner = key.strip_prefix("admin.tokens").or_else(|| key.strip_prefix("admin.users"));
+    let key = inner.filter(|inner| inner.contains('.')).unwrap_or(key);
     key.split(['.', '[']).any(|part| SECRET_KEYS.contains(&part))
 }
 
@@ -159,7 +163,7 @@ pub(super) fn printable(value: &Value, key: &str) -> String {
             value.to_string()
         }
         Value::Text(text) if text.is_empty() => value.to_string(),
-        _ if is_secret(key) => "\"***\"".into(),
+        _ if is_secret(key) => MASK.into(),
         _ => value.to_string(),
     }
 }
@@ -174,7 +178,9 @@ pub(super) fn quoted_key(key: &str) -> String {
 }
 
 fn quote(node: &Node, key: &str) -> String {
-    let text = printable(&node.value, key);
+    let is_address = key.rsplit('.').next().is_some_and(|name| ADDRESS_KEYS.contains(&name));
+    let has_login = is_address && matches!(&node.value, Value::Text(text) if text.contains('@'));
+    let text = if has_login { MASK.to_owned() } else { printable(&node.value, key) };
     let mut quoted: String = text.chars().take(QUOTED).flat_map(escape_control).collect();
     if text.chars().nth(QUOTED).is_some() {
         quoted.push('…');

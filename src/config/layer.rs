@@ -101,7 +101,7 @@ impl<'a> Layers<'a> {
             };
         }
         let Value::List(routes) = node.value else {
-            self.faults.about(&node, key, &MUST_BE_ROUTES);
+            self.faults.unknown(&node.origin, key, &MUST_BE_ROUTES);
             return;
         };
         let lay = |(index, route): (usize, Node)| {
@@ -157,11 +157,8 @@ fn overlay(base: &mut Node, over: Node, key: &str, faults: &Collected) {
     }
     let Value::Table(entries) = over.value else {
         let hint = format!("write [{key}] and its keys below");
-        return faults.about(
-            &over,
-            key,
-            &Complaint { problem: "is not a table", allowed: "a table", hint: &hint },
-        );
+        let complaint = Complaint { problem: "is not a table", allowed: "a table", hint: &hint };
+        return faults.unknown(&over.origin, key, &complaint);
     };
     for (name, node) in entries {
         let path = format!("{key}.{name}");

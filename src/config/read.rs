@@ -231,7 +231,7 @@ fn xmpp(route: &Section<'_>) -> xmpp::Settings {
     };
     let node = |text: &str| word(text) && !text.contains(['@', '/', '"', '&', '\'', ':', '<', '>']);
     let ca = section.text("ca", "a path, or \"\" for the system's certificates", |_| true);
-    xmpp::Settings {
+    let settings = xmpp::Settings {
         host: section.text("host", "a host name or an IP address", word),
         port: section.whole("port", 1..=65_535),
         domain: section.text("domain", "a domain name", |text| is_host(text) && word(text)),
@@ -243,7 +243,14 @@ fn xmpp(route: &Section<'_>) -> xmpp::Settings {
         connect_timeout: section.duration("connect_timeout", TENTH..=5 * MINUTE),
         ping_after: section.duration("ping_after", SECOND..=HOUR),
         ping_timeout: section.duration("ping_timeout", SECOND..=HOUR),
+    };
+    if section.is_sound(&["host", "domain", "sender_id", "server_key"])
+        && route.is_sound(&["window"])
+        && let Err(error) = xmpp::Connector::new(settings.clone())
+    {
+        section.fault("sender_id", &error.to_string(), "the account's number, as text", "correct the value");
     }
+    settings
 }
 
 /// An address that others can reach needs credentials.

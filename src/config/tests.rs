@@ -2,6 +2,7 @@
 
 mod apns;
 mod connections;
+mod secrecy;
 mod webpush;
 
 use std::ffi::OsString;
@@ -325,5 +326,40 @@ fn a_webhook_needs_a_url_that_can_be_posted_to_and_a_secret() {
     ] {
         let faults = faults(&format!("[feedback.webhook]\n{text}\n"));
         assert_eq!(faults.iter().map(|fault| fault.key.as_str()).collect::<Vec<_>>(), [key]);
+    }
+}
+
+#[test]
+fn an_account_that_makes_no_address_is_a_fault_and_not_a_failed_start() {
+    // A character that no XMPP address may have (RFC 3454 table C.3).
+    let faults = faults(&ROUTE.replace("sender_id = \"1\"", "sender_id = \"\\uE000\""));
+    assert_eq!(
+        faults.iter().map(|fault| fault.key.as_str()).collect::<Vec<_>>(),
+        ["route[0].xmpp.sender_id"]
+    );
+}
+
+#[test]
+fn a_proxy_is_a_host_and_a_port() {
+    let fault = |proxy: &str| {
+        let text = format!(
+            "[[route]]\nname = \"w\"\ntransport = \"webpush\"\n[route.webpush]\nproxy = \"{proxy}\"\n"
+        );
+        faults(&text).iter().any(|fault| fault.key == "route[0].webpush.proxy")
+    };
+    for fine in ["", "proxy.internal:3128", "10.0.0.1:8080", "[fd00::1]:3128"] {
+        assert!(!fault(fine), "{fine}");
+    }
+    for wrong in [
+        "proxy",
+        "proxy:",
+        "http://proxy:3128",
+        "proxy:3128/",
+        "a b:1",
+        ":3128",
+        "proxy:70000",
+        "fd00::1:3128",
+    ] {
+        assert!(fault(wrong), "{wrong}");
     }
 }

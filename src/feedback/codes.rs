@@ -25,7 +25,7 @@ impl Codes {
             *count += 1;
             return;
         }
-        let name = if counts.len() < MOST_CODES && code.len() <= LONGEST_CODE { code } else { OTHER };
+        let name = if counts.len() < MOST_CODES && is_code(code) { code } else { OTHER };
         *counts.entry(name.to_owned()).or_default() += 1;
     }
 
@@ -33,6 +33,12 @@ impl Codes {
     pub fn read(&self) -> Vec<(String, u64)> {
         self.counts.lock().iter().map(|(code, count)| (code.clone(), *count)).collect()
     }
+}
+
+/// Returns whether it may be a label: what is no word at all, such as ` # {`, could break the scrapers' syntax.
+fn is_code(code: &str) -> bool {
+    (1..=LONGEST_CODE).contains(&code.len())
+        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.: ".contains(&byte))
 }
 
 #[cfg(test)]
@@ -48,5 +54,15 @@ mod tests {
         let read = codes.read();
         assert!(read.len() <= MOST_CODES + 1);
         assert_eq!(read.iter().map(|(_, count)| count).sum::<u64>(), 1000);
+    }
+
+    #[test]
+    fn what_is_no_word_is_no_label() {
+        let codes = Codes::default();
+        for odd in ["", "a # {b", "a\"} 1\nb", "\u{e9}"] {
+            codes.count(odd);
+        }
+        codes.count("Service Unavailable");
+        assert_eq!(codes.read(), [(OTHER.to_owned(), 4), ("Service Unavailable".to_owned(), 1)]);
     }
 }

@@ -182,9 +182,10 @@ impl Results {
         self.ring.lock().confirm(number);
     }
 
-    /// Returns how many results came after this number.
-    pub fn behind(&self, number: u64) -> u64 {
-        self.ring.lock().behind(number)
+    /// Returns how many results came after this number, and the number of the newest of them.
+    pub fn behind(&self, number: u64) -> (u64, u64) {
+        let ring = self.ring.lock();
+        (ring.behind(number), ring.last())
     }
 
     /// Returns the number of the newest result.

@@ -125,7 +125,7 @@ impl Hook {
     }
 
     fn pending(&self) -> u64 {
-        self.results.behind(self.cursor.load(Ordering::Relaxed))
+        self.results.behind(self.cursor.load(Ordering::Relaxed)).0
     }
 
     /// Posts for ever.
@@ -178,8 +178,9 @@ impl Hook {
 
     /// Returns the next batch as it is now, and how many results before it are gone.
     fn next_page(&self, cursor: u64, settings: &Settings) -> (Page, u64) {
-        let skipped = self.results.behind(cursor).saturating_sub(settings.max_pending);
-        let from = if skipped > 0 { self.results.last() - settings.max_pending } else { cursor };
+        let (behind, last) = self.results.behind(cursor);
+        let skipped = behind.saturating_sub(settings.max_pending);
+        let from = if skipped > 0 { last - settings.max_pending } else { cursor };
         let page = self.results.look(from, settings.batch);
         let lost = page.lost + skipped;
         (page, lost)

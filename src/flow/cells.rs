@@ -10,9 +10,13 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Look;
+use crate::outcome::bounded;
 use crate::push::RouteId;
 use crate::telemetry::{Latencies, PushTimes};
 use crate::units::Moment;
+
+/// The most bytes of an error that are kept: each snapshot has those of all pushers.
+const MAX_ERROR: usize = 512;
 
 /// What a pusher is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -244,9 +248,9 @@ impl PusherCell {
         }
     }
 
-    /// Counts something that went wrong, and keeps it as the last.
+    /// Counts something that went wrong, and keeps it as the last; peers may have much to say, so it may be cut.
     pub fn set_error(&self, text: String) {
-        *self.last_error.lock() = Some((Instant::now(), text));
+        *self.last_error.lock() = Some((Instant::now(), bounded(&text, MAX_ERROR).into_string()));
         self.errors.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -352,5 +356,14 @@ mod tests {
         assert!(Arc::ptr_eq(&stays, &route.pusher(0).unwrap()), "a cell that stays is the same");
         route.resize(RouteId(9), 0);
         assert!(route.pusher(1).is_none() && route.pushers().len() == 1);
+    }
+
+    #[test]
+    fn a_peer_that_says_much_does_not_fill_every_snapshot() {
+        let cell = RouteCell::new(RouteId(0), "a".into(), "xmpp");
+        cell.resize(RouteId(0), 1);
+        let pusher = cell.pusher(0).unwrap();
+        pusher.set_error("ü".repeat(100_000));
+        assert_eq!(pusher.last_error().unwrap().1, "ü".repeat(MAX_ERROR / 2));
     }
 }

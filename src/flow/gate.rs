@@ -88,6 +88,13 @@ impl Gate {
         is_limited || change.is_some()
     }
 
+    /// Takes note of the time.
+    pub fn advance(&self, now: Moment) {
+        if self.is_limited() {
+            drop(self.advanced(now));
+        }
+    }
+
     /// Returns how many pushes may go out now.
     pub fn allowance(&self, now: Moment) -> usize {
         if !self.is_limited() {
@@ -128,14 +135,13 @@ impl Gate {
             return Vec::new();
         }
         let mut targets = self.targets.lock();
-        let mut dues = Vec::new();
-        let wait = |push: &mut Push| {
-            let due = self.target(push).and_then(|target| targets.wait(now, &target));
-            dues.extend(due);
-            due.is_some()
-        };
-        let held: Vec<Push> = pushes.extract_if(.., wait).collect();
-        dues.into_iter().zip(held).collect()
+        let due = |push: &Push| self.target(push).and_then(|target| targets.wait(now, &target));
+        // All are read before the first is taken out: reading is a transport's code, and may panic.
+        let dues: Vec<Option<Moment>> = pushes.iter().map(due).collect();
+        let mut each = dues.iter();
+        let is_held = |_: &mut Push| each.next().is_some_and(Option::is_some);
+        let held: Vec<Push> = pushes.extract_if(.., is_held).collect();
+        dues.into_iter().flatten().zip(held).collect()
     }
 
     /// Forgets the targets that take pushes again; call it now and then.

@@ -110,10 +110,7 @@ impl Hash for PushKey {
 
 impl fmt::Display for PushKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.to_text() {
-            fmt::Write::write_char(f, char::from(byte))?;
-        }
-        Ok(())
+        f.write_str(std::str::from_utf8(&self.to_text()).expect("digits and hyphens are ASCII"))
     }
 }
 

@@ -108,6 +108,14 @@ impl InFlight {
         self.take_where(|entry| entry.session == session)
     }
 
+    /// Returns what [`Self::take_overdue`] would take out, in the same order.
+    pub fn overdue(&self, now: Moment, limit: Duration) -> Vec<(SessionNumber, PushKey)> {
+        let mut overdue: Vec<&Entry> =
+            self.entries.values().filter(|entry| now.since(entry.sent_at) > limit).collect();
+        overdue.sort_unstable_by_key(|entry| entry.order);
+        overdue.into_iter().map(|entry| (entry.session, entry.push.key)).collect()
+    }
+
     /// Takes out what has waited for an answer longer than `limit`, in the order of sending.
     pub fn take_overdue(&mut self, now: Moment, limit: Duration) -> Vec<(SessionNumber, Push)> {
         let mut overdue: Vec<Entry> = self
@@ -122,6 +130,13 @@ impl InFlight {
     /// Takes out everything, in the order of sending.
     pub fn take_all(&mut self) -> Vec<Push> {
         self.take_where(|_| true)
+    }
+
+    /// Gives memory back if nothing is in flight: a full window's table is 20 KiB, and thousands of connections idle most of the time.
+    pub fn relax(&mut self) {
+        if self.entries.is_empty() {
+            self.entries.shrink_to_fit();
+        }
     }
 
     fn take_where(&mut self, wanted: impl Fn(&Entry) -> bool) -> Vec<Push> {
@@ -140,6 +155,17 @@ mod tests {
 
     fn keys(pushes: &[Push]) -> Vec<u128> {
         pushes.iter().map(|push| push.key.as_u128()).collect()
+    }
+
+    #[test]
+    fn an_idle_table_keeps_no_memory() {
+        let mut table = InFlight::default();
+        table.insert(push(1, Lane::Normal), Moment::default(), SessionNumber(1));
+        table.relax();
+        assert!(table.entries.capacity() > 0 && table.len() == 1);
+        assert!(table.settle(push(1, Lane::Normal).key).is_some());
+        table.relax();
+        assert_eq!(table.entries.capacity(), 0);
     }
 
     #[test]
@@ -167,8 +193,11 @@ mod tests {
                 SessionNumber(0),
             );
         }
-        let overdue = table.take_overdue(Moment::from_micros(25), Duration::from_micros(10));
+        let (now, limit) = (Moment::from_micros(25), Duration::from_micros(10));
+        let told = table.overdue(now, limit);
+        let overdue = table.take_overdue(now, limit);
         assert_eq!(overdue.len(), 2);
+        assert!(overdue.iter().map(|(session, push)| (*session, push.key)).eq(told));
         assert_eq!(table.len(), 2);
     }
 }

@@ -35,7 +35,7 @@ pub struct Live {
     peer: Arc<str>,
     /// Since when.
     pub since: Moment,
-    /// Attempts that it settled.
+    /// Attempts that it settled, those that it handed back aside.
     pub settled: u32,
     /// Whether it was our idea to end it, so that the provider will not close it.
     pub is_ours_to_close: bool,
@@ -125,6 +125,7 @@ impl Pusher {
         let trace = push.trace.as_ref().map(|trace| trace.name().trace);
         answers.answer_times.add(now.since(sent_at), trace);
         let is_delivered = matches!(verdict, Verdict::Delivered { .. });
+        let is_of_use = !matches!(verdict, Verdict::Elsewhere);
         answers.add(push, verdict, |push| Done::new(push, self.cell.number, sent_at, now));
         self.cell.latencies.record(now.since(sent_at));
         if is_delivered {
@@ -133,7 +134,7 @@ impl Pusher {
         }
         if let Some(live) = self.current.as_mut().filter(|live| live.number == session) {
             if is_current {
-                live.settled = live.settled.saturating_add(1);
+                live.settled = live.settled.saturating_add(u32::from(is_of_use));
                 self.window.settle(1);
             } else {
                 // An older connection was faster; the current one has the push too, and its answer is still to come.

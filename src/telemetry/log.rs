@@ -19,6 +19,8 @@ use tokio::time::Instant;
 
 /// Warnings and errors that a place may write in a second.
 const WARNINGS: u32 = 10;
+/// The most bytes of a record's text that are written: what a peer says in an error can be a quarter of a megabyte.
+const LONGEST: usize = 8 * 1_024;
 /// Pushes that ended in the same way of which a second tells.
 const ENDS: u32 = 1;
 
@@ -80,8 +82,11 @@ pub fn report_left_out() {
     let Some(switch) = SWITCH.get() else { return };
     let taken = switch.repeats.lock().take(switch.epoch.elapsed());
     for LeftOut { count, like, target } in taken {
-        let level = if target.starts_with(ended::TARGET) { Level::Info } else { Level::Warn };
-        log::log!(target: &target, level, "lines were left out suppressed={count} like={like:?}");
+        if target.starts_with(ended::TARGET) {
+            log::info!(target: &target, "more pushes ended in this way pushes={count}");
+        } else {
+            log::warn!(target: &target, "lines were left out suppressed={count} like={like:?}");
+        }
     }
 }
 
@@ -109,7 +114,7 @@ fn build(filter: &str) -> Logger {
         .build()
 }
 
-/// Text in which line breaks and other control characters are escaped, so that no peer's words can fake a record.
+/// Text in which line breaks and other control characters are escaped, so that no peer's words can fake a record, cut after [`LONGEST`].
 struct OneLine<'a>(&'a std::fmt::Arguments<'a>);
 
 // === impl Switch ===
@@ -156,25 +161,33 @@ impl Log for Switch {
 
 impl std::fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut escaped = Escaped(f);
+        let mut escaped = Escaped { line: f, room: Some(LONGEST) };
         std::fmt::Write::write_fmt(&mut escaped, *self.0)
     }
 }
 
-struct Escaped<'a, 'f>(&'a mut std::fmt::Formatter<'f>);
+struct Escaped<'a, 'f> {
+    line: &'a mut std::fmt::Formatter<'f>,
+    /// Bytes that may still be written; none once something was cut.
+    room: Option<usize>,
+}
 
 impl std::fmt::Write for Escaped<'_, '_> {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        for part in text.split_inclusive(char::is_control) {
+        let Some(room) = self.room else { return Ok(()) };
+        let end = (0..=room.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+        let shown = &text[..end.unwrap_or_default()];
+        for part in shown.split_inclusive(char::is_control) {
             match part.chars().next_back().filter(|last| last.is_control()) {
                 Some(last) => {
-                    self.0.write_str(&part[..part.len() - last.len_utf8()])?;
-                    write!(self.0, "{}", last.escape_default())?;
+                    self.line.write_str(&part[..part.len() - last.len_utf8()])?;
+                    write!(self.line, "{}", last.escape_default())?;
                 }
-                None => self.0.write_str(part)?,
+                None => self.line.write_str(part)?,
             }
         }
-        Ok(())
+        self.room = (shown.len() == text.len()).then(|| room - shown.len());
+        if self.room.is_none() { self.line.write_str("…") } else { Ok(()) }
     }
 }
 
@@ -187,6 +200,16 @@ mod tests {
         let shown =
             OneLine(&format_args!("closed reason={} n={}", "bye\nERROR fake\u{1b}[0m", 3)).to_string();
         assert_eq!(shown, "closed reason=bye\\nERROR fake\\u{1b}[0m n=3");
+    }
+
+    #[test]
+    fn a_record_has_an_end() {
+        let long = "é".repeat(LONGEST);
+        let shown = OneLine(&format_args!("reason={long} n={}", 3)).to_string();
+        assert_eq!(shown.len(), LONGEST - 1 + "…".len(), "cut between characters");
+        assert!(shown.starts_with("reason=é") && shown.ends_with("é…"));
+        let fits = "x".repeat(LONGEST);
+        assert_eq!(OneLine(&format_args!("{fits}{}", "")).to_string(), fits);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! grows past its bound, and what it has no room for is counted.
 
 mod keep;
+pub mod otlp;
 pub mod spans;
 #[cfg(test)]
 mod tests;

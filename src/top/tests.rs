@@ -40,30 +40,31 @@ SHEDDING  pushweir 0.1.0 at 127.0.0.1:8651, up 1 min 15 s
 the buffer is full
 -> Add connections.
 
-accepted/s    25,000   delivered/s     15,000   shed/s       9,000   shed last minute 1,345
-buffer    [###################-----] 800 of 1,000, empty in 12 s, oldest 1.2 s
-windows   [################--------] 200 of 300, delivery p50/p95/p99 50 ms / 75 ms / 1,234 ms
+accepted/s   25,000  delivered/s   15,000  shed/s    9,000  (1,345 in a minute)
+buffer    [#############---] 800 of 1,000, empty in 12 s, oldest 1.2 s
+windows   [###########-----] 200 of 300
+delivery  p50 50 ms, p95 75 ms, p99 1,234 ms of android
 ledger    balances: 12,346 received = 1 refused + 12,345 accepted
           balances: 12,345 accepted = 10,000 delivered + 1,345 shed + 800 buffered + 200 in flight
 
-ROUTE           STATE           READY        WINDOW   BUFFERED    DELIVERED       SHED        P99
-android         degraded          2/3       200/300        800       10,000      1,345   1,234 ms
+ROUTE           STATE          READY       WINDOW  BUFFERED    DELIVERED       SHED       P99
+android         degraded         2/3      200/300       800       10,000      1,345  1,234 ms
   breaker open (failures), 12 s left
 
-PUSHER          STATE          WINDOW   ACKS/S    ACK P99 RESTARTS  LAST ERROR
-android/2       backing off   100/100    1,876      52 ms        2  3.0 s ago: connection reset
-android/0       ready         100/100    1,876      52 ms        2
-android/1       ready         100/100    1,876      52 ms        2
+PUSHER          STATE          WINDOW  ACKS/S   ACK P99  RESTARTS  LAST ERROR
+android/2       backing off   100/100   1,876     52 ms         2  3 s ago: connection reset
+android/0       ready         100/100   1,876     52 ms         2
+android/1       ready         100/100   1,876     52 ms         2
 
 RECENT PROBLEMS (UTC)
 01:02:03         31x  answer     SERVICE_UNAVAILABLE";
-    assert_eq!(draw(&state(3), "127.0.0.1:8651", PLAIN).join("\n"), expected);
+    assert_eq!(draw(&state(3), "127.0.0.1:8651", None, PLAIN).join("\n"), expected);
 }
 
 #[test]
 fn a_low_terminal_shows_those_in_trouble_and_counts_the_rest() {
     let screen = Screen { height: Some(24), ..PLAIN };
-    let lines = draw(&state(500), "push-1", screen);
+    let lines = draw(&state(500), "push-1", None, screen);
     assert_eq!(lines.len(), 24, "{lines:#?}");
     let first = lines.iter().position(|line| line.starts_with("PUSHER")).unwrap();
     assert!(lines[first + 1].starts_with("android/499     backing off"), "{lines:#?}");
@@ -73,20 +74,45 @@ fn a_low_terminal_shows_those_in_trouble_and_counts_the_rest() {
 }
 
 #[test]
+fn the_usual_terminal_of_80_by_24_shows_the_whole_reason_and_all_that_matters() {
+    let mut trouble = state(8);
+    trouble.why = "4,383 pushes a second are dropped, the buffer is 95 % full; route android: all 1,200 places of its windows are taken".into();
+    trouble.recent.problems[0].reason =
+        "connect to 127.0.0.1:5236: Connection refused (os error 111) (hint: is the peer up?)".into();
+    let gone =
+        "cannot reach 127.0.0.1:8651: Connection refused (os error 111) (hint: --admin names the address)";
+    let screen = Screen { width: 80, height: Some(24), ..PLAIN };
+    let lines = draw(&trouble, "127.0.0.1:8651", Some(gone), screen);
+    assert!(lines.len() == 24 && lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+    let text = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    for part in [
+        &format!("NOT LIVE: {gone}"),
+        trouble.why.as_str(),
+        "1,234 ms",
+        "3 s ago: connection res",
+        "is the peer up?)",
+    ] {
+        assert!(text.contains(part), "{part} is not in {lines:#?}");
+    }
+}
+
+#[test]
 fn colour_is_for_terminals_that_have_it_and_trouble_is_said_in_words() {
-    let lines = draw(&state(2), "push-1", Screen { has_colour: true, ..PLAIN });
+    let lines = draw(&state(2), "push-1", None, Screen { has_colour: true, ..PLAIN });
     assert!(lines[0].starts_with("\x1b[1;31mSHEDDING\x1b[0m  pushweir"), "{lines:#?}");
     assert!(lines.iter().any(|line| line.starts_with("\x1b[1;31mandroid/1 ")), "{lines:#?}");
     let mut wrong = state(2);
     wrong.ledger.delivered += 1;
     assert!(
-        draw(&wrong, "push-1", PLAIN).iter().any(|line| line.contains("DOES NOT BALANCE: 12,345 accepted"))
+        draw(&wrong, "push-1", None, PLAIN)
+            .iter()
+            .any(|line| line.contains("DOES NOT BALANCE: 12,345 accepted"))
     );
 }
 
 #[test]
 fn an_answer_with_nothing_in_it_is_a_picture_too() {
-    let lines = draw(&serde_json::from_str("{}").unwrap(), "push-1", PLAIN);
+    let lines = draw(&serde_json::from_str("{}").unwrap(), "push-1", None, PLAIN);
     assert!(lines.iter().any(|line| line.contains("balances: 0 accepted = 0")), "{lines:#?}");
 }
 
@@ -103,7 +129,7 @@ proptest! {
         state.state.clone_from(&text);
         state.routes[0].name.clone_from(&text);
         state.recent.problems[0].reason.clone_from(&text);
-        let lines = draw(&state, &text, Screen { width, height: Some(height), has_colour: false });
+        let lines = draw(&state, &text, (height % 2 == 0).then_some(text.as_str()), Screen { width, height: Some(height), has_colour: false });
         prop_assert!(lines.len() <= height);
         for line in lines {
             prop_assert!(line.chars().count() <= width && !line.chars().any(char::is_control), "{line:?}");

@@ -1,11 +1,10 @@
 //! Apple's push notification service, as in `reference/apns_webpush.md` part 1.
 //!
 //! Pushers connect by the [`Connector`], ingest renders by it. `request` renders, `kind` knows the types of push, `envelope` is what both ends
-//! of the queue agree on, `letter` writes requests, `verdict` reads answers, all pure; `auth` keeps the provider token, `gate` and `doubt` what was learnt of wrong
-//! credentials and wrong environments; `session` joins them to the HTTP/2 session of [`super::http2`].
+//! of the queue agree on, `letter` writes requests, `verdict` reads answers, all pure; `auth` keeps the provider token, `gate` what was learnt of
+//! wrong credentials, `super::doubt` of wrong environments; `session` joins them to the HTTP/2 session of [`super::http2`].
 
 pub mod auth;
-mod doubt;
 mod envelope;
 mod gate;
 pub mod kind;

@@ -3,6 +3,7 @@
 //! The renderers call it, and again for what `provider` fields made of it; each brings its own list of reserved keys.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -115,12 +116,13 @@ struct Form {
     as_is: bool,
 }
 
-/// Where in the output the keys are.
+/// The keys so far: where in the output the first are.
 #[derive(Default)]
 struct Keys {
     inline: [(usize, usize); INLINE_KEYS],
     count: usize,
-    more: Vec<(usize, usize)>,
+    /// The others, as they are: thousands of them must not be compared with each other.
+    more: HashSet<Box<[u8]>>,
 }
 
 #[derive(Deserialize)]
@@ -184,17 +186,12 @@ impl Keys {
     /// Notes a key; returns whether it is new. Equal keys are equal bytes, because they were all written by the same rules.
     fn insert(&mut self, out: &[u8], key: (usize, usize)) -> bool {
         let text = &out[key.0..key.1];
-        let mut known = self.inline[..self.count].iter().chain(&self.more);
-        if known.any(|(start, end)| &out[*start..*end] == text) {
+        if self.inline[..self.count].iter().any(|(start, end)| &out[*start..*end] == text) {
             return false;
         }
-        match self.inline.get_mut(self.count) {
-            Some(slot) => {
-                *slot = key;
-                self.count += 1;
-            }
-            None => self.more.push(key),
-        }
+        let Some(slot) = self.inline.get_mut(self.count) else { return self.more.insert(text.into()) };
+        *slot = key;
+        self.count += 1;
         true
     }
 }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
-use super::tls;
+use super::{peer_name, tls};
 
 /// The most bytes of an answer's head.
 const MAX_HEAD: usize = 16 * 1_024;
@@ -104,8 +104,7 @@ impl Endpoint {
 
     /// Names the receiver for logs, without the path, which may hold a secret.
     pub fn peer(&self) -> String {
-        let Self { host, port, .. } = self;
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+        peer_name(&self.host, self.port)
     }
 
     /// Returns whether it is a host alone.

@@ -190,7 +190,7 @@ impl transport::Connector for Connector {
 
 impl Shared {
     fn peer(&self) -> String {
-        format!("{}:{}", self.settings.host, self.settings.port)
+        transport::peer_name(&self.settings.host, self.settings.port)
     }
 
     async fn open(&self, stage: &Cell<&'static str>) -> Result<Session, ConnectError> {

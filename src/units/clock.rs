@@ -63,11 +63,6 @@ impl Clock {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         (wall + moment.since(now)).saturating_sub(now.since(moment)).as_millis()
     }
-
-    /// Returns the tokio instant of a moment, for timers.
-    pub fn instant(&self, moment: Moment) -> Instant {
-        self.epoch + Duration::from_micros(moment.0)
-    }
 }
 
 #[cfg(test)]

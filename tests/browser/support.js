@@ -85,6 +85,17 @@ export const healthy = () => until('the gateway is ok', async () => {
   return (now === 'ok' && pushers.every((pusher) => pusher.state === 'ready')) || why;
 });
 
+export const focused = (page) => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);
+
+// Presses Tab until something has the focus; the order goes round.
+export async function tab(page, label) {
+  for (let presses = 0; presses < 120; presses += 1) {
+    await page.keyboard.press('Tab');
+    if ((await focused(page)) === label) return;
+  }
+  assert.fail(`Tab does not reach ${label}`);
+}
+
 // Logs in by the form that a browser is led to.
 export async function logIn(page, name, password = 'secret') {
   await page.getByLabel('Name').fill(name);

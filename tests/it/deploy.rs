@@ -4,6 +4,7 @@
 
 mod container;
 mod monitoring;
+mod runbook;
 mod unit;
 
 use std::path::PathBuf;

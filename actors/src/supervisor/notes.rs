@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use log::{error, info, warn};
+use log::{Level, error, info, log, warn};
 
+use super::exit::Exit;
 use super::plan::Note;
 
 /// So many ordinary notes are written per [`PERIOD`].
@@ -29,7 +30,8 @@ impl Notes {
             }
             Note::GaveUp { exit } => {
                 return error!(
-                    "too many restarts, giving up supervisor={supervisor} child={child} exit={exit:?}"
+                    "too many restarts, giving up supervisor={supervisor} child={child} exit={:?}",
+                    exit.to_string()
                 );
             }
             _ => {}
@@ -40,14 +42,24 @@ impl Notes {
         }
         match note {
             Note::Restarting { exit, after } => {
-                warn!("child restarts supervisor={supervisor} child={child} exit={exit:?} after={after:?}");
+                let after = after.as_millis();
+                log!(
+                    level(&exit),
+                    "child restarts supervisor={supervisor} child={child} after={after}ms exit={:?}",
+                    exit.to_string()
+                );
             }
-            Note::Ended { exit } => info!("child ended supervisor={supervisor} child={child} exit={exit:?}"),
+            Note::Ended { exit } => {
+                info!("child ended supervisor={supervisor} child={child} exit={:?}", exit.to_string())
+            }
             Note::StartFailed { reason } => {
                 warn!("child did not start supervisor={supervisor} child={child} reason={reason:?}");
             }
             Note::StopFailed { exit } => {
-                warn!("child did not stop in order supervisor={supervisor} child={child} exit={exit:?}");
+                warn!(
+                    "child did not stop in order supervisor={supervisor} child={child} exit={:?}",
+                    exit.to_string()
+                );
             }
             Note::Overran => warn!("child overran its time to stop supervisor={supervisor} child={child}"),
             Note::Abandoned | Note::GaveUp { .. } => {}
@@ -65,6 +77,14 @@ impl Notes {
         }
         self.written += 1;
         Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+/// A child that failed in order has said so itself; one that panicked or was killed may not have.
+const fn level(exit: &Exit) -> Level {
+    match exit {
+        Exit::Normal | Exit::Shutdown | Exit::Failed(_) => Level::Info,
+        Exit::Panicked(_) | Exit::Killed | Exit::Escalated => Level::Warn,
     }
 }
 

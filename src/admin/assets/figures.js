@@ -1,4 +1,4 @@
-// The page's script, part 1 of 3: figures as people read them, and small helpers. The same rules as src/admin/words.rs.
+// The page's script, part 1 of 4: figures as people read them, and small helpers. The same rules as src/admin/words.rs.
 
 const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
@@ -21,6 +21,8 @@ function span(seconds) {
   if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor(whole / 60) % 60} min`;
   return `${Math.floor(whole / 86400)} d ${Math.floor(whole / 3600) % 24} h`;
 }
+
+const ago = (seconds) => `${seconds < 10 ? `${Math.floor(seconds)} s` : span(seconds)} ago`;
 
 const stamp = (at) => `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 

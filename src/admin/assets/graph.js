@@ -1,4 +1,4 @@
-// Part 2 of 3: the two graphs of the last 15 minutes, a second a point, as SVG.
+// Part 2 of 4: the two graphs of the last 15 minutes, a second a point, as SVG.
 
 const SVG = 'http://www.w3.org/2000/svg';
 // A young process has no use for 15 minutes of nothing.
@@ -28,19 +28,22 @@ function ceiling(value) {
 
 class Graph {
   // `series`: [{ key, name, kind }], kind being the class of a line, or `area`.
-  constructor(place, series, limit) {
+  // `limit`: the capacity is drawn; `shade`: the seconds in which there was some of that key are marked.
+  constructor(place, series, { limit, shade } = {}) {
     this.place = place;
     this.series = series;
-    this.limit = limit;
+    Object.assign(this, { limit, shade });
     this.pointer = null;
     this.width = 0;
     this.svg = shape('svg', { height: HEIGHT, role: 'img' });
     this.reading = make('p', { class: 'reading', 'aria-hidden': 'true' });
-    const keys = series.map(({ name, kind }) => {
+    const key = (name, kind) => {
       const swatch = shape('svg', { class: 'swatch', viewBox: '0 0 24 8', 'aria-hidden': 'true' });
       swatch.append(shape('path', { class: kind, d: kind.startsWith('area') ? 'M0 0H24V8H0Z' : 'M0 4H24' }));
       return make('span', {}, swatch, ` ${name}`);
-    });
+    };
+    const keys = series.map(({ name, kind }) => key(name, kind));
+    if (shade) keys.push(key(shade, `area ${shade} band`));
     place.replaceChildren(make('p', { class: 'legend' }, ...keys), this.svg, this.reading);
     new ResizeObserver(() => {
       this.width = place.clientWidth;
@@ -69,10 +72,13 @@ class Graph {
     const shown = this.samples.filter((sample) => sample.at > end - this.span);
     const peak = shown.reduce((most, sample) => Math.max(most, ...this.series.map(({ key }) => sample[key])), 0);
     const limited = this.limit && this.capacity && peak > this.capacity / 4;
-    const top = ceiling(limited ? Math.max(peak, this.capacity) : peak);
+    // A little above the capacity, arrivals in front of a full buffer, is no reason for another scale.
+    const most = limited && peak < this.capacity * 1.1 ? this.capacity : peak;
+    const top = ceiling(limited ? Math.max(most, this.capacity) : peak);
     const x = (at) => EDGE.left + inner.width * (1 - (end - at) / this.span);
-    const y = (value) => EDGE.top + inner.height * (1 - value / top);
+    const y = (value) => EDGE.top + inner.height * (1 - Math.min(value, top) / top);
     const parts = [...this.axes(x, y, top, end)];
+    if (this.shade) parts.push(shape('path', { class: `area ${this.shade} band`, d: this.bands(shown, x, top, y) }));
     for (const { key, kind } of this.series) parts.push(shape('path', { class: kind, d: this.path(shown, key, kind, x, y) }));
     if (limited) {
       parts.push(shape('path', { class: 'limit', d: `M${EDGE.left} ${y(this.capacity)}h${inner.width}` }));
@@ -115,6 +121,22 @@ class Graph {
       const text = minutes ? `−${minutes} min` : 'now';
       yield shape('text', { class: 'note', x: x(end - minutes * 60000), y: HEIGHT - 6, 'text-anchor': anchor }, text);
     }
+  }
+
+  // Seconds in a row with some of `shade` are one band of full height.
+  bands(samples, x, top, y) {
+    let d = '';
+    let start = null;
+    for (const [index, sample] of samples.entries()) {
+      if (sample[this.shade] > 0) start ??= samples[Math.max(index - 1, 0)].at;
+      const last = sample[this.shade] > 0 && index === samples.length - 1;
+      if (start !== null && (sample[this.shade] === 0 || last)) {
+        const end = last ? sample.at : samples[index - 1].at;
+        d += `M${x(start).toFixed(1)} ${y(0)}V${y(top)}H${x(end).toFixed(1)}V${y(0)}Z`;
+        start = null;
+      }
+    }
+    return d;
   }
 
   // A gap of more than five seconds is a gap in the line, too.

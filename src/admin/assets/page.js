@@ -1,4 +1,4 @@
-// Part 3 of 3: keeps the page that the server wrote up to date by its stream of states, and asks before it acts.
+// Part 4 of 4: keeps the page that the server wrote up to date by its stream of states.
 
 const ROWS = 200;
 const SAMPLES = 900;
@@ -47,6 +47,7 @@ function figures({ ledger, collector, rates, routes, recent }) {
   show('oldest', collector.buffered ? span(collector.oldest_age_seconds) : 'none waits');
   const drain = collector.projected_drain_seconds;
   show('drain', drain !== null ? span(drain) : collector.buffered ? 'not shrinking' : 'is empty');
+  show('delivery-of', slowest?.name ?? '');
   if (slowest) show('delivery', [slowest.delivery_p50_ms, slowest.delivery_p95_ms, slowest.delivery_p99_ms].map(millis).join(' / '));
 }
 
@@ -173,7 +174,7 @@ function fill(row, pusher, routePaused) {
   set(cell(row, 'restarts'), number(pusher.restarts));
   set(cell(row, 'connected'), pusher.connected_seconds > 0 ? span(pusher.connected_seconds) : '–');
   const age = pusher.last_error_age_seconds;
-  set(cell(row, 'error'), pusher.last_error === null ? '–' : `${span(Math.floor(age ?? 0))} ago: ${pusher.last_error}`);
+  set(cell(row, 'error'), pusher.last_error === null ? '–' : `${ago(age ?? 0)}: ${pusher.last_error}`);
   toggle(row, pusher.id, pusher.state === 'paused' && !routePaused);
 }
 
@@ -199,12 +200,13 @@ function problem({ last, count, kind, reason, pusher }) {
 
 function entry({ at, actor, action, target, is_done, result, times, number: own }) {
   const item = make('li', { 'data-entry': own }, time(at), ' ', make('b', {}, actor), ` ${action} ${target} `, badge(is_done ? 'done' : 'refused'));
-  if (!is_done) item.append(` ${result}`);
+  if (result !== 'done') item.append(` ${result}`);
   if (times > 1) item.append(' ', make('small', {}, `${number(times)}×`));
   return item;
 }
 
-const mark = ({ at, kind, text }) => make('li', {}, make('time', {}, `${clock(at)} UTC`), ' ', make('span', { class: 'kind' }, kind), ` ${text}`);
+const mark = ({ at, kind, text }) =>
+  make('li', {}, make('b', { class: 'sign', 'aria-hidden': 'true' }, LETTERS[kind] ?? '•'), ' ', make('time', {}, `${clock(at)} UTC`), ' ', make('span', { class: 'kind' }, kind), ` ${text}`);
 
 function node(of) {
   const item = make('li', {}, make('b', {}, of.id), ' ', badge(of.state), ` ${of.kind}`);
@@ -235,7 +237,7 @@ const graphs = {
     { key: 'accepted', name: 'accepted', kind: 'line accepted' },
     { key: 'delivered', name: 'delivered', kind: 'line delivered' },
   ]),
-  buffered: new Graph(document.querySelector('[data-graph=buffered]'), [{ key: 'buffered', name: 'buffered', kind: 'area buffered' }], true),
+  buffered: new Graph(document.querySelector('[data-graph=buffered]'), [{ key: 'buffered', name: 'buffered', kind: 'area buffered' }], { limit: true, shade: 'shed' }),
 };
 
 async function past() {
@@ -274,7 +276,7 @@ function summary(capacity) {
 }
 
 function acknowledge(all) {
-  for (const { id, acks_per_second: acks } of all.slice(0, ROWS)) {
+  for (const { id, acks_per_second: acks } of all) {
     const values = memory.acks.get(id) ?? [];
     values.push(Math.round(acks));
     memory.acks.set(id, values.slice(-60));
@@ -336,78 +338,6 @@ function watch() {
   const text = lost ? `✗ NOT LIVE: no word from pushweir for ${span(silent)}` : memory.frozen ? '‖ updates paused' : '● live';
   set(document.getElementById('live'), text);
 }
-
-// --- actions
-
-const dialog = document.getElementById('dialog');
-
-function notice(text) {
-  set(document.getElementById('notice'), text);
-}
-
-async function ask(address) {
-  const response = await fetch(address);
-  if (!response.ok) throw new Error((await response.json()).error.message);
-  const page = new DOMParser().parseFromString(await response.text(), 'text/html');
-  const form = document.importNode(page.querySelector('form.confirm'), true);
-  form.querySelector('h1').replaceWith(make('h2', { id: 'question' }, form.querySelector('h1').textContent));
-  form.classList.remove('card');
-  dialog.replaceChildren(form);
-  dialog.showModal();
-  form.querySelector('.primary')?.focus();
-}
-
-async function act(form) {
-  const body = new URLSearchParams(new FormData(form));
-  const button = form.querySelector('.primary');
-  button.disabled = true;
-  set(button, 'Working…');
-  try {
-    const { message } = await json(form.action, { method: 'POST', body, headers: { accept: 'application/json' } });
-    notice(message);
-  } catch (error) {
-    notice(`Refused: ${error.message}`);
-  }
-  // The question may have been closed meanwhile, and another one asked.
-  if (form.isConnected) dialog.close();
-}
-
-document.addEventListener('submit', (event) => {
-  const form = event.target;
-  if (form.id === 'controls') {
-    event.preventDefault();
-  } else if (form.classList.contains('actions')) {
-    event.preventDefault();
-    const query = new URLSearchParams(new FormData(form, event.submitter));
-    ask(`/confirm?${query}`).catch((error) => notice(`Cannot ask: ${error.message}`));
-  } else if (form.classList.contains('confirm')) {
-    event.preventDefault();
-    act(form);
-  }
-});
-
-document.addEventListener('click', (event) => {
-  const target = event.target;
-  if (target.matches('[data-cancel]')) {
-    event.preventDefault();
-    dialog.close();
-  } else if (target.matches('#pager a')) {
-    event.preventDefault();
-    memory.page += target.rel === 'next' ? 1 : -1;
-    render();
-  } else if (target.id === 'freeze') {
-    memory.frozen = !memory.frozen;
-    attribute(target, 'aria-pressed', memory.frozen);
-    set(target, memory.frozen ? 'Resume updates' : 'Pause updates');
-    watch();
-    if (!memory.frozen && memory.state) render();
-  }
-});
-
-document.getElementById('controls').addEventListener('change', () => {
-  memory.page = 1;
-  if (memory.state) render();
-});
 
 memory.page = Number(new URLSearchParams(location.search).get('page')) || 1;
 document.querySelector('#controls button').hidden = true;

@@ -10,7 +10,7 @@ use super::Admin;
 use super::answer::{error, explain, headed};
 use crate::admin::forms::Fields;
 use crate::admin::guard::{Actor, Denial};
-use crate::admin::record::{Audited, STRANGER, describe};
+use crate::admin::record::{Audited, DONE, STRANGER, describe};
 use crate::flow::{Command, CommandError};
 use crate::units::Stamp;
 
@@ -77,15 +77,17 @@ pub(super) async fn by_form(
 async fn carry_out(admin: &web::Data<Admin>, who: Who, command: Command) -> Done {
     let admin = admin.clone();
     let task = actix_rt::spawn(async move {
-        let asked = format!("{command:?}");
         let (action, target) = describe(&command);
         let result = admin.backend.command(command).await;
         let (word, reason) = match &result {
-            Ok(value) => ("done", value["said"].as_str().unwrap_or("done").to_owned()),
+            Ok(value) => ("done", value["said"].as_str().unwrap_or(DONE).to_owned()),
             Err(refused) => ("refused", refused.to_string()),
         };
         let Who { actor: Actor { name: actor, .. }, from } = who;
-        log::info!("operator's command {word} actor={actor} from={from:?} command={asked} result={reason:?}");
+        log::info!(
+            "operator's command {word} command={action} target={target:?} actor={actor} from={} result={reason:?}",
+            address(from)
+        );
         let audited = Audited { actor, from, action, target, is_done: result.is_ok(), result: reason };
         Done { number: admin.backend.record().enter(Stamp::now(), audited), result }
     });
@@ -93,6 +95,11 @@ async fn carry_out(admin: &web::Data<Admin>, who: Who, command: Command) -> Done
         let text = "the action ended without an answer (hint: see the log)".to_owned();
         Done { result: Err(CommandError::Conflict(text)), number: 0 }
     })
+}
+
+/// Where a request came from, for the log.
+fn address(from: Option<IpAddr>) -> String {
+    from.map_or_else(|| "-".to_owned(), |from| from.to_string())
 }
 
 // === impl Admin ===
@@ -106,7 +113,7 @@ impl Admin {
         };
         let result = denial.summary();
         let target = if denial.is_login() { "to log in" } else { "to act" }.to_owned();
-        log::warn!("attempt {target} refused actor={actor} from={from:?} reason={result}");
+        log::warn!("attempt {target} refused actor={actor} from={} reason={result:?}", address(from));
         let audited = Audited { actor, from, action: "attempt", target, is_done: false, result };
         self.backend.record().enter(Stamp::now(), audited);
     }

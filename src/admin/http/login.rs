@@ -30,12 +30,13 @@ pub(super) async fn serve(
     let from = request.peer_addr().map(|peer| peer.ip());
     let method = request.method().as_str();
     let is_post = method == "POST";
-    if !is_post && !matches!(method, "GET" | "HEAD") {
-        return explain(Misfit::Method("GET, HEAD, POST"));
-    }
     if let Err(denial) = allow(admin, claims, is_post) {
         admin.enter_denial(&denial, from);
         return deny(&denial, claims, payload);
+    }
+    let Some(body) = read(&mut payload).await else { return too_large(payload) };
+    if !is_post && !matches!(method, "GET" | "HEAD") {
+        return explain(Misfit::Method("GET, HEAD, POST"));
     }
     if admin.settings.is_open() {
         return see("/");
@@ -43,7 +44,6 @@ pub(super) async fn serve(
     if !is_post {
         return form(admin, StatusCode::OK, &Fields::read(request.query_string().as_bytes()), "");
     }
-    let Some(body) = read(&mut payload).await else { return too_large(payload) };
     begin(admin, claims, &Fields::read(&body), from).await
 }
 

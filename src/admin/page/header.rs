@@ -24,6 +24,7 @@ const fn sign(state: State) -> &'static str {
 pub(super) fn write(out: &mut String, page: &Page<'_>) {
     let snapshot = &page.view.snapshot;
     let role = if page.actor.is_operator() { "" } else { " (viewer: read only)" };
+    let name = if page.actor.is_anybody() { "no login: everybody may act" } else { &page.actor.name };
     let _ = write!(
         out,
         "<a class=\"skip\" href=\"#main\">Skip to content</a><header class=\"bar\"><h1>pushweir</h1>\
@@ -32,7 +33,7 @@ pub(super) fn write(out: &mut String, page: &Page<'_>) {
          <button id=\"freeze\" type=\"button\" aria-pressed=\"false\" hidden>Pause updates</button>",
         snapshot.version,
         span(snapshot.uptime_seconds.floor()),
-        Escaped(&page.actor.name),
+        Escaped(name),
     );
     if page.actor.session.is_some() {
         let _ = write!(
@@ -57,7 +58,7 @@ pub(super) fn state(out: &mut String, page: &Page<'_>) {
         state.as_str(),
         sign(state),
         Escaped(&view.why),
-        view.advice,
+        Escaped(&view.advice),
     );
     if page.actor.is_operator() {
         let (verb, text) =
@@ -87,7 +88,7 @@ pub(super) fn figures(out: &mut String, view: &View) {
     tile(out, ("places", "In flight of window"), &places, Some((in_flight, window)));
     tile(out, ("oldest", "Oldest waiting"), &oldest(collector), None);
     tile(out, ("drain", "Buffer empty in"), &drain(collector), None);
-    tile(out, ("delivery", "Delivery p50 / p95 / p99"), &delivery(snapshot), None);
+    delivery(out, snapshot);
     out.push_str("</dl>");
 }
 
@@ -115,16 +116,22 @@ fn drain(collector: &CollectorState) -> String {
     }
 }
 
-/// Of the slowest route: a mean over routes would hide the one that is in trouble.
-fn delivery(snapshot: &Snapshot) -> String {
+/// Of the slowest route, and which that is: a mean over routes would hide the one that is in trouble.
+fn delivery(out: &mut String, snapshot: &Snapshot) {
     let slowest = snapshot.routes.iter().max_by(|a, b| a.delivery_p99_ms.total_cmp(&b.delivery_p99_ms));
-    slowest.map_or_else(
-        || "–".to_owned(),
+    let (shares, of) = slowest.map_or_else(
+        || ("–".to_owned(), ""),
         |route| {
             let shares = [route.delivery_p50_ms, route.delivery_p95_ms, route.delivery_p99_ms].map(millis);
-            shares.join(" / ")
+            (shares.join(" / "), route.name.as_str())
         },
-    )
+    );
+    let _ = write!(
+        out,
+        "<div class=\"card tile\" data-tile=\"delivery\"><dt>Delivery p50 / p95 / p99 <span data-f=\"delivery-of\">{}</span>\
+         </dt><dd><span data-f=\"delivery\">{shares}</span></dd></div>",
+        Escaped(of)
+    );
 }
 
 fn tile(out: &mut String, (name, title): (&str, &str), text: &str, meter: Option<(u64, u64)>) {

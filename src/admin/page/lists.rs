@@ -38,8 +38,8 @@ pub(super) fn problems(out: &mut String, problems: &[Problem]) {
 
 pub(super) fn audit(out: &mut String, entries: &[Entry]) {
     out.push_str(
-        "<section class=\"card\" id=\"audit\" aria-labelledby=\"audit-title\"><h2 id=\"audit-title\">Actions</h2>\
-         <ol class=\"list\" data-f=\"audit\" tabindex=\"0\" aria-label=\"Actions\">",
+        "<section class=\"card\" id=\"audit\" aria-labelledby=\"audit-title\"><h2 id=\"audit-title\">Who did what</h2>\
+         <ol class=\"list\" data-f=\"audit\" tabindex=\"0\" aria-label=\"Who did what\">",
     );
     for entry in entries.iter().take(ACTIONS) {
         let audited = &entry.audited;
@@ -52,8 +52,8 @@ pub(super) fn audit(out: &mut String, entries: &[Entry]) {
             Escaped(&audited.actor),
             Escaped(audited.summary()),
         );
-        if !audited.is_done {
-            let _ = write!(out, " {}", Escaped(&audited.result));
+        if let Some(result) = audited.said() {
+            let _ = write!(out, " {}", Escaped(result));
         }
         if entry.times > 1 {
             let _ = write!(out, " <small>{}×</small>", grouped(entry.times));
@@ -74,11 +74,26 @@ pub(super) fn marks(out: &mut String, marks: &[Mark]) {
     for mark in marks.iter().rev().take(MARKS) {
         let _ = write!(
             out,
-            "<li><time>{} UTC</time> <span class=\"kind\">{}</span> {}</li>",
+            "<li><b class=\"sign\" aria-hidden=\"true\">{}</b> <time>{} UTC</time> <span class=\"kind\">{}</span> {}</li>",
+            letter(mark.kind),
             mark.at.clock(),
             mark.kind,
             Escaped(&mark.text)
         );
+    }
+}
+
+/// The letter of a mark in the graphs; `assets/graph.js` has the same.
+fn letter(kind: &str) -> char {
+    match kind {
+        "restart" => 'R',
+        "pause" => 'P',
+        "resume" => 'C',
+        "drain" => 'D',
+        "scale" => 'S',
+        "panic" => 'X',
+        "state" => '●',
+        _ => '•',
     }
 }
 

@@ -7,7 +7,7 @@ use super::html::Escaped;
 use super::{Page, ROWS};
 use crate::admin::forms::encode;
 use crate::admin::state::{PusherRow, RouteRow, RouteState};
-use crate::admin::words::{grouped, millis, rate, span};
+use crate::admin::words::{ago, grouped, millis, rate, span};
 use crate::flow::PusherState;
 
 /// Orders of the pushers: value, text.
@@ -225,7 +225,7 @@ fn row(out: &mut String, pusher: &PusherRow, route_paused: bool, is_operator: bo
 
 fn error(pusher: &PusherRow) -> String {
     match (&pusher.last_error, pusher.last_error_age_seconds) {
-        (Some(text), Some(age)) => format!("{} ago: {text}", span(age.floor())),
+        (Some(text), Some(age)) => format!("{}: {text}", ago(age)),
         (Some(text), None) => text.clone(),
         (None, _) => "–".to_owned(),
     }

@@ -16,6 +16,8 @@ const ENTRIES: usize = 200;
 const REPEATS_WITHIN: usize = 16;
 /// Who it is before the credentials are known.
 pub(crate) const STRANGER: &str = "unknown";
+/// The result of an action of which no more is to be told.
+pub(crate) const DONE: &str = "done";
 const LONGEST_RESULT: usize = 300;
 
 /// An action that was carried out or refused.
@@ -90,6 +92,11 @@ impl Audited {
     /// Returns what was wanted in a few words.
     pub(crate) fn summary(&self) -> String {
         format!("{} {}", self.action, self.target)
+    }
+
+    /// Returns what is worth telling of the result: why it was refused, or what came of it.
+    pub(crate) fn said(&self) -> Option<&str> {
+        (self.result != DONE).then_some(self.result.as_str())
     }
 
     /// Returns whether it changed the service, and so may explain a bend in the graphs.

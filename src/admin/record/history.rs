@@ -1,13 +1,14 @@
 //! Fifteen minutes at a second each, as in the two graphs of Discord's incident (`reference/observability.md` 2.1), and what happened
 //! meanwhile. Pure.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::admin::state::{Snapshot, State, TreeNode};
+use crate::admin::words::grouped;
 use crate::ledger::Books;
 use crate::units::Stamp;
 
@@ -18,6 +19,10 @@ const MARKS: usize = 200;
 const ACKS: usize = 60;
 /// Pushers whose answers are kept.
 const PUSHERS: usize = 200;
+/// Restarts within it are one mark, so that a storm of them hides nothing else.
+const RESTARTS_WITHIN: Duration = Duration::from_secs(10);
+/// Characters of a mark's reason.
+const LONGEST_REASON: usize = 80;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// One second.
@@ -52,12 +57,22 @@ pub(crate) struct Mark {
     pub(crate) text: String,
 }
 
+/// Restarts that have not been marked yet.
+#[derive(Debug, Default)]
+struct Restarted {
+    marked: Option<Stamp>,
+    times: u64,
+    /// Who, and why it ended.
+    who: BTreeMap<String, Option<String>>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct History {
     samples: VecDeque<Sample>,
     marks: VecDeque<Mark>,
     acks: HashMap<String, VecDeque<u32>>,
     restarts: HashMap<String, u64>,
+    restarted: Restarted,
     before: Option<(Stamp, Books, State)>,
     /// Shed in all at the end of each sample kept.
     shed: VecDeque<u64>,
@@ -68,7 +83,8 @@ pub(super) struct History {
 // === impl History ===
 
 impl History {
-    pub(super) fn sample(&mut self, at: Stamp, snapshot: &Snapshot) {
+    /// Enters a second, and returns the state of the one before.
+    pub(super) fn sample(&mut self, at: Stamp, snapshot: &Snapshot) -> Option<State> {
         let books = &snapshot.ledger;
         let (since, before) = match &self.before {
             Some((since, before, _)) => (*since, *before),
@@ -93,7 +109,7 @@ impl History {
         self.mark_state(at, snapshot.state);
         self.mark_restarts(at, &snapshot.tree);
         self.sample_acks(snapshot);
-        self.before = Some((at, *books, snapshot.state));
+        self.before.replace((at, *books, snapshot.state)).map(|(_, _, state)| state)
     }
 
     pub(super) fn mark(&mut self, at: Stamp, kind: &'static str, text: String) {
@@ -148,19 +164,16 @@ impl History {
     fn mark_restarts(&mut self, at: Stamp, tree: &TreeNode) {
         let mut now = HashMap::with_capacity(self.restarts.len());
         walk(tree, &mut |node| {
+            let more = self.restarts.get(&node.id).map_or(0, |then| node.restarts.saturating_sub(*then));
+            if more > 0 {
+                self.restarted.times += more;
+                self.restarted.who.insert(node.id.clone(), node.last_exit.clone());
+            }
             now.insert(node.id.clone(), node.restarts);
         });
-        let more = |(id, count): &(&String, &u64)| self.restarts.get(*id).is_some_and(|then| then < *count);
-        let mut restarted: Vec<String> = now.iter().filter(more).map(|(id, _)| id.clone()).collect();
         self.restarts = now;
-        restarted.sort();
-        match &restarted[..] {
-            [] => {}
-            [one] => self.mark(at, "restart", format!("{one} restarted")),
-            [first, ..] => {
-                let text = format!("{first} and {} more restarted", restarted.len() - 1);
-                self.mark(at, "restart", text);
-            }
+        if let Some(text) = self.restarted.take(at) {
+            self.mark(at, "restart", text);
         }
     }
 
@@ -176,6 +189,33 @@ impl History {
             };
             push_bounded(acks, pusher.acks_per_second.round() as u32, ACKS);
         }
+    }
+}
+
+// === impl Restarted ===
+
+impl Restarted {
+    /// Returns what is to be marked: the first at once, then what came together since.
+    fn take(&mut self, at: Stamp) -> Option<String> {
+        if self.marked.is_some_and(|marked| at.since(marked) < RESTARTS_WITHIN) {
+            return None;
+        }
+        let who = std::mem::take(&mut self.who);
+        let (first, why) = who.first_key_value()?;
+        let times = std::mem::take(&mut self.times);
+        self.marked = Some(at);
+        let more = match who.len() - 1 {
+            0 => String::new(),
+            others => format!(" and {} more", grouped(others as u64)),
+        };
+        let repeated =
+            if times > who.len() as u64 { format!(" {} times", grouped(times)) } else { String::new() };
+        let why = why.as_deref().map_or_else(String::new, |why| {
+            let why = why.strip_prefix("failed: ").unwrap_or(why);
+            let short: String = why.chars().take(LONGEST_REASON).collect();
+            format!(": {short}{}", if short.len() < why.len() { "…" } else { "" })
+        });
+        Some(format!("{first}{more} restarted{repeated}{why}"))
     }
 }
 

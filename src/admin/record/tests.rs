@@ -68,16 +68,18 @@ fn restarts_states_and_deeds_are_marked() {
     snapshot.tree.children[1].restarts = 1;
     snapshot.state = State::Degraded;
     record.sample(at(1), &snapshot);
-    snapshot.tree.children.iter_mut().for_each(|node| node.restarts += 1);
+    snapshot.tree.children.iter_mut().for_each(|node| node.restarts += 2);
+    snapshot.tree.children[0].last_exit = Some("failed: reset".into());
     record.sample(at(2), &snapshot);
-    record.enter(at(3), Audited { is_done: true, result: "done".into(), ..refusal("") });
-    record.enter(at(3), refusal("no"));
+    record.sample(at(11), &snapshot);
+    record.enter(at(12), Audited { is_done: true, result: "done".into(), ..refusal("") });
+    record.enter(at(12), refusal("no"));
     let marks: Vec<_> = record.recent().marks.into_iter().map(|mark| (mark.kind, mark.text)).collect();
     let expected = [
         ("state", "started: ok"),
         ("state", "ok → degraded"),
         ("restart", "android/1 restarted"),
-        ("restart", "android/0 and 1 more restarted"),
+        ("restart", "android/0 and 1 more restarted 4 times: reset"),
         ("drain", "drain intake by eve"),
     ];
     assert_eq!(marks, expected.map(|(kind, text)| (kind, text.to_owned())));
@@ -145,4 +147,14 @@ fn equal_refusals_are_counted_and_deeds_are_kept() {
         record.enter(at(2_000), refusal(&number.to_string()));
     }
     assert_eq!(record.audit().len(), 200);
+}
+
+#[test]
+fn a_change_of_state_is_told_once_and_with_its_reason() {
+    let (record, mut snapshot) = (Record::default(), fresh(1));
+    assert_eq!(record.sample(at(0), &snapshot), None);
+    snapshot.state = State::Paused;
+    let why = "every route is paused; 0 pushes wait".to_owned();
+    assert_eq!(record.sample(at(1), &snapshot), Some(Change { from: State::Ok, to: State::Paused, why }));
+    assert_eq!(record.sample(at(2), &snapshot), None);
 }

@@ -43,13 +43,21 @@ impl BreakerRow {
 
     /// Returns it in a few words; nothing while it is closed. `assets/page.js` has the same.
     pub fn words(&self) -> String {
-        let reason = self.reason.map_or("", Why::as_str);
+        self.say(&self.reason.map_or_else(String::new, |reason| format!(" ({})", reason.as_str())))
+    }
+
+    /// Returns it without its reason.
+    pub fn short(&self) -> String {
+        self.say("")
+    }
+
+    fn say(&self, reason: &str) -> String {
         match self.state {
             State::Closed => String::new(),
             State::Open => {
-                format!("breaker open ({reason}), {} left", span(self.until_seconds.unwrap_or_default()))
+                format!("breaker open{reason}, {} left", span(self.until_seconds.unwrap_or_default()))
             }
-            State::HalfOpen => format!("breaker half open ({reason})"),
+            State::HalfOpen => format!("breaker half open{reason}"),
             State::Ramping => "breaker ramping".to_owned(),
         }
     }

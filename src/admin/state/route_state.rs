@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
-use super::BreakerRow;
-use crate::flow::RouteCell;
+use super::{BreakerRow, PusherRow};
+use crate::flow::{PusherState, RouteCell};
 
 /// A route in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -13,9 +13,9 @@ use crate::flow::RouteCell;
 pub enum RouteState {
     /// All its pushers are ready.
     Ready,
-    /// None is ready yet.
+    /// None is ready, and none has failed yet.
     Connecting,
-    /// Some are ready, or its breaker keeps pushes back.
+    /// Connections are missing, or its breaker keeps pushes back.
     Degraded,
     /// An operator paused it.
     Paused,
@@ -28,8 +28,8 @@ pub enum RouteState {
 // === impl RouteState ===
 
 impl RouteState {
-    /// Returns the word for a route of so many connections, of which so many are ready.
-    pub(super) fn new(cell: &RouteCell, ready: usize, connections: usize, breaker: &BreakerRow) -> Self {
+    /// Returns the word for a route with these pushers.
+    pub(super) fn new(cell: &RouteCell, pushers: &[PusherRow], breaker: &BreakerRow) -> Self {
         if cell.removed.load(Ordering::Relaxed) {
             return Self::Removed;
         }
@@ -39,12 +39,15 @@ impl RouteState {
         if cell.paused.load(Ordering::Relaxed) {
             return Self::Paused;
         }
+        let ready = pushers.iter().filter(|pusher| pusher.state == PusherState::Ready).count();
+        // Those that have an error have tried and failed, also while they try again.
+        let is_new =
+            |pusher: &PusherRow| pusher.state == PusherState::Connecting && pusher.last_error.is_none();
         match ready {
-            // A route that opens its connections when there is something to send.
-            0 if connections == 0 => Self::Ready,
-            0 => Self::Connecting,
-            ready if ready < connections || breaker.keeps_back() => Self::Degraded,
-            _ => Self::Ready,
+            // One that opens its connections when there is something to send has none.
+            ready if ready == pushers.len() && !breaker.keeps_back() => Self::Ready,
+            0 if pushers.iter().all(is_new) && !pushers.is_empty() => Self::Connecting,
+            _ => Self::Degraded,
         }
     }
 

@@ -9,6 +9,7 @@ use super::*;
 use crate::flow::Gate;
 use crate::flow::breaker::{Tally, Why};
 use crate::push::RouteId;
+use crate::telemetry::Rate;
 
 /// Returns the snapshot of a service with one route and `pushers` ready pushers, and nothing done yet.
 pub(in crate::admin) fn fresh(pushers: u32) -> Snapshot {
@@ -117,15 +118,19 @@ fn the_word_names_what_needs_the_operator_most() {
 fn a_route_is_as_good_as_its_pushers_unless_somebody_stopped_it() {
     let cell = RouteCell::new(RouteId(0), "android".into(), "xmpp");
     let breaker = BreakerRow::default();
-    let word = |ready, connections| RouteState::new(&cell, ready, connections, &breaker);
-    assert_eq!(
-        (word(0, 2), word(1, 2), word(2, 2)),
-        (RouteState::Connecting, RouteState::Degraded, RouteState::Ready)
-    );
+    let mut pushers = fresh(2).pushers;
+    let word = |pushers: &[PusherRow]| RouteState::new(&cell, pushers, &breaker);
+    assert_eq!((word(&pushers), word(&[])), (RouteState::Ready, RouteState::Ready));
+    pushers[0].state = PusherState::Connecting;
+    assert_eq!(word(&pushers), RouteState::Degraded);
+    pushers[1].state = PusherState::Connecting;
+    assert_eq!(word(&pushers), RouteState::Connecting, "nothing has failed yet");
+    pushers[1].last_error = Some("refused".into());
+    assert_eq!(word(&pushers), RouteState::Degraded, "it has been tried");
     cell.paused.store(true, Ordering::Relaxed);
-    assert_eq!(word(2, 2), RouteState::Paused);
+    assert_eq!(word(&pushers), RouteState::Paused);
     cell.down.store(true, Ordering::Relaxed);
-    assert_eq!(word(2, 2), RouteState::Down);
+    assert_eq!(word(&pushers), RouteState::Down);
 }
 
 #[test]
@@ -146,6 +151,39 @@ proptest! {
             Some(seconds) => prop_assert!(seconds > 0.0 && seconds.is_finite() && outgoing > incoming),
             None => prop_assert!(buffered == 0 || outgoing <= incoming),
         }
+    }
+}
+
+/// The overload replay (`reference/observability.md` 2.1): 10,000 a second go out, and 200,000 are buffered when the arrivals fall to 5,000.
+#[test]
+fn the_projected_drain_of_an_incident_is_within_a_fifth_of_what_then_happens() {
+    let (mut accepted, mut ended) = (Rate::default(), Rate::default());
+    let (mut incoming, mut outgoing, mut buffered) = (0_u64, 0_u64, 0_u64);
+    let mut projected = Vec::new();
+    for second in 0..200_u64 {
+        let arrive = if second < 50 { 16_667 } else { 5_000 };
+        // Providers are not clockwork: a tenth more in one second, a tenth less in the next.
+        let leave = (buffered + arrive).min(if second % 2 == 0 { 11_000 } else { 9_000 });
+        buffered = (buffered + arrive - leave).min(200_000);
+        (incoming, outgoing) = (incoming + arrive, outgoing + leave);
+        let now = Moment::from_micros(second * 1_000_000);
+        accepted.sample(now, incoming);
+        ended.sample(now, outgoing);
+        projected.push(projected_drain(buffered, accepted.per_second(), ended.per_second()));
+        if second > 50 && buffered == 0 {
+            break;
+        }
+    }
+    assert_eq!(projected[..50].iter().flatten().count(), 0, "it does not shrink: {projected:?}");
+    let end = projected.len() - 1;
+    assert!((85..95).contains(&end), "empty after {end} s");
+    // The rates span three seconds; after them, to the last seconds but three.
+    for (second, seen) in projected.iter().enumerate().take(end - 3).skip(54) {
+        let (seen, actual) = (seen.expect("it shrinks"), (end - second) as f64);
+        assert!(
+            (seen - actual).abs() <= 0.2 * actual,
+            "at {second} s: {seen} s were projected, it took {actual} s"
+        );
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::parts::Parts;
 use super::*;
 use crate::config::{Config, Source};
+use crate::units::Moment;
 
 /// A service with one route that may connect to two push services; nothing of it runs.
 fn service() -> Arc<Service> {
@@ -87,4 +88,20 @@ async fn senders_who_name_ever_new_peers_use_up_no_more_than_twice_the_limit() {
     assert!(last.unwrap_err().contains("too many different push services"));
     let partitions = rig.service.parts.routes.partitions().count();
     assert_eq!(partitions, 5, "the route's own and four of peers");
+}
+
+#[actix::test]
+async fn one_that_has_just_come_back_does_not_make_room_for_the_next() {
+    let rig = Rig::start();
+    let first = rig.ask("a").unwrap();
+    let slept = rig.service.parts.routes.partition(first).unwrap();
+    slept.retire(Moment::default());
+    assert!(slept.stop());
+    slept.stopped(true, Moment::default());
+    pass(30_000).await;
+    let second = rig.ask("b").unwrap();
+    pass(5_000).await;
+    assert_eq!(rig.ask("a"), Ok(first), "its push is on the way");
+    rig.ask("c").unwrap();
+    assert!(rig.is_retiring(second) && !rig.is_retiring(first));
 }

@@ -46,6 +46,26 @@ pub(super) enum Step {
 
 // === impl Step ===
 
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Log => f.write_str("log"),
+            Self::Traces => f.write_str("traces"),
+            Self::Feedback => f.write_str("feedback"),
+            Self::Results => f.write_str("results"),
+            Self::Webhook => f.write_str("webhook"),
+            Self::Collector => f.write_str("collector"),
+            Self::Server(id) => write!(f, "the server of {id}"),
+            Self::Remove(route) => write!(f, "route {route} removed"),
+            Self::Add(route) => write!(f, "route {route} added"),
+            Self::Transport(route) => write!(f, "transport of {route}"),
+            Self::Settings(route) => write!(f, "settings of {route}"),
+            Self::Scale(route) => write!(f, "connections of {route}"),
+            Self::Rotate(route) => write!(f, "account or peer of {route}"),
+        }
+    }
+}
+
 impl Step {
     /// Returns the route that it concerns.
     pub(super) fn route(&self) -> Option<&str> {
@@ -101,6 +121,23 @@ impl Plan {
         config.effective = kept.chain([std::mem::take(&mut config.effective)]).collect();
         let steps = steps(old, &config);
         Self { config, steps, restart }
+    }
+
+    /// Returns what is in effect when these of its steps have failed: for them the old settings, so that the next reload tries again.
+    pub(super) fn without(&self, failed: &[&Step], old: &Config) -> Config {
+        let mut config = self.config.clone();
+        for step in failed {
+            match step {
+                Step::Server("ingest") => config.ingest = old.ingest.clone(),
+                Step::Server(_) => config.admin = old.admin.clone(),
+                _ => {}
+            }
+            if let Some(name) = step.route() {
+                config.routes.retain(|route| route.name != name);
+                config.routes.extend(old.routes.iter().find(|route| route.name == name).cloned());
+            }
+        }
+        config
     }
 }
 

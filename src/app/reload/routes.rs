@@ -39,6 +39,7 @@ pub(super) async fn follow(
     if let Some(route) = &known {
         until_free(route).await?;
     }
+    let _turn = service.tending.lock().await;
     let wanted = config.routes.iter().find(|route| route.name == name);
     match (step, known, wanted, connector) {
         (Step::Remove(_), Some(route), ..) => remove(service, &route),
@@ -48,7 +49,6 @@ pub(super) async fn follow(
         }
         (Step::Transport(_), Some(route), Some(wanted), Some(connector)) => {
             settle(service, &route, wanted).await?;
-            let _turn = service.tending.lock().await;
             switch(service, &route, wanted, connector).await?;
         }
         (Step::Settings(_), Some(route), Some(wanted), _) => settle(service, &route, wanted).await?,
@@ -92,7 +92,6 @@ async fn restore(
     wanted: &Route,
     connector: &Arc<dyn Connector>,
 ) -> Result<(), CommandError> {
-    let _turn = service.tending.lock().await;
     let before = route.settings();
     settle(service, route, wanted).await?;
     if before.transport.name() == wanted.transport.name() {
@@ -107,8 +106,9 @@ async fn restore(
             control::carry_out(service, Command::RestartRoute { route: name, mode }).await?;
         }
     } else {
-        service.parts.routes.restore(route);
         switch(service, route, wanted, connector).await?;
+        // Only now: its old partition is not to get anything in between.
+        service.parts.routes.restore(route);
     }
     log::info!("a route that was removed is back route={}", wanted.name);
     Ok(())

@@ -48,7 +48,7 @@ struct State {
     connections: u32,
     /// Which peer of the route it is for, if the route has several.
     key: Option<Box<str>>,
-    /// Pushes it had accepted when that changed last, and when that was.
+    /// Pushes it had accepted when that changed last, and when that was, or when it was woken for some to come.
     last_accepted: (u64, Moment),
 }
 
@@ -115,14 +115,23 @@ impl Partition {
     /// after partitions finds that it has something to do again.
     pub fn wake(&self) -> bool {
         let mut state = self.state.lock();
-        let was_asleep = matches!(state.phase, Phase::Asleep { .. });
-        if state.phase != Phase::Stopping {
-            state.phase = Phase::Awake;
-        }
-        if was_asleep {
+        let has_none = match state.phase {
+            Phase::Stopping => return false,
+            Phase::Asleep { .. } => true,
+            Phase::Awake | Phase::Retiring { .. } => self.is_bare(state.connections),
+        };
+        state.phase = Phase::Awake;
+        state.last_accepted.1 = self.wiring.clock.now();
+        if has_none {
             self.wiring.route.resize(self.id(), state.connections);
         }
-        was_asleep
+        has_none
+    }
+
+    /// Returns whether it has no pushers though it should have some: none of them could be started.
+    pub fn lacks_pushers(&self) -> bool {
+        let connections = self.connections();
+        self.is_bare(connections)
     }
 
     /// Returns how many pushers it has when it is awake.
@@ -135,7 +144,7 @@ impl Partition {
         self.state.lock().connections = connections;
     }
 
-    /// Returns how long it has accepted nothing, by its books as they are now.
+    /// Returns how long it has accepted nothing since it was woken, by its books as they are now.
     pub fn idle(&self, books: &Books, now: Moment) -> Duration {
         let mut state = self.state.lock();
         if state.last_accepted.0 != books.accepted {
@@ -150,12 +159,17 @@ impl Partition {
         state.key.is_some() && matches!(state.phase, Phase::Asleep { since } if now.since(since) >= REST)
     }
 
-    /// Wakes it for another peer; returns whose it was.
-    pub fn hand_over(&self, connections: u32, key: Option<Box<str>>) -> Option<Box<str>> {
+    /// Wakes it for another peer.
+    pub fn hand_over(&self, connections: u32, key: Option<Box<str>>) {
         let mut state = self.state.lock();
         state.phase = Phase::Awake;
         state.connections = connections;
+        state.last_accepted.1 = self.wiring.clock.now();
         self.wiring.route.resize(self.id(), connections);
-        std::mem::replace(&mut state.key, key)
+        state.key = key;
+    }
+
+    fn is_bare(&self, connections: u32) -> bool {
+        connections > 0 && self.wiring.route.pushers_of(self.id()).is_empty()
     }
 }

@@ -1,14 +1,15 @@
 //! Panics between queue and books: what was taken out goes back or ends, and the books agree with the queue.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::*;
 use crate::collector::{Keep, Settings};
 use crate::flow::{Door, Ended, RouteCell};
 use crate::ledger::Ledger;
-use crate::push::Lane;
 use crate::push::fixture::push;
+use crate::push::{Addressee, Lane};
 use crate::units::Clock;
 
 const ROUTE: RouteId = RouteId(0);
@@ -66,4 +67,25 @@ fn a_panic_while_an_end_is_told_still_enters_it() {
     assert!(broken.is_err());
     let books = ledger.total();
     assert_eq!((books.buffered, books.expired, books.is_balanced()), (0, 4, true));
+}
+
+#[test]
+fn a_panic_while_an_addressee_is_read_loses_nothing_that_has_left_the_queue() {
+    let (intake, ledger) = intake();
+    let late = Push { deadline: Moment::from_micros(5), ..push(0, Lane::High) };
+    let pushes = (1..10).map(|number| push(number, Lane::Normal)).chain([late]).collect();
+    assert!(intake.admit(ROUTE, pushes).is_empty());
+    intake.drain_channel(100);
+    let reads = AtomicU64::new(0);
+    let gate = intake.gate_of(ROUTE);
+    gate.read_addressees(move |_| {
+        assert!(reads.fetch_add(1, Ordering::Relaxed) != 3, "injected by the test");
+        Some(Addressee::Token("a".into()))
+    });
+    let now = Moment::default().after(Duration::from_secs(1));
+    gate.hold_target(now, &push(0, Lane::Normal), now.after(Duration::from_secs(1)));
+    let broken = catch_unwind(AssertUnwindSafe(|| Handout::take(&intake, ROUTE, 9, now).len()));
+    assert!(broken.is_err(), "the third of the pushes could not be read");
+    let books = ledger.total();
+    assert_eq!((books.held(), intake.load().pushes), (10, 10), "{books:?}");
 }

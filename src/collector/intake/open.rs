@@ -15,6 +15,13 @@ impl Intake {
         self.gates.get(partition.index()).expect("a partition has a gate before anybody knows its number")
     }
 
+    /// Forgets what kept a partition's pushes back: the answers were those of another account or peer.
+    pub fn reset_gate(&self, partition: RouteId) {
+        self.gate_of(partition).reset();
+        // What waits may go out now, and nothing else says so.
+        self.ring();
+    }
+
     /// Follows other settings of the breakers.
     pub fn follow_breaker(&self, settings: &breaker::Settings) {
         *self.breaker.write() = settings.clone();
@@ -26,9 +33,7 @@ impl Intake {
         let number = self.gates.len();
         let is_first = route.id.index() == number;
         let name = if is_first { route.name.clone() } else { format!("{}#{number}", route.name) };
-        let gate = Gate::new(name);
-        gate.follow(self.breaker.read().clone());
-        gate
+        Gate::new(name)
     }
 
     /// Returns how many of a partition's pushes can go out now.

@@ -10,6 +10,39 @@ use crate::outcome::Outcome;
 use crate::push::{Push, RouteId};
 use crate::units::Moment;
 
+impl Intake {
+    /// Puts pushes off that are at `from` by the books: each is queued behind its lane when its moment has come.
+    pub(in crate::collector) fn put_off(&self, route: RouteId, from: Place, pushes: Vec<(Moment, Push)>) {
+        if pushes.is_empty() {
+            return;
+        }
+        let count = pushes.len() as u64;
+        self.ledger.enter(route, |books| books.transfer(count, from, Place::WaitingRetry));
+        self.with_queue(|queue| {
+            for (due, mut push) in pushes {
+                push.detach();
+                queue.delay(route, due, push);
+            }
+        });
+        // The collector's timer may have to be set for the first of them.
+        self.ring();
+    }
+
+    /// Queues the pushes of a partition whose moment has come.
+    pub(in crate::collector) fn release_due(&self, route: RouteId, now: Moment) {
+        let mut coalesced = Vec::new();
+        self.with_queue(|queue| {
+            let released = queue.release_due(route, now, &mut coalesced) as u64;
+            if released > 0 {
+                // Before anybody else can get at them, to shed them for instance.
+                self.ledger
+                    .enter(route, |books| books.transfer(released, Place::WaitingRetry, Place::Buffered));
+            }
+        });
+        self.end_buffered(&coalesced, Outcome::Coalesced);
+    }
+}
+
 impl Returns for Intake {
     fn judge(&self, route: RouteId, tally: &Tally) {
         if self.gate_of(route).observe(self.clock.now(), tally, fastrand::f64()) {
@@ -34,18 +67,7 @@ impl Returns for Intake {
     }
 
     fn retry_at(&self, route: RouteId, pushes: Vec<(Moment, Push)>) {
-        if pushes.is_empty() {
-            return;
-        }
-        let count = pushes.len() as u64;
-        self.ledger.enter(route, |books| books.transfer(count, Place::InFlight, Place::WaitingRetry));
-        self.with_queue(|queue| {
-            for (due, mut push) in pushes {
-                push.detach();
-                queue.delay(route, due, push);
-            }
-        });
-        self.ring();
+        self.put_off(route, Place::InFlight, pushes);
     }
 }
 

@@ -197,3 +197,27 @@ fn whoever_sees_a_partition_finds_its_part_of_the_queue_and_its_gate() {
     });
     assert_eq!(intake.partitions(), 501);
 }
+
+#[test]
+fn nobody_sees_a_released_push_in_the_queue_before_the_books_say_so() {
+    let mut rig = Rig::new(Keep::Newest);
+    let route = rig.open(None);
+    let intake = &rig.intake;
+    rig.ledger.enter(route, |books| {
+        books.accept(40, 0);
+        books.transfer(40, Place::Buffered, Place::InFlight);
+    });
+    let due = |number| (Moment::default(), push(number, Lane::Low));
+    intake.retry_at(route, (0..40).map(due).collect());
+    std::thread::scope(|scope| {
+        // The other thread has to wait for the account; whoever sheds for a smaller buffer must not come first.
+        rig.ledger.enter(route, |_| {
+            let _releasing = scope.spawn(|| intake.release_due(route, Moment::default()));
+            while let Some(queue) = intake.queue.try_lock_for(Duration::from_millis(100)) {
+                assert_eq!(queue.ready(route), 0, "it could be shed, and the books have it elsewhere");
+            }
+        });
+    });
+    let books = rig.ledger.total();
+    assert_eq!((books.buffered, books.waiting_retry, books.unaccounted), (40, 0, 0));
+}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use http::Uri;
+use http::uri::Authority;
 
 use super::{HOUR, MILLISECOND, MINUTE, SECOND, Section, TENTH};
 use crate::transport::http2::Settings;
@@ -37,13 +38,14 @@ fn ca(section: &Section<'_>) -> Option<PathBuf> {
 
 /// Reads `proxy`.
 fn proxy(section: &Section<'_>) -> Option<String> {
-    let is_address = |text: &str| {
-        let parts = text.rsplit_once(':');
-        parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-    };
-    let read =
-        section.text("proxy", "host:port, or \"\" for none", |text| text.is_empty() || is_address(text));
-    optional(read)
+    let allowed = "host:port without user name, or \"\" for none";
+    optional(section.text("proxy", allowed, |text| text.is_empty() || is_host_and_port(text)))
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    text.parse::<Authority>().is_ok_and(|authority| {
+        !authority.host().is_empty() && authority.port_u16().is_some() && !text.contains('@')
+    })
 }
 
 /// Returns whether a text is an https address without a path.

@@ -182,3 +182,51 @@ async fn a_device_s_exceeded_rate_holds_up_its_own_pushes_and_no_others() {
     stand.pass(Duration::from_secs(2)).await;
     assert_eq!(stand.intake.gate_of(ROUTE).view(stand.clock.now()).held_targets, 0);
 }
+
+#[actix::test]
+async fn a_push_that_is_put_off_when_a_slot_is_freed_goes_out_in_time_though_nothing_else_happens() {
+    let stand = stand(1).await;
+    let gate = stand.intake.gate_of(ROUTE);
+    gate.read_addressees(|payload| Some(Addressee::Token(String::from_utf8_lossy(payload).into())));
+    let to = |number: u128, device: &'static [u8]| Push {
+        payload: Bytes::from_static(device),
+        ..push(number, Lane::Normal)
+    };
+    stand.intake.admit(ROUTE, vec![to(1, b"a"), to(2, b"b")]);
+    stand.settle().await;
+    let now = stand.clock.now();
+    gate.hold_target(now, &to(2, b"b"), now.after(Duration::from_secs(60)));
+    stand.provider.acknowledge(0, 1);
+    stand.settle().await;
+    assert_eq!((sent(&stand), stand.books().waiting_retry), (1, 1));
+    stand.pass(Duration::from_secs(62)).await;
+    assert_eq!((sent(&stand), stand.books().in_flight), (2, 1));
+}
+
+#[actix::test]
+async fn a_breaker_whose_pause_is_over_is_half_open_though_nobody_asks_for_anything() {
+    let stand = stand(40).await;
+    stand.admit(60).await;
+    answer_all(&stand, &busy());
+    stand.pusher(0).set_paused(true);
+    stand.pusher(0).nudge(Nudge::LookAtSwitches);
+    // Whoever looks at the state moves it on; its text does not.
+    let text = || format!("{:?}", stand.intake.gate_of(ROUTE));
+    stand.settle().await;
+    assert!(text().contains("Open { until"), "{}", text());
+    stand.pass(Duration::from_secs(3)).await;
+    assert!(text().contains("HalfOpen"), "{}", text());
+}
+
+#[actix::test]
+async fn a_gate_that_is_reset_for_another_provider_lets_out_what_waits() {
+    let stand = stand(10).await;
+    stand.admit(15).await;
+    let quota = Verdict::Limited { answer: answer(), after: Duration::from_secs(3600), scope: Scope::Setup };
+    answer_all(&stand, &quota);
+    stand.settle().await;
+    assert_eq!((state(&stand), stand.books().in_flight), (State::Open, 0));
+    stand.intake.reset_gate(ROUTE);
+    stand.settle().await;
+    assert_eq!((state(&stand), stand.books().in_flight), (State::Closed, 10));
+}

@@ -33,6 +33,8 @@ pub struct Peer {
     pub received: Vec<PushKey>,
     pub unanswered: Vec<PushKey>,
     pub is_finished: bool,
+    /// How many of the last pushes wait for a stream.
+    pub unsent: usize,
 }
 
 /// The provider: every connection that was ever opened.
@@ -84,7 +86,13 @@ impl Connector for FakeConnector {
                 events.try_send(vec![draining]).expect("the channel is empty");
             }
             let mut peers = provider.peers.lock();
-            peers.push(Peer { events, received: Vec::new(), unanswered: Vec::new(), is_finished: false });
+            peers.push(Peer {
+                events,
+                received: Vec::new(),
+                unanswered: Vec::new(),
+                is_finished: false,
+                unsent: 0,
+            });
             let outbox = Box::new(FakeOutbox(Arc::clone(&provider), peers.len() - 1));
             let events = futures_util::stream::unfold(receiver, |mut receiver| async {
                 receiver.recv().await.map(|batch| (batch, receiver))
@@ -115,6 +123,18 @@ impl Outbox for FakeOutbox {
     }
 
     fn flush(&mut self) {}
+
+    fn recall(&mut self, key: PushKey) -> bool {
+        let peer = &mut self.0.peers.lock()[self.1];
+        let sent = peer.received.len() - peer.unsent;
+        let place = peer.received[sent..].iter().position(|received| *received == key);
+        if let Some(place) = place {
+            peer.received.remove(sent + place);
+            peer.unanswered.retain(|unanswered| *unanswered != key);
+            peer.unsent -= 1;
+        }
+        place.is_some()
+    }
 
     fn finish(&mut self) {
         self.0.peers.lock()[self.1].is_finished = true;

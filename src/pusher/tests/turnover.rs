@@ -86,3 +86,44 @@ async fn a_provider_that_drains_every_new_connection_is_not_stormed() {
     stand.pass(Duration::from_secs(20)).await;
     assert_eq!(stand.pusher(0).state(), PusherState::Ready);
 }
+
+#[actix::test]
+async fn what_waited_too_long_for_a_stream_goes_elsewhere_and_costs_no_attempt() {
+    let stand = Stand::start(1, 100).await;
+    stand.admit(10).await;
+    stand.provider.peers.lock()[0].unsent = 4;
+    stand.pass(Duration::from_secs(40)).await;
+    assert_eq!(stand.feedback.maybe_delivered(), 6, "the provider cannot have the other four");
+    assert_eq!(stand.provider.peers.lock()[0].received.len(), 16, "all ten are sent again");
+    assert_eq!(stand.provider.unanswered(0), 16);
+}
+
+#[actix::test]
+async fn a_provider_that_hands_every_push_back_is_not_stormed() {
+    let stand = Stand::start(1, 10).await;
+    stand.admit(10).await;
+    for _ in 0..200 {
+        let newest = stand.provider.connections() - 1;
+        let keys = std::mem::take(&mut stand.provider.peers.lock()[newest].unanswered);
+        if !keys.is_empty() {
+            let back = |key| SessionEvent::Answered { key, verdict: Verdict::Elsewhere };
+            stand.provider.tell(newest, keys.into_iter().map(back).chain(draining()).collect());
+        }
+        stand.pass(Duration::from_millis(50)).await;
+    }
+    let connections = stand.provider.connections();
+    assert!((4..=8).contains(&connections), "{connections} connections in ten seconds");
+}
+
+#[actix::test]
+async fn a_panic_while_overdue_pushes_are_recalled_loses_none_of_them() {
+    let stand = Stand::start(1, 10).await;
+    stand.admit(10).await;
+    // More than it has got: looking for what waits for a stream breaks.
+    stand.provider.peers.lock()[0].unsent = 1_000;
+    stand.pass(Duration::from_secs(40)).await;
+    assert_eq!((stand.provider.connections(), stand.provider.unanswered(1)), (2, 10));
+    stand.provider.acknowledge(1, 10);
+    stand.settle().await;
+    assert_eq!((stand.books().delivered, stand.books().held()), (10, 0));
+}

@@ -84,6 +84,12 @@ impl Writer {
         Self { anchor, scope, spans: Vec::new() }
     }
 
+    /// Adds the spans of several pieces.
+    pub fn add_all(&mut self, pieces: &[Piece]) {
+        self.spans.reserve(pieces.iter().map(Piece::spans).sum());
+        pieces.iter().for_each(|piece| self.add(piece));
+    }
+
     /// Adds a piece's spans.
     pub fn add(&mut self, piece: &Piece) {
         match piece {

@@ -180,7 +180,7 @@ fn a_piece_becomes_as_many_spans_as_it_says() {
     call.end(second(2), 202, (1, 1));
     let pieces = tracer.take_all();
     let mut writer = spans::Writer::new(spans::Anchor::now(crate::units::Clock::start()));
-    pieces.iter().for_each(|piece| writer.add(piece));
+    writer.add_all(&pieces);
     let spans = writer.finish();
     assert_eq!(spans.len(), pieces.iter().map(Piece::spans).sum::<usize>());
     let names: Vec<&str> = spans.iter().map(|span| span.name.as_ref()).collect();

@@ -46,8 +46,7 @@ impl Tokens {
     /// # Errors
     /// The key cannot sign.
     pub fn get(&self) -> Result<Token, KeyError> {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.book.lock().get(&self.key, Instant::now(), unix)
+        self.book.lock().get(&self.key, Instant::now(), unix())
     }
 
     /// Returns the team's id and the key's.
@@ -57,8 +56,12 @@ impl Tokens {
 
     /// Notes that the provider called the token of this generation expired.
     pub fn expired(&self, generation: u64) -> Expired {
-        self.book.lock().expired(Instant::now(), generation)
+        self.book.lock().expired(Instant::now(), unix(), generation)
     }
+}
+
+fn unix() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

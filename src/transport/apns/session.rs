@@ -14,12 +14,12 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::auth::{Expired, Token, Tokens};
-use super::doubt::Doubt;
 use super::gate::Gate;
 use super::letter;
 use super::verdict::{self, Meaning};
 use crate::outcome::{Answer, Scope, Verdict};
 use crate::push::Push;
+use crate::transport::doubt::Doubt;
 use crate::transport::http2::{Judgement, Letter, Protocol, Reply, Stamp};
 
 /// What all sessions of a route share.
@@ -43,7 +43,7 @@ pub struct Apns {
     token: RefCell<Option<Token>>,
     /// Why no more streams are to be opened.
     ending: RefCell<Option<String>>,
-    doubt: Cell<Doubt>,
+    doubt: Doubt,
     /// Whether an answer has shown that the credentials are accepted.
     is_accepted: Cell<bool>,
     has_complained: Cell<bool>,
@@ -58,7 +58,7 @@ impl Apns {
             common,
             token: RefCell::default(),
             ending: RefCell::default(),
-            doubt: Cell::default(),
+            doubt: Doubt::default(),
             is_accepted: Cell::new(false),
             has_complained: Cell::new(false),
         }
@@ -107,10 +107,7 @@ impl Apns {
     }
 
     fn bad_token(&self, mut answer: Box<Answer>) -> Judgement {
-        let mut doubt = self.doubt.get();
-        let is_believed = doubt.bad();
-        self.doubt.set(doubt);
-        if is_believed {
+        if self.doubt.believes() {
             return Judgement::of(Verdict::Unregistered(answer));
         }
         self.complain(
@@ -120,12 +117,6 @@ impl Apns {
         answer.detail =
             "most tokens and channels are called bad, so the environment may be the wrong one".into();
         Judgement::of(Verdict::Rejected(answer))
-    }
-
-    fn known(&self) {
-        let mut doubt = self.doubt.get();
-        doubt.known();
-        self.doubt.set(doubt);
     }
 }
 
@@ -164,7 +155,7 @@ impl Protocol for Apns {
             Meaning::Push(judgement) => {
                 if matches!(judgement.verdict, Verdict::Delivered { .. } | Verdict::Unregistered(_)) {
                     self.accept();
-                    self.known();
+                    self.doubt.known();
                 }
                 judgement
             }

@@ -17,7 +17,11 @@ use super::request::{self, Purpose};
 use super::verdict::{self, Meaning};
 use crate::outcome::{Answer, Scope, Verdict};
 use crate::push::Push;
+use crate::transport::doubt::Doubt;
 use crate::transport::http2::{Judgement, Letter, Protocol, Reply, Stamp};
+
+/// How many answers in a row must blame the project, once it was good for a push: a single one may mean the push.
+const REFUSALS_IN_A_ROW: u32 = 3;
 
 /// What all sessions of a route have.
 pub struct Common {
@@ -35,6 +39,9 @@ pub struct Fcm {
     tokens: Arc<Tokens>,
     token: RefCell<Token>,
     renewal: RefCell<Option<BoxFuture<'static, Result<Token, GrantError>>>>,
+    doubt: Doubt,
+    /// Answers that blamed the project since the last push was taken; none if none was ever taken.
+    refusals: Cell<Option<u32>>,
     has_complained: Cell<bool>,
 }
 
@@ -44,13 +51,44 @@ impl Fcm {
     /// Returns FCM for one session, which has a token already.
     pub fn new(common: Common, tokens: Arc<Tokens>, token: Token) -> Self {
         let (token, renewal) = (RefCell::new(token), RefCell::default());
-        Self { common, tokens, token, renewal, has_complained: Cell::new(false) }
+        let (doubt, refusals, has_complained) = Default::default();
+        Self { common, tokens, token, renewal, doubt, refusals, has_complained }
+    }
+
+    /// The project is blamed: nothing can be sent, unless it was good for other pushes a moment ago.
+    fn refused(&self, answer: Box<Answer>) -> Judgement {
+        let refusals = self.refusals.get().map(|before| before + 1);
+        self.refusals.set(refusals);
+        if refusals.is_some_and(|refusals| refusals < REFUSALS_IN_A_ROW) {
+            let after = Some(verdict::LONG_DELAY.max(self.common.retry_min));
+            return Judgement::of(Verdict::Retry { answer, after });
+        }
+        self.complain(
+            "the provider refuses the project's set-up (hint: is the API enabled, and are project_id and the account's role right?)",
+            &answer.code,
+            &answer.detail,
+        );
+        self.stop(answer)
     }
 
     /// Says that nothing can be sent before an operator has repaired something; no push is to suffer for it.
     fn stop(&self, answer: Box<Answer>) -> Judgement {
         let after = verdict::LONG_DELAY.max(self.common.retry_min);
         Judgement { verdict: Verdict::Limited { answer, after, scope: Scope::Setup }, pause: Some(after) }
+    }
+
+    fn foreign(&self, mut answer: Box<Answer>) -> Judgement {
+        if self.doubt.believes() {
+            return Judgement::of(Verdict::Unregistered(answer));
+        }
+        self.complain(
+            "the provider calls most device tokens another project's, so none is called dead (hint: is service_account of the app's project?)",
+            &answer.code,
+            &answer.detail,
+        );
+        answer.detail =
+            "most tokens are called another project's, so the account may be the wrong one".into();
+        Judgement::of(Verdict::Rejected(answer))
     }
 
     /// Says once per connection what only an operator can repair.
@@ -103,17 +141,15 @@ impl Protocol for Fcm {
             Meaning::Push(judgement) => {
                 if reply.status.is_success() {
                     self.has_complained.set(false);
+                    self.refusals.set(Some(0));
+                }
+                if matches!(judgement.verdict, Verdict::Delivered { .. } | Verdict::Unregistered(_)) {
+                    self.doubt.known();
                 }
                 judgement
             }
-            Meaning::Setup(answer) => {
-                self.complain(
-                    "the provider refuses the project's set-up (hint: is the API enabled, and are project_id and the account's role right?)",
-                    &answer.code,
-                    &answer.detail,
-                );
-                self.stop(answer)
-            }
+            Meaning::Foreign(answer) => self.foreign(answer),
+            Meaning::Setup(answer) => self.refused(answer),
             Meaning::ThirdParty(answer) => {
                 self.complain(
                     "the provider cannot log in to Apple or to a browser's service (hint: check the project's APNs key or web push certificate)",
@@ -136,3 +172,6 @@ impl Protocol for Fcm {
         Judgement::reset(reason, self.common.retry_min)
     }
 }
+
+#[cfg(test)]
+mod tests;

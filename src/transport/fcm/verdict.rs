@@ -27,6 +27,8 @@ pub enum Meaning {
     Token(Box<Answer>),
     /// The project's set-up is wrong, whatever the push.
     Setup(Box<Answer>),
+    /// The device token is another project's; or all are, because this is the wrong account.
+    Foreign(Box<Answer>),
     /// The project's credentials for Apple or for browsers are wrong; the push is refused.
     ThirdParty(Box<Answer>),
 }
@@ -70,7 +72,8 @@ pub fn read(
         Verdict::Retry { answer: answer.clone(), after: Some(after) }
     };
     match (fault.word(status), status.as_u16()) {
-        ("UNREGISTERED" | "SENDER_ID_MISMATCH", _) => push(Verdict::Unregistered(answer)),
+        ("UNREGISTERED", _) => push(Verdict::Unregistered(answer)),
+        ("SENDER_ID_MISMATCH", _) => Meaning::Foreign(answer),
         ("THIRD_PARTY_AUTH_ERROR", _) => Meaning::ThirdParty(answer),
         ("QUOTA_EXCEEDED" | "RESOURCE_EXHAUSTED", _) | (_, 429) => {
             let after = asked.unwrap_or(LONG_DELAY).max(retry_min);

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_native_tls::TlsStream;
 
 use super::{Endpoint, Reach};
-use crate::transport::{ConnectError, guard, tls};
+use crate::transport::{ConnectError, guard, peer_name, tls};
 
 /// What ALPN calls HTTP/2 over TLS (RFC 9113 section 3.2).
 pub const ALPN: &str = "h2";
@@ -29,7 +29,7 @@ pub fn host_and_port(origin: &Uri) -> (&str, u16) {
 /// Names an origin for logs, such as `fcm.googleapis.com:443`.
 pub fn peer(origin: &Uri) -> String {
     let (host, port) = host_and_port(origin);
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    peer_name(host, port)
 }
 
 /// Connects to a peer that must speak HTTP/2; `tell` hears what is being waited for.

@@ -125,6 +125,12 @@ impl<P: Protocol> Outbox for LinkOutbox<P> {
         }
     }
 
+    fn recall(&mut self, key: PushKey) -> bool {
+        let mut desk = self.desk.borrow_mut();
+        let place = desk.waiting.iter().position(|letter| letter.key == key);
+        place.is_some_and(|place| desk.waiting.remove(place).is_some())
+    }
+
     fn finish(&mut self) {
         self.desk.borrow_mut().finish = true;
         self.flush();

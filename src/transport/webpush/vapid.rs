@@ -126,7 +126,9 @@ fn p256() -> Result<EcGroup, ErrorStack> {
 
 fn private_key(text: &str) -> Result<EcKey<Private>, KeyError> {
     if text.contains("-----BEGIN") {
-        let any = openssl::pkey::PKey::private_key_from_pem(text.as_bytes()).map_err(|_| KeyError::Form)?;
+        // With a passphrase, be it a wrong one, the library does not ask for one at the terminal.
+        let any = openssl::pkey::PKey::private_key_from_pem_passphrase(text.as_bytes(), b"");
+        let any = any.map_err(|_| KeyError::Form)?;
         let key = any.ec_key().map_err(|_| KeyError::Curve)?;
         let is_ours = key.group().curve_name() == Some(Nid::X9_62_PRIME256V1) && key.check_key().is_ok();
         return if is_ours { Ok(key) } else { Err(KeyError::Curve) };

@@ -16,11 +16,14 @@ use super::verdict::{self, Incoming, Origin};
 use super::{encode, fault};
 use crate::outcome::Verdict;
 use crate::transport::SessionEvent;
+use crate::transport::doubt::Doubt;
 
 /// The state of the talk on one connection.
 #[derive(Debug, Default)]
 pub struct Dialog {
     draining: bool,
+    doubt: Doubt,
+    has_complained: bool,
     upstream: u32,
     tally: Tally,
 }
@@ -80,6 +83,7 @@ impl Dialog {
         match verdict::read(json) {
             Incoming::Answer { key, verdict } => {
                 let draining = verdict == Verdict::Elsewhere;
+                let verdict = self.weigh(verdict);
                 events.push(SessionEvent::Answered { key, verdict });
                 if draining {
                     self.drain(events, "a nack with CONNECTION_DRAINING");
@@ -95,6 +99,30 @@ impl Dialog {
                 self.tally.unknown += 1;
                 log::debug!("ignored a payload why=\"{why}\" length={}", json.len());
             }
+        }
+    }
+
+    /// Does not believe that most tokens are bad: the provider says so of every token to a sender that is not theirs.
+    fn weigh(&mut self, verdict: Verdict) -> Verdict {
+        match verdict {
+            Verdict::Unregistered(mut answer) if &*answer.code == verdict::BAD_REGISTRATION => {
+                if self.doubt.believes() {
+                    return Verdict::Unregistered(answer);
+                }
+                if !std::mem::replace(&mut self.has_complained, true) {
+                    log::error!(
+                        "the provider calls most device tokens bad, so none is called dead (hint: are they of this sender_id?) code={}",
+                        answer.code
+                    );
+                }
+                answer.detail = "most tokens are called bad, so sender_id may be the wrong one".into();
+                Verdict::Rejected(answer)
+            }
+            Verdict::Delivered { .. } | Verdict::Unregistered(_) => {
+                self.doubt.known();
+                verdict
+            }
+            other => other,
         }
     }
 

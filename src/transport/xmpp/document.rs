@@ -51,7 +51,12 @@ pub enum DocumentError {
 /// The reader of one stream; a restart after login needs a new one.
 #[derive(Debug)]
 pub struct Document {
-    parser: Parser,
+    /// None while it rests: a parser has a buffer of 8 KiB, and most connections never need it again after the handshake.
+    parser: Option<Parser>,
+    /// All bytes up to the end of the header, which put a new parser into the state between two stanzas.
+    opening: Vec<u8>,
+    /// Whether the last byte that was read ended an item.
+    is_between: bool,
     /// Reads the header a second time, since namespace resolution hides which namespace is the default one.
     header: Option<RawParser>,
     plain: bool,
@@ -64,7 +69,9 @@ pub struct Document {
 impl Default for Document {
     fn default() -> Self {
         Self {
-            parser: Parser::new(),
+            parser: Some(Parser::new()),
+            opening: Vec::new(),
+            is_between: false,
             header: Some(RawParser::new()),
             plain: false,
             open: Vec::new(),
@@ -93,8 +100,9 @@ impl Document {
         }
         loop {
             let before = *bytes;
-            let parsed = self.parser.parse(bytes, false);
+            let parsed = self.parser.get_or_insert_with(|| reopen(&self.opening)).parse(bytes, false);
             let taken = before.len() - bytes.len();
+            self.is_between &= taken == 0;
             self.read_header(&before[..taken]);
             self.size += taken;
             if self.size > MAX_STANZA {
@@ -107,8 +115,16 @@ impl Document {
             };
             if let Some(item) = self.on_event(event)? {
                 self.size = 0;
+                self.is_between = item != Item::Closed;
                 return Ok(Some(item));
             }
+        }
+    }
+
+    /// Gives the parser's memory back, if it is between two items; the next byte makes another.
+    pub fn rest(&mut self) {
+        if self.is_between {
+            self.parser = None;
         }
     }
 
@@ -163,6 +179,7 @@ impl Document {
 
     fn read_header(&mut self, mut bytes: &[u8]) {
         let Some(parser) = &mut self.header else { return };
+        self.opening.extend_from_slice(bytes);
         while let Ok(Some(event)) = parser.parse(&mut bytes, false) {
             if let RawEvent::Attribute(_, (None, name), value) = event
                 && name.as_str() == "xmlns"
@@ -171,6 +188,17 @@ impl Document {
             }
         }
     }
+}
+
+/// Returns a parser that has read this header, which was read without a fault before.
+fn reopen(mut header: &[u8]) -> Parser {
+    let mut parser = Parser::new();
+    while let Ok(Some(event)) = parser.parse(&mut header, false) {
+        if matches!(event, Event::StartElement(..)) {
+            break;
+        }
+    }
+    parser
 }
 
 /// Returns whether a byte is XML white space.
@@ -219,6 +247,28 @@ mod tests {
             let mut document = Document::default();
             assert_eq!(document.next(&mut header.as_bytes()).unwrap(), Some(Item::Opened));
             assert_eq!(document.is_plain(), plain, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_rested_reads_on_as_if_it_had_not() {
+        let header = "<?xml version='1.0'?>\n<stream:stream xmlns='jabber:client' xmlns:p='prefixed' \
+            xmlns:stream='http://etherx.jabber.org/streams' id='1&lt;'>";
+        let text =
+            format!("{header}<a/> <p:b c='1'><d/>x&amp;</p:b>\n<e>é</e><f xmlns='other'/></stream:stream>");
+        let (expected, error) = read(&text);
+        assert!(error.is_none() && expected.len() == 6, "{expected:?}");
+        for size in 1..text.len() {
+            let (mut document, mut items, mut rests) = (Document::default(), Vec::new(), 0);
+            for mut bytes in text.as_bytes().chunks(size) {
+                while let Some(item) = document.next(&mut bytes).unwrap() {
+                    items.push(item);
+                    document.rest();
+                    rests += usize::from(document.parser.is_none());
+                }
+                document.rest();
+            }
+            assert_eq!((&items, rests), (&expected, 5), "in pieces of {size}");
         }
     }
 

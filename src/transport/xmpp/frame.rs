@@ -44,8 +44,16 @@ pub struct Framer {
 
 impl Framer {
     /// Returns a framer that reads on where `document` stopped, which must be between two stanzas.
-    pub const fn new(document: Document) -> Self {
-        Self { document, inside: false, looks: 0, unescaped: String::new() }
+    pub fn new(document: Document) -> Self {
+        let mut framer = Self { document, inside: false, looks: 0, unescaped: String::new() };
+        framer.relax();
+        framer
+    }
+
+    /// Gives back memory that only traffic needs.
+    pub fn relax(&mut self) {
+        self.document.rest();
+        self.unescaped = String::new();
     }
 
     /// Returns whether the stream could end here without cutting a stanza, given that all bytes were taken.

@@ -178,7 +178,7 @@ where
                 Phase::Waiting | Phase::Closed => return Some("the peer did not close in time".to_owned()),
                 Phase::Open => {}
             }
-            self.desk.borrow_mut().outgoing.relax();
+            self.intake.relax();
             let next = match self.keepalive.check(Instant::now()) {
                 Check::Wait(next) => next,
                 Check::Ping(next) => {

@@ -16,6 +16,9 @@ use crate::push::PushKey;
 /// The least delay before a push is sent again to a device or topic whose rate was exceeded: the provider asks for no immediate retry.
 pub const RATE_EXCEEDED_DELAY: Duration = Duration::from_secs(60);
 
+/// The code for a token that is malformed, or another sender's.
+pub const BAD_REGISTRATION: &str = "BAD_REGISTRATION";
+
 /// A payload's meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming<'a> {
@@ -106,7 +109,7 @@ pub fn judge(code: &str, detail: &str) -> Option<Verdict> {
     Some(match code {
         "BAD_ACK" => return None,
         "CONNECTION_DRAINING" => Verdict::Elsewhere,
-        "BAD_REGISTRATION" | "DEVICE_UNREGISTERED" => Verdict::Unregistered(words()),
+        BAD_REGISTRATION | "DEVICE_UNREGISTERED" => Verdict::Unregistered(words()),
         "INVALID_JSON" | "INVALID_TTL" | "JSON_TYPE_ERROR" => Verdict::Rejected(words()),
         "DEVICE_MESSAGE_RATE_EXCEEDED" | "TOPICS_MESSAGE_RATE_EXCEEDED" | "QUOTA_EXCEEDED" => {
             Verdict::Limited { answer: words(), after: RATE_EXCEEDED_DELAY, scope: Scope::Target }

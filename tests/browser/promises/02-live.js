@@ -31,6 +31,29 @@ test('lost connections are seen without a reload, and so is the recovery', async
   await healthy();
 });
 
+test('a row changes within a second and a half of its connection', async () => {
+  await healthy();
+  await visit({}, async (page) => {
+    await live(page);
+    // The page notes by itself when a row is no longer ready: the browser's clock is that of this machine.
+    await page.evaluate(() => {
+      window.changed = null;
+      const look = () => {
+        if (document.querySelector('#pusher-rows .badge:not([data-state=ready])')) window.changed ??= Date.now();
+      };
+      new MutationObserver(look).observe(document.getElementById('pusher-rows'), { subtree: true, attributes: true, childList: true });
+    });
+    await peer('set?auth_fail=true');
+    const since = Date.now();
+    await peer('close');
+    await until('a row has changed', () => page.evaluate(() => window.changed !== null));
+    const taken = (await page.evaluate(() => window.changed)) - since;
+    await peer('set?auth_fail=false');
+    assert.ok(taken <= 1_500, `${taken} ms`);
+  });
+  await healthy();
+});
+
 test('a page that hears nothing says that it is not live', async () => {
   await visit({}, async (page) => {
     await live(page);

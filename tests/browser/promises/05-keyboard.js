@@ -1,17 +1,7 @@
 // Hands that hold no mouse reach everything, and updates do not take the focus away.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { healthy, live, state, until, visit } from '../support.js';
-
-const focused = (page) => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);
-
-async function tab(page, label) {
-  for (let presses = 0; presses < 80; presses += 1) {
-    await page.keyboard.press('Tab');
-    if ((await focused(page)) === label) return;
-  }
-  assert.fail(`Tab does not reach ${label}`);
-}
+import { focused, healthy, live, state, tab, until, visit } from '../support.js';
 
 test('a pusher is restarted by the keyboard alone', async () => {
   await healthy();

@@ -35,6 +35,17 @@ fn what_the_image_is_made_of_is_there() {
             assert!(root.join(path).exists(), "COPY {path}: there is none");
         }
     }
+    let let_in = std::fs::read_to_string(root.join(".dockerignore")).expect("it is there");
+    for copied in of("COPY").iter().filter(|rest| !rest.starts_with("--from=")) {
+        let mut paths: Vec<&str> = copied.split_whitespace().collect();
+        paths.pop();
+        for path in paths {
+            assert!(
+                let_in.lines().any(|line| line == format!("!{path}")),
+                "{path} is kept out of the context"
+            );
+        }
+    }
     let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("it is there");
     let manifest: toml::Table = manifest.parse().expect("it is TOML");
     let copied = of("COPY").join(" ");

@@ -131,6 +131,46 @@ fn every_metric_of_dashboard_and_alerts_is_in_a_scrape() {
 }
 
 #[test]
+fn every_metric_of_a_scrape_is_on_the_dashboard_or_in_an_alert() {
+    let used = names(&(expressions().join("\n") + &read("prometheus/alerts.yml")));
+    let scrape = scrape("application/openmetrics-text;version=1.0.0");
+    let families = scrape.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let is_used = |family: &str, kind: &str| match kind {
+        "counter" => used.contains(&format!("{family}_total")),
+        "histogram" => used.contains(&format!("{family}_bucket")),
+        // The dashboard's variable asks for it.
+        "info" => true,
+        _ => used.contains(family),
+    };
+    let (seen, unseen): (Vec<_>, Vec<_>) = families.partition(|(family, kind)| is_used(family, kind));
+    assert!(seen.len() > 50 && unseen.is_empty(), "nobody looks at {unseen:?}");
+}
+
+#[test]
+fn points_in_the_latency_panels_lead_to_their_traces() {
+    let dashboard: Value = serde_json::from_str(&read("grafana/pushweir.json")).expect("it is JSON");
+    let targets = dashboard["panels"]
+        .as_array()
+        .expect("it has panels")
+        .iter()
+        .filter_map(|panel| panel["targets"].as_array());
+    let with_examples: Vec<&str> = targets
+        .flatten()
+        .filter(|target| target["exemplar"] == true)
+        .filter_map(|target| target["expr"].as_str())
+        .collect();
+    for family in ["queue_wait", "upstream_ack_duration", "delivery_duration"] {
+        let bucket = format!("pushweir_{family}_seconds_bucket");
+        assert!(
+            with_examples.iter().any(|expression| expression.contains(&bucket)),
+            "{family}: {with_examples:?}"
+        );
+    }
+    // The label is that of the exposition, see OB-2 in `traces`.
+    assert!(read("grafana/datasource.yaml").contains("- name: trace_id\n"));
+}
+
+#[test]
 fn what_is_broken_in_an_expression_is_found() {
     assert!(
         names("rate(pushweir_a_total{x=\"1\"}[1m]) / pushweir_b")

@@ -1,5 +1,6 @@
 //! The end of the service: what was accepted is delivered first, and what cannot be is said.
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use super::trial::Trial;
@@ -75,7 +76,16 @@ fn a_drain_that_cannot_finish_ends_at_its_deadline_and_says_how_many_are_left() 
 #[test]
 fn a_second_signal_ends_at_once() {
     let peer = Peer::start(&["--latency", "5ms"]);
-    let mut gateway = Gateway::start_ready(&Config::to(&peer));
+    // A receiver of results that takes the connection and never answers.
+    let deaf = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let url = format!("http://{}/", deaf.local_addr().expect("it is bound"));
+    let config = Config::to(&peer)
+        .text("feedback.webhook.url", &url)
+        .text("feedback.webhook.secret", "s")
+        .text("feedback.report", "all");
+    let mut gateway = Gateway::start_ready(&config);
+    gateway.post(&push()).expect(202);
+    gateway.wait_for("it has left a result", |state| state.ledger("delivered") == 1);
     peer.command("stall");
     gateway.post(&batch(5)).expect(202);
     gateway.wait_for("they are in flight", |state| state.ledger("in_flight") == 5);

@@ -14,6 +14,7 @@ use crate::double::listener::Place;
 use crate::double::script::TOKEN_TABLE;
 use crate::fcm::service::Fcm;
 use crate::http2::{self, call, hub};
+use crate::limit::Limit;
 use crate::load::profile::Profile;
 use crate::tls::LOCAL_NAMES;
 use crate::units;
@@ -59,6 +60,9 @@ pub enum Command {
     ///
     /// What it reaches is the ceiling for a gateway on the same machine. Prints the outcome as JSON.
     Pump(PumpArgs),
+    /// What the machine can do with the same bytes and nothing else: no XML, no JSON, no push.
+    #[command(subcommand)]
+    Limit(Limit),
     /// An open-loop load generator for the gateway's ingest door.
     ///
     /// Send times are fixed in advance and latency is counted from them. A request that cannot be sent because too many

@@ -13,6 +13,7 @@
 //! - [`apns`]: a double of Apple's push notification service, likewise.
 //! - [`webpush`]: a double of a browser's push service and the browsers behind it, likewise.
 //! - [`load`]: sends pushes to the gateway on a schedule fixed in advance and measures what comes back.
+//! - [`limit`]: what the machine can do with the same bytes and nothing else.
 //! - [`tls`]: the certificate authority the doubles share.
 //! - [`watch`]: follows a gateway and compares its ledger with a double's report.
 //! - [`control`]: the small HTTP face that steers a double while it runs.
@@ -25,6 +26,7 @@ pub mod control;
 pub mod double;
 pub mod fcm;
 pub mod http2;
+pub mod limit;
 pub mod load;
 pub mod tls;
 pub mod units;

@@ -14,6 +14,7 @@ use pushweir_peers::cli::{
 use pushweir_peers::double::admin::Steered;
 use pushweir_peers::double::listener::{Handle, ServeError};
 use pushweir_peers::fcm;
+use pushweir_peers::limit::{Limit, channel, echo};
 use pushweir_peers::load::body::Shape;
 use pushweir_peers::load::{self, Plan};
 use pushweir_peers::watch;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
             runtime(args.place.threads).and_then(|runtime| runtime.block_on(run_webpush(*args)))
         }
         Command::Pump(args) => runtime(1).and_then(|runtime| runtime.block_on(run_pump(args))),
+        Command::Limit(limit) => runtime(1).and_then(|runtime| runtime.block_on(run_limit(limit))),
         Command::Load(args) => runtime(args.threads).and_then(|runtime| runtime.block_on(run_load(*args))),
         Command::Watch(args) => match runtime(1).and_then(|runtime| runtime.block_on(run_watch(args))) {
             Ok(complaints) if complaints.is_empty() => Ok(()),
@@ -155,6 +157,25 @@ async fn run_pump(args: PumpArgs) -> anyhow::Result<()> {
         length: args.length,
     };
     let outcome = pump::run(&plan).await.with_context(|| format!("pump into {}", plan.target))?;
+    say(&format!("{}\n", serde_json::to_string(&outcome)?))
+}
+
+async fn run_limit(limit: Limit) -> anyhow::Result<()> {
+    let outcome = match limit {
+        Limit::Serve(args) => {
+            let stop = signals()?;
+            let server = echo::Server::open(&args).await?;
+            announce(server.address()?, None)?;
+            return tokio::select! {
+                ended = server.run() => ended.context("accept connections"),
+                () = stop => Ok(()),
+            };
+        }
+        Limit::Ask(args) => {
+            echo::ask(&args).await.with_context(|| format!("exchange bytes with {}", args.to))?
+        }
+        Limit::Channel(args) => channel::run(&args),
+    };
     say(&format!("{}\n", serde_json::to_string(&outcome)?))
 }
 

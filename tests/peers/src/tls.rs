@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
@@ -79,18 +79,31 @@ pub fn server_config(
             )
         }
     };
-    let issuer = Issuer::from_params(&authority, authority_key);
-    let key = KeyPair::generate()?;
-    let mut params = CertificateParams::new(names.to_vec())?;
-    params.distinguished_name = named("pushweir peer");
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let leaf = params.signed_by(&key, &issuer)?;
+    let (leaf, key) = leaf(names, &Issuer::from_params(&authority, authority_key))?;
     let private = PrivateKeyDer::try_from(key.serialize_der())
         .map_err(|text| TlsError::Config(rustls::Error::General(text.to_owned())))?;
     let mut config = builder.with_single_cert(vec![leaf.der().clone()], private)?;
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(config)
+}
+
+/// Returns a fresh certificate and its key (PEM) for `names`, as [`server_config`] makes them.
+///
+/// # Errors
+/// [`TlsError`] when the directory cannot be used or a certificate cannot be made.
+pub fn server_certificate(directory: &Path, names: &[String]) -> Result<(String, String), TlsError> {
+    let (authority_key, authority) = authority(directory)?;
+    let (leaf, key) = leaf(names, &Issuer::from_params(&authority, authority_key))?;
+    Ok((leaf.pem(), key.serialize_pem()))
+}
+
+fn leaf(names: &[String], issuer: &Issuer<'_, KeyPair>) -> Result<(Certificate, KeyPair), TlsError> {
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(names.to_vec())?;
+    params.distinguished_name = named("pushweir peer");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    Ok((params.signed_by(&key, issuer)?, key))
 }
 
 /// Returns a certificate and its key (PEM) for a client that pushes to this app, signed by the authority in `directory`.

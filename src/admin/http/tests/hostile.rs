@@ -204,7 +204,7 @@ async fn hostile_requests_are_refused_and_listed() {
         assert_eq!(sightings(&entries, row.listed), before + 1, "{} is not in {entries:?}", row.what);
         // Ten failures from one address would hide what the next rows are about.
         rig.send(&format!("GET /metrics\r\n{OPS}"), "").await;
-        rig.send("GET /metrics\r\nauthorization: Bearer second", "").await;
+        rig.send("GET /metrics\r\nauthorization: Bearer first", "").await;
     }
     assert!(rig.backend.commands.lock().is_empty());
     assert_eq!(operator.send("GET /admin/api/state", "").await.0, 200, "the session lives on");

@@ -145,3 +145,36 @@ async fn hashes_are_compared_in_turn_and_once_for_many_requests() {
     assert!(count(401) <= 8 && count(503) >= 10 && count(401) + count(503) + count(429) == 20, "{guesses:?}");
     rig.stop().await;
 }
+
+#[actix_rt::test]
+async fn a_body_that_nobody_reads_holds_no_connection() {
+    let rig = Rig::start(&[("ops", "secret")]);
+    for line in ["GET /login", "GET /", "PUT /login"] {
+        let mut stream = TcpStream::connect(rig.address).await.unwrap();
+        let head = format!(
+            "{line} HTTP/1.1\r\nhost: {}\r\naccept: text/html\r\ntransfer-encoding: chunked\r\n\r\n",
+            rig.address
+        );
+        let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000));
+        stream.write_all(format!("{head}{chunk}{chunk}").as_bytes()).await.unwrap();
+        let mut reply = Vec::new();
+        while !reply.windows(4).any(|four| four == b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut reply).await.unwrap(), 0, "{line}");
+        }
+        let reply = String::from_utf8_lossy(&reply).to_lowercase();
+        assert!(reply.starts_with("http/1.1 413") && reply.contains("connection: close"), "{line}: {reply}");
+    }
+    rig.stop().await;
+}
+
+#[actix_rt::test]
+async fn who_may_only_look_cannot_guess_an_operator_s_password_for_ever() {
+    let rig = Rig::start(&[("ops", "secret"), ("look", "only")]);
+    let mut guesses = Vec::new();
+    for _ in 0..12 {
+        guesses.push(rig.send("GET /metrics\r\nauthorization: Basic b3BzOndyb25n", "").await.0);
+        rig.send("GET /metrics\r\nauthorization: Bearer second", "").await;
+    }
+    assert_eq!((guesses[9], guesses[10]), (401, 429), "{guesses:?}");
+    rig.stop().await;
+}

@@ -110,3 +110,21 @@ fn bounds_of_connections_and_what_belongs_to_them_are_one_step() {
     assert_eq!((connections.min, connections.max, connections.open_rate), (2, 9, 7));
     assert_eq!(connections.shrink_after, std::time::Duration::from_secs(5));
 }
+
+#[test]
+fn what_failed_is_tried_again_by_the_next_reload() {
+    let text = format!(
+        "[ingest]\ntokens = [\"t\"]\n[admin]\ntokens = [{{ name = \"p\", token = \"t\" }}]\n[feedback]\nmax_attempts = 2\n{}",
+        ROUTE.replace("old", "new") + &ROUTE.replace("\"a\"", "\"b\"")
+    );
+    let (before, after) = (config(ROUTE), config(&text));
+    let plan = Plan::of(&before, after.clone());
+    for step in &plan.steps {
+        let again = Plan::of(&plan.without(&[step], &before), after.clone());
+        let expected = if matches!(step, Step::Feedback) { &[][..] } else { std::slice::from_ref(step) };
+        assert_eq!(again.steps, expected);
+    }
+    let all: Vec<&Step> = plan.steps.iter().collect();
+    assert!(Plan::of(&plan.without(&[], &before), after.clone()).steps.is_empty());
+    assert_eq!(Plan::of(&plan.without(&all, &before), after).steps.len(), plan.steps.len() - 1);
+}

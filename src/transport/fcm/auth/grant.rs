@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::account::{Account, AccountError};
+use crate::outcome::bounded;
 
 /// What the token is good for.
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
@@ -99,14 +100,18 @@ pub fn read(status: StatusCode, body: &[u8]) -> Result<Granted, GrantError> {
         && let Some(token) = answer.as_ref().and_then(|answer| answer.access_token.clone())
     {
         let lifetime = answer.and_then(|answer| answer.expires_in).unwrap_or(DEFAULT_LIFETIME);
+        if lifetime == 0 {
+            return Err(GrantError::Passing(
+                "the token service gave a token that has expired already".into(),
+            ));
+        }
         return Ok(Granted { token, lifetime: Duration::from_secs(lifetime.min(LONGEST_LIFETIME)) });
     }
     let (error, description) = answer
         .map(|answer| (answer.error.unwrap_or_default(), answer.error_description.unwrap_or_default()))
         .unwrap_or_default();
-    let mut words = format!("the token service answered {status} {error} {description}").trim().to_owned();
-    let end = (0..=MAX_WORDS.min(words.len())).rev().find(|end| words.is_char_boundary(*end));
-    words.truncate(end.unwrap_or_default());
+    let words = format!("the token service answered {status} {error} {description}");
+    let words = bounded(words.trim(), MAX_WORDS).into_string();
     let passes = PASSING_STATUSES.contains(&status.as_u16()) || PASSING_ERRORS.contains(&error.as_str());
     // A success without a token, or a page of some proxy, says nothing about the account.
     if passes || !status.is_client_error() {
@@ -153,14 +158,23 @@ mod tests {
         );
     }
 
+    /// It would have to be asked for again at once, without end.
+    const DEAD: &str = r#"{"access_token":"t","expires_in":0}"#;
+
     #[test]
     fn answers_tell_a_token_from_a_passing_and_a_final_refusal() {
         let read = |status: u16, body: &str| read(StatusCode::from_u16(status).unwrap(), body.as_bytes());
         let granted = read(200, r#"{"access_token":"t","expires_in":3599,"token_type":"Bearer"}"#).unwrap();
         assert_eq!((granted.token.as_str(), granted.lifetime.as_secs()), ("t", 3599));
         assert_eq!(read(200, r#"{"access_token":"t"}"#).unwrap().lifetime.as_secs(), DEFAULT_LIFETIME);
-        let passing =
-            [(503, ""), (429, "{}"), (400, r#"{"error":"server_error"}"#), (200, "<html>"), (302, "")];
+        let passing = [
+            (503, ""),
+            (429, "{}"),
+            (400, r#"{"error":"server_error"}"#),
+            (200, "<html>"),
+            (302, ""),
+            (200, DEAD),
+        ];
         for (status, body) in passing {
             assert!(matches!(read(status, body), Err(GrantError::Passing(_))), "{status} {body}");
         }

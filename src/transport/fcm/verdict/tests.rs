@@ -28,6 +28,7 @@ type Row<'a> = (&'a str, &'a str, Option<u64>, Option<u64>);
 fn shape(meaning: Meaning) -> Shape {
     match meaning {
         Meaning::Token(answer) => fixture::plain("token", &answer),
+        Meaning::Foreign(answer) => fixture::plain("foreign", &answer),
         Meaning::Setup(answer) => fixture::plain("setup", &answer),
         Meaning::ThirdParty(answer) => fixture::plain("third party", &answer),
         Meaning::Push(judgement) => fixture::shape(judgement),
@@ -84,7 +85,7 @@ fn every_row_of_the_table_has_its_verdict() {
         (
             403,
             error("PERMISSION_DENIED", "", json!([fcm("SENDER_ID_MISMATCH")])),
-            ("unregistered", "SENDER_ID_MISMATCH", None, None),
+            ("foreign", "SENDER_ID_MISMATCH", None, None),
         ),
         (403, error("PERMISSION_DENIED", "", json!([])), ("setup", "PERMISSION_DENIED", None, None)),
         (

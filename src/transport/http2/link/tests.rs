@@ -178,6 +178,20 @@ async fn answers_free_their_streams_and_keep_their_keys() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_a_stream_can_be_recalled_and_is_not_sent_then() {
+    let mut both = Both::allowing(1).await;
+    both.send(0..3);
+    both.settle().await;
+    let recalled = [0, 1, 1].map(|number| both.outbox.recall(push(number, Lane::Normal).key));
+    assert_eq!(recalled, [false, true, false], "the first is with the peer");
+    both.answer(0, 200);
+    both.settle().await;
+    both.answer(1, 200);
+    both.settle().await;
+    assert_eq!((both.verdicts(), both.asked.len()), (vec![delivered(0), delivered(2)], 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_is_read_but_not_kept_beyond_the_limit() {
     let mut both = Both::allowing(2).await;
     both.send(0..1);

@@ -132,3 +132,37 @@ fn the_end_of_the_stream_is_the_end_of_the_talk() {
     assert_eq!(outcome.over.as_deref(), Some("stream error invalid-xml"));
     assert_eq!(outcome.dialog.tally(), Tally::default());
 }
+
+#[test]
+fn a_few_bad_tokens_are_dead_and_a_flood_of_them_is_a_wrong_sender() {
+    let nack = |code| gcm(&format!(r#"{{"message_type":"nack","message_id":"{KEY}","error":"{code}"}}"#));
+    let outcome = tell(&(nack("BAD_REGISTRATION").repeat(100) + &nack("DEVICE_UNREGISTERED")));
+    let verdicts: Vec<_> = outcome
+        .events
+        .iter()
+        .map(|event| match event {
+            SessionEvent::Answered { verdict, .. } => verdict,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(verdicts[..19].iter().all(|verdict| matches!(verdict, Verdict::Unregistered(_))));
+    for verdict in &verdicts[19..100] {
+        let Verdict::Rejected(answer) = verdict else { panic!("believed") };
+        assert!(answer.detail.contains("sender_id"), "{answer:?}");
+    }
+    assert!(matches!(verdicts[100], Verdict::Unregistered(_)), "another code is nobody's mistake");
+}
+
+#[test]
+fn a_request_with_any_id_is_answered_under_it() {
+    for id in
+        ["&#9;", "&#10;x", "&quot;&lt;&amp;'", "\u{7f}", "\u{85}", "\u{10ffff}", "\u{fffd}", "", "&#xd;"]
+    {
+        let stanza =
+            format!("<iq type='get' from='a.example' id=\"{id}\"><ping xmlns='urn:xmpp:ping'/></iq>");
+        let outcome = tell(&stanza);
+        let asked: Element = format!("<all xmlns='jabber:client'>{stanza}</all>").parse().unwrap();
+        let id = asked.children().next().unwrap().attr("id");
+        assert_eq!(outcome.replies.first().and_then(|reply| reply.attr("id")), id, "{stanza}");
+    }
+}

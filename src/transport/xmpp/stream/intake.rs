@@ -57,6 +57,11 @@ impl Intake {
         self.dialog.take_upstream()
     }
 
+    /// Gives back memory that only traffic needs.
+    pub fn relax(&mut self) {
+        self.framer.relax();
+    }
+
     /// Returns what was ignored so far.
     pub const fn tally(&self) -> Tally {
         self.dialog.tally()

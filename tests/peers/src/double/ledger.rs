@@ -136,6 +136,8 @@ pub enum Event {
 pub struct Tally {
     /// What happened to which push.
     pub events: Vec<(MessageKey, Event)>,
+    /// Pushes acked without a look at them.
+    pub trusted: u64,
     /// Codes of nacks, with how many there were.
     pub nacks: BTreeMap<String, u64>,
     /// Second acks.
@@ -184,6 +186,12 @@ pub struct ConnectionRecord {
     pub highest_unacked: u64,
     /// Whether it is still open.
     pub open: bool,
+}
+
+impl ConnectionRecord {
+    fn count(&mut self, event: Event) {
+        if event == Event::Received { self.messages += 1 } else { self.answers += 1 }
+    }
 }
 
 /// The totals; see the module's documentation.
@@ -261,16 +269,26 @@ impl Ledger {
         }
     }
 
+    /// Adds one thing that happened to a push.
+    pub fn note(&mut self, connection: u64, key: MessageKey, event: Event) {
+        self.apply(key, event);
+        self.connections.entry(connection).or_default().count(event);
+    }
+
     /// Adds what a session did, and empties the tally.
     pub fn add(&mut self, connection: u64, tally: &mut Tally) {
-        let (mut received, mut answered) = (0, 0);
+        let trusted = std::mem::take(&mut tally.trusted);
+        self.messages += trusted;
+        self.acks += trusted;
+        let mut counted =
+            ConnectionRecord { messages: trusted, answers: trusted, ..ConnectionRecord::default() };
         for (key, event) in tally.events.drain(..) {
             self.apply(key, event);
-            if event == Event::Received { received += 1 } else { answered += 1 }
+            counted.count(event);
         }
         let record = self.connections.entry(connection).or_default();
-        record.messages += received;
-        record.answers += answered;
+        record.messages += counted.messages;
+        record.answers += counted.answers;
         record.highest_unacked = record.highest_unacked.max(tally.highest_unacked);
         self.sums.highest_unacked = self.sums.highest_unacked.max(tally.highest_unacked);
         for (code, count) in std::mem::take(&mut tally.nacks) {

@@ -68,7 +68,7 @@ pub struct Message {
 /// # Errors
 /// [`MessageFault`] for the first rule that is broken.
 pub fn read(body: &[u8]) -> Result<Message, MessageFault> {
-    let value: Value =
+    let mut value: Value =
         serde_json::from_slice(body).map_err(|error| fault("", &format!("not JSON: {error}")))?;
     let request = object(&value, "")?;
     known(request, &["message", "validate_only"], "")?;
@@ -82,7 +82,8 @@ pub fn read(body: &[u8]) -> Result<Message, MessageFault> {
     let (name, target) = target(message)?;
     check_sizes(message, name)?;
     check_platforms(message)?;
-    Ok(Message { key: key_of(message), target: target.to_owned(), is_dry_run })
+    let target = target.to_owned();
+    Ok(Message { key: key_of(value["message"].take()), target, is_dry_run })
 }
 
 /// The key that a body has which is not accepted.
@@ -91,16 +92,16 @@ pub fn key_of_bytes(body: &[u8]) -> MessageKey {
     MessageKey::of(&String::from_utf8_lossy(body))
 }
 
-fn key_of(message: &Map<String, Value>) -> MessageKey {
-    let mut timeless = Value::Object(message.clone());
+/// Returns the key of a checked message: its JSON but for what changes from attempt to attempt.
+fn key_of(mut message: Value) -> MessageKey {
     for (path, name) in
         [("/android", "ttl"), ("/apns/headers", "apns-expiration"), ("/webpush/headers", "TTL")]
     {
-        if let Some(Value::Object(fields)) = timeless.pointer_mut(path) {
+        if let Some(Value::Object(fields)) = message.pointer_mut(path) {
             fields.remove(name);
         }
     }
-    MessageKey::of(&timeless.to_string())
+    MessageKey::of(&message.to_string())
 }
 
 fn target(message: &Map<String, Value>) -> Result<(&str, &str), MessageFault> {

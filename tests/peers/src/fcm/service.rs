@@ -114,7 +114,8 @@ impl Provider for Fcm {
         if is_post && path == "/token" && kind.starts_with("application/x-www-form-urlencoded") {
             return self.token(ask);
         }
-        let is_send = path == format!("/v1/projects/{PROJECT}/messages:send");
+        let project = path.strip_prefix("/v1/projects/").and_then(|rest| rest.strip_suffix("/messages:send"));
+        let is_send = project == Some(PROJECT);
         if !is_post || !is_send || !kind.starts_with("application/json") {
             let text = format!("{} {path} with content-type {kind:?}", ask.head.method);
             let pass = Pass { key: message::key_of_bytes(ask.body), ..Pass::default() };
@@ -124,8 +125,7 @@ impl Provider for Fcm {
     }
 
     fn deliver(&self, _pass: &Pass) -> Reply {
-        let name = format!("projects/{PROJECT}/messages/0:{:016x}", fastrand::u64(..));
-        reply(200, json!({"name": name}).to_string())
+        reply(200, format!("{{\"name\":\"projects/{PROJECT}/messages/0:{:016x}\"}}", fastrand::u64(..)))
     }
 
     fn refuse(&self, _pass: &Pass, code: &str, text: &str) -> (String, Reply) {

@@ -214,14 +214,19 @@ fn settle<P: Provider>(hub: &Hub<P>, connection: u64, pass: &Pass, plan: Plan) -
 
 /// Reads a body; nothing if the client gave up or it is too long.
 async fn read(mut stream: RecvStream) -> Option<Bytes> {
-    let mut body = BytesMut::new();
+    let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
     while let Some(chunk) = stream.data().await {
         let chunk = chunk.ok()?;
         stream.flow_control().release_capacity(chunk.len()).ok()?;
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_BODY {
+        if first.len() + rest.len() + chunk.len() > MAX_BODY {
             return None;
         }
+        // Most bodies are one frame, which needs no copy.
+        if first.is_empty() {
+            first = chunk;
+        } else {
+            rest.extend_from_slice(&chunk);
+        }
     }
-    Some(body.freeze())
+    Some(if rest.is_empty() { first } else { [first, rest.freeze()].concat().into() })
 }

@@ -30,9 +30,6 @@ const REFUSED_REMEMBERED: usize = 10_000;
 /// How long a client may take to begin.
 const BEGIN: Duration = Duration::from_secs(10);
 
-/// Farther away than anything a double lives to see.
-const NEVER: Duration = Duration::from_secs(365 * 86_400);
-
 type Server = Connection<Frames<TlsStream<TcpStream>>, Bytes>;
 
 /// Streams that are open, by number.
@@ -96,10 +93,10 @@ pub async fn run<P: Provider>(
 impl<P: Provider> Serving<P> {
     async fn serve(&mut self, server: &mut Server, line: &mut Line<P>) {
         loop {
-            let close_at = self.close_at.unwrap_or_else(|| Instant::now() + NEVER);
+            let close_at = self.close_at;
             tokio::select! {
                 biased;
-                () = sleep_until(close_at) => return,
+                () = async { sleep_until(close_at.unwrap_or_else(Instant::now)).await }, if close_at.is_some() => return,
                 command = line.commands.recv() => match command {
                     Some(command) if self.follow(command, server) => {}
                     _ => return,

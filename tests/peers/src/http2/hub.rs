@@ -106,7 +106,7 @@ impl<P: Provider> Hub<P> {
 
     /// Records what happened to a push.
     pub fn note(&self, connection: u64, key: MessageKey, event: Event) {
-        self.add(connection, Tally { events: vec![(key, event)], ..Tally::default() });
+        self.books.ledger.lock().note(connection, key, event);
     }
 
     /// Records a refusal.

@@ -35,6 +35,15 @@ pub struct Knobs {
     /// Share of acks followed by an ack for a message id nobody sent.
     #[arg(long, value_name = "RATE", default_value = "0", value_parser = units::share)]
     pub ack_unknown: f64,
+    /// Ack pushes of the usual writing at once, without judging or remembering them: the report counts them as messages and acks and knows
+    /// nothing else of them, and no other knob matters to them.
+    #[arg(long, value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub trusting: bool,
+    /// Write and flush every answer by itself, instead of all that are due in one write.
+    #[arg(long, value_name = "BOOL", default_value = "false", num_args = 0..=1, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub flush_each: bool,
     /// Most un-acked pushes a connection may have.
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
     pub window: u32,

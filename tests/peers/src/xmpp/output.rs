@@ -26,7 +26,9 @@ impl Output {
 
     /// Ends the current write here.
     pub fn border(&mut self) {
-        self.borders.push_back(self.bytes.len());
+        if self.bytes.len() > self.sent {
+            self.borders.push_back(self.bytes.len());
+        }
     }
 
     /// Returns how many bytes are not sent.
@@ -44,13 +46,16 @@ impl Output {
     /// Returns what the next write should hold.
     #[must_use]
     pub fn chunk(&self) -> &[u8] {
-        let end = self.borders.iter().find(|end| **end > self.sent).copied().unwrap_or(self.bytes.len());
+        let end = self.borders.front().copied().unwrap_or(self.bytes.len());
         &self.bytes[self.sent..end]
     }
 
     /// Notes that the first `count` bytes were written.
     pub fn advance(&mut self, count: usize) {
         self.sent += count;
+        while self.borders.front().is_some_and(|end| *end <= self.sent) {
+            self.borders.pop_front();
+        }
         if self.sent == self.bytes.len() {
             self.clear();
         }

@@ -14,6 +14,7 @@ mod courier;
 mod delivery;
 mod push;
 mod stanza;
+mod trust;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -106,6 +107,7 @@ struct Core {
     out: Output,
     form: GcmForm,
     tally: Tally,
+    scratch: Vec<u8>,
     drain: Option<Drain>,
     stalled: bool,
     ending: Option<CloseStyle>,
@@ -134,6 +136,7 @@ impl Session {
             out: Output::default(),
             form: GcmForm::default(),
             tally: Tally::default(),
+            scratch: Vec::new(),
             drain: None,
             stalled: false,
             ending: None,

@@ -76,6 +76,9 @@ impl Core {
                 answer::ack_json(&mut json, "\"nobody\"", &format!("\"unknown-{:016x}\"", rng.u64(..)), None);
                 answer::message_into(out.bytes(), &json, form.next_is_data(knobs.prefix));
             }
+            if knobs.flush_each {
+                out.border();
+            }
             receipts.extend(answer.receipt.take());
         };
         match until {

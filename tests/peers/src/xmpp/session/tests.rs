@@ -7,6 +7,7 @@ use super::*;
 use crate::double::report::Report;
 use crate::xmpp::knobs::Order;
 
+mod benchmark;
 mod upstream;
 
 const HEADER: &str = "<stream:stream to='gcm.googleapis.com' version='1.0' xmlns='jabber:client' \
@@ -245,6 +246,23 @@ fn duplicated_and_unknown_acks_are_sent_and_counted() {
     assert_eq!(acks(&text)[..2], ["a", "a"]);
     assert!(acks(&text)[2].starts_with("unknown-"));
     assert_eq!((rig.report().acks, rig.report().acks_duplicated, rig.report().acks_unknown), (1, 1, 1));
+}
+
+#[test]
+fn answers_that_are_flushed_each_go_out_in_a_write_each() {
+    for (knob, expected) in [("false", 1), ("true", 3)] {
+        let mut rig = Rig::new(&[("flush-each", knob)]);
+        let pushes: String = (0..3).map(|n| push(&n.to_string(), "t", "")).collect();
+        rig.session.input().extend_from_slice(pushes.as_bytes());
+        rig.session.received(rig.now);
+        let mut writes = 0;
+        while !rig.session.output().is_empty() {
+            let count = rig.session.output().chunk().len();
+            rig.session.output().advance(count);
+            writes += 1;
+        }
+        assert_eq!(writes, expected);
+    }
 }
 
 #[test]
