@@ -119,9 +119,8 @@ def sick(quick):
         before = {name: rate_of(stand, [name], calm / len(rates)) for name in rates}
         p99_before, worst_p99, lost_share, worst = p99(stand, rates), 0.0, [], ("", 0.0)
         turns = [(ward, illness) for illness in ("stall", "blackhole", "refuse", "reset") for ward in wards]
-        # Quick: each provider once, each illness once.
-        turns = [turns[number * 5 % 16] for number in range(4)] if quick else turns
-        last = None
+        # The first four turns have each provider and each illness once; quick, that is all.
+        turns, been = [turns[number * 5 % 16] for number in range(4 if quick else 16)], set()
         for ward, illness in turns:
             others = [name for name in rates if name != ward.route]
             start, first = time.monotonic(), sum_delivered(stand, others)
@@ -131,10 +130,10 @@ def sick(quick):
             lost_share.append(lost)
             worst = max(worst, (f"{ward.route} {illness}", lost), key=lambda pair: pair[1])
             after = p99(stand, others)
-            # What was sick just before still delivers late what it had held up.
-            worst_p99 = max(worst_p99, max(after[name] / max(p99_before[name], 1.0) for name in others if name != last))
+            # What has been sick itself has delivered late what it had held up.
+            been.add(ward.route)
+            worst_p99 = max([worst_p99, *(after[name] / p99_before[name] for name in others if name not in been)])
             ward.recover(stand, 8)
-            last = ward.route
         for loader in stand.loaders:
             loader.kill()
             loader.wait()
