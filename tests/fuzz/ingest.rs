@@ -39,7 +39,8 @@ fn read(text: &[u8]) -> Option<Value> {
 }
 
 fn lines(body: &[u8], items: &[Item<'_>]) {
-    let lines: Vec<_> = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
+    let lines: Vec<_> =
+        body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
     assert_eq!(lines.len(), items.len());
     for (line, item) in lines.into_iter().zip(items) {
         if let (Some(value), Ok(push)) = (read(line), item) {
@@ -78,7 +79,9 @@ fn compare(value: &Value, push: &PushRequest<'_>) {
     }
     if let Some(shown) = &push.notification {
         let wanted = &value["notification"];
-        for (key, taken) in [("title", &shown.title), ("body", &shown.body), ("image", &shown.image), ("sound", &shown.sound)] {
+        for (key, taken) in
+            [("title", &shown.title), ("body", &shown.body), ("image", &shown.image), ("sound", &shown.sound)]
+        {
             assert_eq!(wanted[key].as_str(), taken.as_deref());
         }
         assert_eq!(wanted["badge"].as_u64(), shown.badge.map(u64::from));
