@@ -14,6 +14,7 @@ import urllib.request
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "release")
 TICK = os.sysconf("SC_CLK_TCK")
+ROOM = 'buffer = 2000000\nbuffer_bytes = "2 GiB"\nintake = 100000'
 
 
 class Process:
@@ -63,40 +64,51 @@ def get(address, path):
 def post(address, path):
     request = urllib.request.Request(f"http://{address}{path}", data=b"", method="POST")
     with urllib.request.urlopen(request, timeout=20) as answer:
-        answer.read()
+        return json.load(answer)
 
 
-def double(path, name, provider="xmpp", listen="127.0.0.1:0", flags=()):
-    """Starts a provider's double; its certificate is in `path`/tls, its log in `path`."""
-    args = [f"{BIN}/pushweir-peers", provider, "--listen", listen, "--control", "127.0.0.1:0", "--tls-dir", f"{path}/tls"]
+def double(path, name, provider="xmpp", listen="127.0.0.1:0", flags=(), tls="tls"):
+    """Starts a provider's double; its certificate is in `path`/`tls`, its log in `path`."""
+    args = [f"{BIN}/pushweir-peers", provider, "--listen", listen, "--control", "127.0.0.1:0", "--tls-dir", f"{path}/{tls}"]
     return Process([*args, *flags], {"listen": r"listening on (\S+)", "control": r"control on (\S+)"}, f"{path}/{name}.log")
 
 
-def xmpp_table(peer, path):
-    """Returns the settings of a route to a double of XMPP."""
-    port = peer.address["listen"].rsplit(":", 1)[1]
-    return f'[route.xmpp]\nhost = "127.0.0.1"\nport = {port}\nsender_id = "1234567890"\nserver_key = "demo-server-key"\nca = "{path}/tls/ca.pem"\n'
+def table(provider, peer, path, tls="tls"):
+    """Returns the settings of a route to a double, whose certificate and accounts are in `path`/`tls`."""
+    port, keys = peer.address["listen"].rsplit(":", 1)[1], f"{path}/{tls}"
+    lines = {
+        "xmpp": f'host = "127.0.0.1"\nport = {port}\nsender_id = "1234567890"\nserver_key = "demo-server-key"',
+        "fcm": f'service_account = "file:{keys}/service-account.json"\nendpoint = "https://localhost:{port}"',
+        "apns": f'topic = "com.example.app"\nteam_id = "PWTEAM0001"\nkey_id = "PWKEY00001"\nkey = "file:{keys}/apns-key.p8"\nendpoint = "https://localhost:{port}"',
+        "webpush": f'private_key = "file:{keys}/vapid.pem"\nsubject = "mailto:push@example.com"\nhosts = ["localhost:{port}"]\nallow_private = true',
+    }
+    return f'[route.{provider}]\n{lines[provider]}\nca = "{keys}/ca.pem"\n'
+
+
+def targets(provider, peer):
+    """Returns the flags with which the load generator sends to whom this double knows."""
+    if provider == "apns":
+        return ["--device-hex"]
+    if provider == "webpush":
+        to = post(peer.address["control"], "/subscribe?name=everybody")
+        return ["--to-json", json.dumps({"endpoint": to["endpoint"], **to["keys"]})]
+    return []
 
 
 class Stand:
     """The double and the gateway."""
 
-    def __init__(self, peer_flags=(), collector="", route="", provider="xmpp", ready_within=60, under=()):
+    def __init__(self, peer_flags=(), collector="", route="", provider="xmpp", ready_within=60, transport="", under=()):
         self.dir = tempfile.TemporaryDirectory()
         self.loaders = []
-        # FCM's HTTP v1 has no message ids, and a trusting double does not read them: they can tell only how many they took.
-        self.taken = "delivered_unique" if provider == "xmpp" and "--trusting" not in peer_flags else "acks"
+        self.provider = provider
+        # Neither FCM's HTTP v1 nor Web Push has message ids, and a trusting double does not read them: they can tell only how many they took.
+        self.taken = "delivered_unique" if provider in ("xmpp", "apns") and "--trusting" not in peer_flags else "acks"
         path = self.dir.name
-        tls = os.path.join(path, "tls")
         self.peer = double(path, "peer", provider, flags=peer_flags)
-        if provider == "xmpp":
-            table = xmpp_table(self.peer, path)
-        else:
-            port = self.peer.address["listen"].rsplit(":", 1)[1]
-            table = f'[route.fcm]\nservice_account = "file:{tls}/service-account.json"\nendpoint = "https://localhost:{port}"\nca = "{tls}/ca.pem"\n'
         with open(f"{path}/config.toml", "w", encoding="utf-8") as file:
             file.write(f'[ingest]\nlisten = "127.0.0.1:0"\n[admin]\nlisten = "127.0.0.1:0"\n[runtime]\ndrain_deadline = "40s"\n')
-            file.write(f'[collector]\n{collector}\n[[route]]\nname = "android"\ntransport = "{provider}"\n{route}\n{table}')
+            file.write(f'[collector]\n{collector}\n[[route]]\nname = "android"\ntransport = "{provider}"\n{route}\n{table(provider, self.peer, path)}{transport}\n')
         gateway = [*under, f"{BIN}/pushweir", "serve", "--config", f"{path}/config.toml"]
         patterns = {"ingest": r"listening ingest=http://(\S+)", "admin": r"listening admin=http://(\S+)"}
         self.gateway = Process(gateway, patterns, f"{path}/gateway.log")
@@ -124,8 +136,9 @@ class Stand:
     def control(self, path):
         post(self.peer.address["control"], path)
 
-    def load(self, *flags, route="android"):
-        """Starts a load generator; returns the file its report will be in."""
+    def load(self, *flags, route="android", to=None):
+        """Starts a load generator, to whom the double knows, or another provider's double; returns the file its report will be in."""
+        flags = [*flags, *targets(*(to or (self.provider, self.peer)))]
         report = os.path.join(self.dir.name, f"load-{len(self.loaders)}.json")
         args = [f"{BIN}/pushweir-peers", "load", "--to", f"http://{self.gateway.address['ingest']}", "--route", route, "--report", report]
         self.loaders.append(subprocess.Popen([*args, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from .stand import ROOT, Stand, double, xmpp_table
+from .stand import ROOT, Stand, double, table
 
 ASKERS = 32
 
@@ -137,7 +137,7 @@ def blackhole(quick):
     with tempfile.TemporaryDirectory() as path:
         well = double(path, "well", flags=["--latency", "50ms"])
         others = ["b", "c", "d"]
-        tables = [f'[[route]]\nname = "{name}"\ntransport = "xmpp"\n{route}\n{xmpp_table(well, path)}' for name in others]
+        tables = [f'[[route]]\nname = "{name}"\ntransport = "xmpp"\n{route}\n{table("xmpp", well, path)}' for name in others]
         room = 'buffer = 2000000\nbuffer_bytes = "2 GiB"\nrefuse_late = false\n[feedback]\nmax_attempts = 20\n[feedback.breaker]\nopen_max = "2s"\n'
         stand = Stand(["--latency", "50ms"], collector=room + "\n".join(tables), route=route)
         length = f"{seconds * 2 + 8}s"

@@ -261,7 +261,7 @@ pub struct LoadArgs {
     #[arg(long)]
     pub device_hex: bool,
     /// Send every push to this one instead, as the JSON of its `to`, such as a Web Push subscription.
-    #[arg(long = "to-json", value_name = "JSON")]
+    #[arg(long = "to-json", value_name = "JSON", value_parser = object)]
     pub everybody: Option<serde_json::Value>,
     /// Number of different devices.
     #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..))]
@@ -278,6 +278,12 @@ pub struct LoadArgs {
     /// Threads to send with.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
+}
+
+/// A JSON object. (By itself the flag's type would take the text for a JSON string.)
+fn object(text: &str) -> Result<serde_json::Value, String> {
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if value.is_object() { Ok(value) } else { Err("is no JSON object".to_owned()) }
 }
 
 /// A rate above zero.
@@ -340,6 +346,12 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_target_is_an_object() {
+        assert_eq!(object(r#"{"token": "a"}"#).map(|to| to.to_string()), Ok(r#"{"token":"a"}"#.to_owned()));
+        assert!(object("\"a\"").is_err() && object("{").is_err());
     }
 
     #[test]

@@ -93,7 +93,12 @@ impl Writer {
         let prefix = &self.prefix;
         match &self.shape.to {
             Some(to) => write(format_args!("\"to\":{to},")),
-            None if self.shape.hex => write(format_args!("\"to\":{{\"token\":\"{prefix}{device:016x}\"}},")),
+            None if self.shape.hex => {
+                write(format_args!("\"to\":{{\"token\":\"{prefix}"));
+                // Digits are 0x30 to 0x39, so the token spells a text.
+                device.to_string().chars().for_each(|digit| write(format_args!("3{digit}")));
+                write(format_args!("\"}},"));
+            }
             None => write(format_args!("\"to\":{{\"token\":\"{prefix}{device}\"}},")),
         }
         body.extend_from_slice(&self.tail);
@@ -168,7 +173,7 @@ mod tests {
     #[test]
     fn tokens_may_be_hex() {
         let (_, body) = request(Shape { hex: true, token_prefix: "d-".to_owned(), ..shape() }, 3, 1);
-        assert_eq!(body["pushes"][0]["to"]["token"], "642d0000000000000003");
+        assert_eq!(body["pushes"][0]["to"]["token"], "642d33", "d-3");
     }
 
     #[test]
