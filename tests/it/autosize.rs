@@ -84,10 +84,10 @@ fn nothing_is_opened_while_the_provider_refuses_the_login() {
 
 #[test]
 fn no_more_are_opened_than_the_provider_allows_in_a_minute() {
-    let peer = Peer::start(&["--latency", "50ms"]);
+    let peer = Peer::start(&["--latency", "300ms"]);
     let gateway = Gateway::start_ready(&config(&peer, "{ min = 1, max = 6 }").route("open_rate", 3));
-    for _ in 0..6 {
-        gateway.post(&batch(500)).expect(202);
+    for _ in 0..3 {
+        gateway.post(&batch(400)).expect(202);
     }
     gateway.wait_for("it is all it may be", |state| figure(state, "ready") == 3);
     let state = assert_agreed_without_repeats(&gateway, &peer);
