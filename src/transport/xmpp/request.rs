@@ -124,12 +124,14 @@ fn write_notification(out: &mut Vec<u8>, notification: &Notification<'_>) -> usi
     size
 }
 
-fn open_member(out: &mut Vec<u8>, name: &str, size: &mut usize) {
+fn open_member(out: &mut Vec<u8>, name: &'static str, size: &mut usize) {
     if *size > 0 {
         out.push(b',');
     }
-    text::json_string(out, name);
-    out.push(b':');
+    // Names of ours need no escapes.
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
     *size += name.len();
 }
 

@@ -62,21 +62,12 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::*;
-    use crate::push::{Lane, PushRequest, Target};
+    use crate::push::{PushRequest, Target};
+    use crate::transport::probe;
     use crate::transport::xmpp::request::render;
 
     fn round_trip(to: Target<'_>, provider: Option<&RawValue>) -> Option<Addressee> {
-        let request = PushRequest {
-            id: None,
-            route: None,
-            to,
-            priority: Lane::Normal,
-            ttl: None,
-            collapse_key: None,
-            notification: None,
-            data: None,
-            provider,
-        };
+        let request = PushRequest { provider, ..probe::request(to) };
         let mut payload = Vec::new();
         render(&request, &mut payload).unwrap();
         addressee(&payload)

@@ -1,0 +1,126 @@
+//! What a message id is known by: small, and close to those that were counted before and after it.
+//!
+//! The ledger and the sessions key their tables by it.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+
+/// How many shards there are; a power of two.
+pub(super) const SHARDS: u64 = 1024;
+
+/// How many ids that follow each other lie in one shard; a power of two.
+const RUN: u64 = 4096;
+
+/// A message id: the time and the lower half of a UUID, the hash of anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MessageKey([u8; 14]);
+
+impl MessageKey {
+    /// Returns the key of a message id.
+    #[must_use]
+    pub fn of(id: &str) -> Self {
+        let (low, high) = uuid(id).map_or_else(
+            || {
+                let mut low = DefaultHasher::new();
+                id.hash(&mut low);
+                let low = low.finish();
+                let mut high = DefaultHasher::new();
+                high.write_u64(low);
+                id.hash(&mut high);
+                (low, high.finish())
+            },
+            |number| (number as u64, (number >> 80) as u64),
+        );
+        let mut key = [0; 14];
+        key[..8].copy_from_slice(&low.to_le_bytes());
+        key[8..].copy_from_slice(&high.to_le_bytes()[..6]);
+        Self(key)
+    }
+
+    fn low(self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// Returns in which of [`SHARDS`] it lies.
+    pub(super) fn shard(self) -> usize {
+        // Below [`SHARDS`].
+        (self.low() / RUN % SHARDS) as usize
+    }
+}
+
+/// Returns the number that a hyphenated UUID spells.
+fn uuid(text: &str) -> Option<u128> {
+    if text.len() != 36 {
+        return None;
+    }
+    let mut number = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let digit = match (byte, matches!(at, 8 | 13 | 18 | 23)) {
+            (b'-', true) => continue,
+            (b'0'..=b'9', false) => byte - b'0',
+            (b'a'..=b'f', false) => byte - b'a' + 10,
+            _ => return None,
+        };
+        number = (number << 4) | u128::from(digit);
+    }
+    Some(number)
+}
+
+impl Hash for MessageKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let low = self.low();
+        // Tables take a place from the low bits, and seven more from the top to tell neighbours apart. The shard's bits say nothing within it.
+        let place = (low % RUN) + low / (RUN * SHARDS) * RUN;
+        let mixed = low.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        state.write_u64((place & (u64::MAX >> 8)) | (mixed & !(u64::MAX >> 8)));
+    }
+}
+
+/// Passes a [`MessageKey`] through, which is a hash already.
+#[derive(Debug, Default)]
+pub struct PassThrough(u64);
+
+impl Hasher for PassThrough {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// The hasher for maps keyed by [`MessageKey`].
+pub type KeyHasher = BuildHasherDefault<PassThrough>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_that_follow_each_other_lie_side_by_side_and_other_ids_anywhere() {
+        let ids = [
+            "019a9f2e-7f68-7abc-9234-00000000000f",
+            "019a9f2e-7f68-7abc-9234-000000000010",
+            "019a9f2e-7f69-7abc-9234-000000000010",
+            "m-1",
+            "m-2",
+        ];
+        let keys = ids.map(MessageKey::of);
+        assert!((0..5).all(|at| !keys[at + 1..].contains(&keys[at])));
+        assert_eq!((keys[0].shard(), keys[1].low() - keys[0].low()), (keys[1].shard(), 1));
+        assert_eq!(uuid(ids[1]), Some(0x019a_9f2e_7f68_7abc_9234_0000_0000_0010));
+        for other in
+            ["", "m-1", "019a9f2e-7f68-7abc-9234-00000000000g", "019a9f2e07f6807abc092340000000000010"]
+        {
+            assert_eq!(uuid(other), None, "{other}");
+        }
+    }
+}
