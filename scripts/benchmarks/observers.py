@@ -259,12 +259,24 @@ def frozen(stand, viewers, count, seconds):
     return statistics.median(rss), statistics.median(kernel)
 
 
+def core_percent(stand, seconds):
+    """What the gateway takes of a core meanwhile."""
+    used, start = slices.cpu_seconds(stand.gateway.child.pid), time.monotonic()
+    time.sleep(seconds)
+    return (slices.cpu_seconds(stand.gateway.child.pid) - used) / (time.monotonic() - start) * 100
+
+
 def viewers(quick):
-    """Ten viewers of the admin page of 100 pushers, against none; then viewers that do not read."""
+    """Ten viewers of the admin page of 100 pushers, against none: at rest, where a tenth of a percent shows, and under load; then viewers that do not read."""
     blocks, seconds, guard = (1, 1, 0.5) if quick else (8, 2, 0.3)
     stand = Stand(["--latency", "5ms"], collector=ROOM, route="connections = 100")
     looking = Viewers(stand.gateway.address["admin"])
     states = {"none": looking.leave, "ten": lambda: looking.open or looking.join(10)}
+    rest = {"none": [], "ten": []}
+    for name in ("none", "ten", "ten", "none"):
+        states[name]()
+        time.sleep(1)
+        rest[name].append(core_percent(stand, 2 if quick else 8))
     undo = under_load(stand, 10, blocks * 4 * (seconds + guard + 0.3) + 1)
     results = slices.alternate(stand, states, blocks, seconds, guard)
     looking.leave()
@@ -274,6 +286,8 @@ def viewers(quick):
     rss, kernel = frozen(stand, looking, 20, 2 if quick else 8)
     more, low, high = slices.change(results, "ten", "none", "cpu_us_per_push")
     figures = {
+        "core_percent_at_rest_none": statistics.mean(rest["none"]),
+        "core_percent_at_rest_more": statistics.mean(rest["ten"]) - statistics.mean(rest["none"]),
         "gateway_cores_none": slices.middle(results, "none", "cores"),
         "gateway_cpu_more_percent": more,
         "gateway_cpu_more_percent_low": low,
@@ -349,7 +363,8 @@ MUST = {
     ("sink_down", "hole_loses_percent"): ("<=", 1),
     ("sink_down", "rss_more_mib"): ("<=", 32),
     ("sink_down", "pushes_not_delivered"): ("<=", 0),
-    ("viewers", "of_a_core_percent"): ("<=", 1),
+    # What they cost does not depend on the load; other work of the machine hides it there.
+    ("viewers", "core_percent_at_rest_more"): ("<=", 1),
     # That p99 does not rise: the interval has nothing in it.
     ("viewers", "p99_more_percent_low"): ("<=", 0),
     ("viewers", "frozen_viewer_kib"): ("<=", 64),
