@@ -21,6 +21,7 @@ mod owed;
 mod pace;
 mod sending;
 mod sessions;
+mod troubles;
 mod window;
 mod wiring;
 
@@ -35,6 +36,8 @@ use owed::Owed;
 use pace::Pace;
 use pushweir_actors::{Cancelled, ConsumerLink, Events, Exit, Link, Stop};
 use sessions::{FromSession, Live};
+pub use troubles::Troubles;
+use troubles::{Next, Trouble, What};
 use window::Window;
 pub use wiring::{Settings, Wiring};
 
@@ -61,6 +64,8 @@ pub struct Pusher {
     owed: Owed,
     pace: Pace,
     last_session: SessionNumber,
+    /// Connections in a row that could not be opened.
+    failed: u32,
     is_login_refused: bool,
     is_stopping: bool,
     is_leaving: bool,
@@ -82,6 +87,7 @@ impl Pusher {
             owed: Owed::default(),
             pace: Pace::default(),
             last_session: SessionNumber::default(),
+            failed: 0,
             is_login_refused: false,
             is_stopping: false,
             is_leaving: false,
@@ -118,6 +124,7 @@ impl Pusher {
     fn connected(&mut self, session: Session, ctx: &mut Context<Self>) {
         self.last_session = SessionNumber(self.last_session.0.wrapping_add(1));
         self.is_login_refused = false;
+        self.failed = 0;
         log::info!(
             "connected pusher={} peer={} window={}",
             self.name(),
@@ -134,30 +141,36 @@ impl Pusher {
     }
 
     fn not_connected(&mut self, error: &ConnectError, ctx: &mut Context<Self>) {
-        self.cell.set_error(error.to_string());
-        let retry = self.wiring.settings().login_retry;
+        let cause = error.to_string();
+        self.cell.set_error(cause.clone());
+        self.failed = self.failed.saturating_add(1);
+        let spread = fastrand::f64();
+        let trouble = |what| Trouble { what, cause: cause.clone(), unanswered: 0 };
         if error.is_login_refused() {
-            log::error!(
-                "the provider refuses our login, or may not be connected to pusher={} error={error:?} next_try={retry:?}",
-                self.name(),
-                error = error.to_string()
-            );
             self.is_login_refused = true;
-            ctx.run_later(retry.mul_f64(1.0 + fastrand::f64() / 4.0), Self::connect);
+            let pause = self.wiring.settings().login_retry.mul_f64(1.0 + spread / 4.0);
+            self.try_again(trouble(What::Login), self.failed, pause, ctx);
         } else if self.retiring.is_empty() {
-            log::warn!("could not connect pusher={} error={:?}", self.name(), error.to_string());
-            self.link.exit(Exit::Failed(error.to_string()));
-            ctx.stop();
+            self.end(trouble(What::Connect), ctx);
         } else {
             // Leaving now would cut off the session that still owes answers.
-            log::warn!(
-                "could not connect the replacement pusher={} error={:?}",
-                self.name(),
-                error.to_string()
-            );
-            ctx.run_later(Duration::from_secs_f64(0.5 + fastrand::f64()), Self::connect);
+            let pause = Duration::from_secs_f64(0.5 + spread);
+            self.try_again(trouble(What::Replace), self.failed, pause, ctx);
         }
         self.publish();
+    }
+
+    fn try_again(&self, trouble: Trouble, attempt: u32, after: Duration, ctx: &mut Context<Self>) {
+        self.wiring.fails(self.cell.number, trouble, Next { attempt, after });
+        ctx.run_later(after, Self::connect);
+    }
+
+    /// Leaves it to the supervisor to start another incarnation, and to say when.
+    fn end(&mut self, trouble: Trouble, ctx: &mut Context<Self>) {
+        let exit = Exit::Failed(trouble.cause.clone());
+        self.wiring.troubles.lock().ends(self.cell.number, trouble);
+        self.link.exit(exit);
+        ctx.stop();
     }
 
     /// Starts or stops asking, as operator, route and connection allow.
@@ -214,7 +227,8 @@ impl Pusher {
                 live.outbox.finish();
             }
         });
-        self.replace(last, ctx);
+        let trouble = Trouble { what: What::Nothing, cause: reason.to_owned(), unanswered: 0 };
+        self.replace(last, trouble, ctx);
     }
 
     /// Ends the actor in order when it is stopping and nothing is left to wait for.

@@ -13,8 +13,9 @@ pub use self::{
     observe::{ChildCount, ChildInfo, NodeState, TreeNode},
     runtime::{Runtime, RuntimeError, WorkerExit, WorkerSpec},
     supervisor::{
-        AutoShutdown, ChildHandle, ChildKind, ChildSpec, Exit, Intensity, Link, Restart, Shutdown, SpecError,
-        StartError, Stop, StopMode, Strategy, Supervisor, SupervisorError, SupervisorHandle, SupervisorSpec,
+        AutoShutdown, ChildHandle, ChildKind, ChildSpec, Exit, Intensity, Link, Restart, Setback, Shutdown,
+        SpecError, StartError, Stop, StopMode, Strategy, Supervisor, SupervisorError, SupervisorHandle,
+        SupervisorSpec,
     },
 };
 

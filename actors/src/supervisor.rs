@@ -61,7 +61,7 @@ use std::{sync::Arc, time::Duration};
 
 use self::spec::Rules;
 pub use self::{
-    child::{ChildHandle, ChildSpec, StartError},
+    child::{ChildHandle, ChildSpec, Setback, StartError},
     error::SupervisorError,
     exit::Exit,
     handle::SupervisorHandle,

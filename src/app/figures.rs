@@ -80,6 +80,7 @@ impl Figures {
             ended.sample(now, books.worked_off());
             parts.intake.observe(partition.id(), &books);
             parts.intake.set_drain_rate(partition.id(), ended.per_second());
+            partition.wiring.tell_troubles();
         }
         let mut pushers = HashMap::new();
         for route in parts.routes.alive() {

@@ -284,6 +284,7 @@ impl Routes {
             settings: RwLock::new(settings.pusher),
             clock: self.clock,
             logins: Semaphore::new(LOGINS_AT_ONCE),
+            troubles: Mutex::default(),
         });
         let transport = settings.transport.name();
         let partition = Arc::new(Partition::new(wiring, transport, (connections, key)));

@@ -64,6 +64,7 @@ pub fn root(service: &Arc<Service>, ingest: Listener, admin: Listener) -> Superv
 /// Returns a pusher's place under its route's supervisor.
 pub fn pusher(service: &Arc<Service>, wiring: &Arc<Wiring>, number: u32) -> ChildSpec {
     let (service, wiring) = (Arc::clone(service), Arc::clone(wiring));
+    let teller = Arc::clone(&wiring);
     ChildSpec::worker(format!("{}/{number}", wiring.route.name), move |link: Link| {
         let Some(cell) = wiring.route.pusher(number) else { return Err(StartError::Ignore) };
         let wiring = Arc::clone(&wiring);
@@ -73,6 +74,7 @@ pub fn pusher(service: &Arc<Service>, wiring: &Arc<Wiring>, number: u32) -> Chil
     })
     .shutdown(Shutdown::After(GRACE))
     .announced(ACTOR_START)
+    .on_failure(move |setback| teller.restarts(number, setback))
 }
 
 fn traces(service: &Arc<Service>) -> ChildSpec {

@@ -19,6 +19,11 @@ pub struct Pace {
 // === impl Pace ===
 
 impl Pace {
+    /// Returns how many lives in a row were short.
+    pub const fn short_lives(&self) -> u32 {
+        self.short_lives
+    }
+
     /// Takes note of how long a connection lived and whether it was of use, and returns the pause before the next one; the first replacement is immediate.
     ///
     /// `spread` is a random number from 0 to 1: the upper half of the pause is drawn.

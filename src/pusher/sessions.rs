@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::StreamExt;
-use pushweir_actors::Exit;
 
 use super::Pusher;
 use super::answers::Answers;
 use super::inflight::{Entry, SessionNumber};
+use super::troubles::{Trouble, What};
 use crate::feedback::results::Done;
 use crate::flow::{Look, RouteCell, Sighting, Whereabouts};
 use crate::outcome::Verdict;
@@ -91,16 +91,15 @@ impl Pusher {
         self.wiring.route.times.handler.note(self.now().since(now));
     }
 
-    /// Opens the connection after `last`: at once, unless those before it came to nothing.
-    pub(super) fn replace(&mut self, last: (Moment, u32), ctx: &mut Context<Self>) {
+    /// Opens the connection after `last`, which ended by `trouble`: at once, unless those before it came to nothing.
+    pub(super) fn replace(&mut self, last: (Moment, u32), trouble: Trouble, ctx: &mut Context<Self>) {
         let (since, settled) = last;
         let was_useful = settled > self.window.size() / 4;
-        match self.pace.pause(self.now().since(since), was_useful, fastrand::f64()) {
-            Duration::ZERO => self.connect(ctx),
-            pause => {
-                log::warn!("the connection came to nothing pusher={} next_try={pause:?}", self.name());
-                ctx.run_later(pause, Self::connect);
-            }
+        let pause = self.pace.pause(self.now().since(since), was_useful, fastrand::f64());
+        match (trouble.what, pause) {
+            // A provider may drain a connection whenever it likes.
+            (What::Nothing, Duration::ZERO) => self.connect(ctx),
+            (_, pause) => self.try_again(trouble, self.pace.short_lives(), pause, ctx),
         }
     }
 
@@ -174,14 +173,13 @@ impl Pusher {
         if self.is_stopping {
             return;
         }
-        log::warn!("connection lost pusher={} reason={reason:?} unanswered={count}", self.name());
         self.cell.set_error(reason.to_owned());
+        let trouble = Trouble { what: What::Lost, cause: reason.to_owned(), unanswered: count };
         if self.retiring.is_empty() {
-            self.link.exit(Exit::Failed(reason.to_owned()));
-            ctx.stop();
+            self.end(trouble, ctx);
         } else {
             // Leaving now would cut off the session that still owes answers.
-            self.replace((live.since, live.settled), ctx);
+            self.replace((live.since, live.settled), trouble, ctx);
         }
     }
 }

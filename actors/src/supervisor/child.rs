@@ -14,12 +14,26 @@ use super::{
 };
 
 pub(crate) type StartFn = Arc<dyn Fn(Link) -> Result<ChildHandle, StartError> + Send + Sync>;
+pub(crate) type TellFn = Arc<dyn Fn(&Setback<'_>) + Send + Sync>;
 
 /// How to start one child, and how to treat it.
 #[derive(Clone)]
 pub struct ChildSpec {
     pub(crate) policy: ChildPolicy,
     pub(crate) start: StartFn,
+    /// Who tells the operator of its failures, if not the supervisor's log.
+    pub(crate) tell: Option<TellFn>,
+}
+
+/// A child that has failed in order ([`Exit::Failed`](super::Exit::Failed)) and is started again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Setback<'a> {
+    /// The reason that it gave.
+    pub reason: &'a str,
+    /// How often it has failed in a row, this time included; 0 after a healthy life.
+    pub failures: u32,
+    /// How long it waits before it is started again.
+    pub after: Duration,
 }
 
 /// What a supervisor keeps of a child that is up: the means to ask it to end.
@@ -62,7 +76,7 @@ impl ChildSpec {
             kind: ChildKind::Worker,
             startup: Startup::Returned,
         };
-        Self { policy, start: Arc::new(start) }
+        Self { policy, start: Arc::new(start), tell: None }
     }
 
     /// Describes a supervisor on the thread of its parent: permanent, all the time its parent has to end, up when its
@@ -117,6 +131,14 @@ impl ChildSpec {
     /// Makes it count as up only when it calls [`Link::started`], which it must within `limit` if there is one.
     pub fn announced(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.policy.startup = Startup::Announced(limit.into());
+        self
+    }
+
+    /// Has its failures in order told by `tell`, which knows more of them than a supervisor, and not by a line of the supervisor's log.
+    ///
+    /// `tell` runs on the supervisor's thread, so it must not block. Panics, and failures for good, are in the log all the same.
+    pub fn on_failure(mut self, tell: impl Fn(&Setback<'_>) + Send + Sync + 'static) -> Self {
+        self.tell = Some(Arc::new(tell));
         self
     }
 

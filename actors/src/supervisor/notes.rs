@@ -41,7 +41,7 @@ impl Notes {
             warn!("notes about children left out supervisor={supervisor} count={left_out}");
         }
         match note {
-            Note::Restarting { exit, after } => {
+            Note::Restarting { exit, failures: _, after } => {
                 let after = after.as_millis();
                 log!(
                     level(&exit),

@@ -16,7 +16,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     SupervisorSpec,
-    child::{ChildHandle, ChildSpec, StartError, StartFn},
+    child::{ChildHandle, ChildSpec, Setback, StartError, StartFn, TellFn},
     exit::Exit,
     handle::{Command, Order, Reply, Status, SupervisorHandle},
     link::{Inbox, Link},
@@ -54,6 +54,7 @@ pub struct Supervisor {
 
 struct Entry {
     start: StartFn,
+    tell: Option<TellFn>,
     node: Arc<Node>,
     up: Option<(Run, ChildHandle)>,
 }
@@ -127,11 +128,11 @@ impl Supervisor {
         Ok(Seed { supervisor, status, strategy })
     }
 
-    fn enter(&mut self, key: Key, ChildSpec { policy, start }: ChildSpec) {
+    fn enter(&mut self, key: Key, ChildSpec { policy, start, tell }: ChildSpec) {
         let ChildPolicy { id, kind, .. } = policy;
         let node = Arc::new(Node::new(id, kind));
         self.children.insert(key, node.clone());
-        self.entries.insert(key, Entry { start, node, up: None });
+        self.entries.insert(key, Entry { start, tell, node, up: None });
     }
 
     /// Makes one step; `false` when there is nothing to do.
@@ -213,6 +214,14 @@ impl Supervisor {
     }
 
     fn note(&mut self, key: Key, note: Note) {
+        if let Note::Restarting { exit: Exit::Failed(reason), failures, after } = &note
+            && let Some(tell) = self.entries.get(&key).and_then(|entry| entry.tell.clone())
+        {
+            let setback = Setback { reason, failures: *failures, after: *after };
+            if catch_unwind(AssertUnwindSafe(|| tell(&setback))).is_ok() {
+                return;
+            }
+        }
         if let Some(child) = self.plan.id(key) {
             self.notes.write(Instant::now().into_std(), (&self.name, child), note);
         }

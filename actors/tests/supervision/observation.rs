@@ -82,3 +82,24 @@ async fn the_tree_can_be_read_while_its_thread_is_stuck() {
     reader.join().unwrap();
     assert_eq!(tree.find(&["a"]).map(|node| node.state), Some(NodeState::Running));
 }
+
+#[actix::test]
+async fn a_child_that_has_its_failures_told_is_told_each_with_its_number_and_the_wait() {
+    tokio::time::pause();
+    let probes = Probes::default();
+    let (tell, told) = mpsc::channel();
+    let child = probes.child("a").on_failure(move |setback| {
+        tell.send((setback.reason.to_owned(), setback.failures, setback.after)).unwrap();
+    });
+    let slowly = Backoff::try_new(secs(1), secs(8), 0.0, secs(9)).unwrap();
+    let root = up(bare([child]).backoff(slowly).intensity(Intensity::new(100, secs(5)))).await;
+    for exit in [failed("no port"), failed("no route"), Exit::Normal] {
+        probes.end("a", End::Exit(exit)).await;
+        pass(millis(4_005)).await;
+    }
+    probes.end("a", End::Panic).await;
+    pass(millis(8_005)).await;
+    let expected = [("no port".to_owned(), 1, secs(1)), ("no route".to_owned(), 2, secs(2))];
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), expected, "other ends are the supervisor's to tell");
+    root.shutdown(secs(1)).await;
+}

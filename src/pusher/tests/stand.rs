@@ -225,6 +225,7 @@ impl Stand {
             }),
             clock,
             logins: Semaphore::new(8),
+            troubles: Mutex::default(),
         });
         let collector = Arc::new(Mutex::new(None));
         let mut children = vec![collector_child(&intake, &collector)];

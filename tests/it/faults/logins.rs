@@ -102,6 +102,14 @@ fn a_provider_that_is_not_there_is_waited_for() {
     gateway.post(&batch(10)).expect(202);
     gateway
         .wait_for("the refusal is said", |state| errors(state).iter().all(|error| error.contains("refused")));
+    let first = gateway.wait_for_log("could not connect");
+    for word in ["pusher=android/", "connect to 127.0.0.1:", "attempt=1 ", "next_try="] {
+        assert!(first.contains(word), "{first}");
+    }
+    // Two connections try five times a second each; a second of that is the second line.
+    gateway.wait_for_log(" pushers=2 within=");
+    let told = gateway.log().iter().filter(|line| line.contains("refused")).count();
+    assert_eq!(told, 2, "{}", gateway.log().join("\n"));
     peer.start_again();
     gateway.wait_for("both are ready", |state| state.pushers_in("ready") == 2);
     let state = assert_agreed_without_repeats(&gateway, &peer);

@@ -56,8 +56,8 @@ pub(crate) enum Effect {
 /// Something an operator may want to know about a child.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Note {
-    /// It ended by itself and is started again after the delay.
-    Restarting { exit: Exit, after: Duration },
+    /// It ended by itself, so many times in a row, and is started again after the delay.
+    Restarting { exit: Exit, failures: u32, after: Duration },
     /// It ended by itself for good.
     Ended { exit: Exit },
     /// It could not be started.

@@ -207,7 +207,8 @@ impl Plan {
             return self.begin_shutdown(now, Exit::Escalated, None);
         }
         let after = self.delay(now, roll, key, lived);
-        self.note(key, Note::Restarting { exit, after });
+        let failures = self.child(key).failures;
+        self.note(key, Note::Restarting { exit, failures, after });
         self.take_along(key);
         if after.is_zero() {
             self.enqueue(key);
