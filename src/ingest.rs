@@ -1,12 +1,13 @@
 //! The senders' HTTP: bytes → pushes → places in the collector → an answer.
 //!
 //! `wire` (pure) takes the body apart, `admit` hands the pushes to the [`Door`], `answer` (pure) says what became of them, `http` is the
-//! shell around them. Invariant: of a readable request every push is in the ledger when it is answered.
+//! shell around them, `refusals` tells the operator what was not taken. Invariant: of a readable request every push is in the ledger when it is answered.
 
 mod admit;
 mod answer;
 mod find;
 pub mod http;
+mod refusals;
 mod seen;
 pub mod wire;
 
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
+pub use refusals::Refusals;
 pub use seen::Seen;
 use tokio::sync::Semaphore;
 
@@ -96,6 +98,8 @@ pub struct Ingest {
     pub look_ups: Semaphore,
     /// What is counted of requests; see [`TEMPLATES`].
     pub meter: Arc<HttpMeter>,
+    /// Why requests were refused.
+    pub refusals: Arc<Refusals>,
     /// Which requests are traced.
     pub tracer: Arc<Tracer>,
     /// Makes keys.

@@ -19,6 +19,8 @@ pub struct Measured {
     pub routes: Vec<RouteTimes>,
     /// Requests of senders.
     pub ingest: Vec<Requests>,
+    /// Those of which not every push was taken, by reason.
+    pub refused: Vec<(&'static str, u64)>,
     /// How long they took, by template.
     pub ingest_durations: Vec<(&'static str, Reading)>,
 }

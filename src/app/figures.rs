@@ -115,6 +115,8 @@ impl FiguresActor {
             self.turn_latencies();
         }
         self.report_shedding();
+        let parts = &self.service.parts;
+        parts.refusals.due(parts.clock.now()).iter().for_each(|line| line.log());
         logging::report_left_out();
         self.watch_routes();
         actix::spawn(partitions::tend(Arc::clone(&self.service)));

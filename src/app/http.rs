@@ -26,6 +26,7 @@ impl Service {
             results: Arc::clone(&parts.results),
             look_ups: tokio::sync::Semaphore::new(1),
             meter: Arc::clone(&parts.meter),
+            refusals: Arc::clone(&parts.refusals),
             tracer: Arc::clone(&parts.tracer),
             mint: Arc::clone(&parts.mint),
             clock: parts.clock,

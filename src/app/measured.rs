@@ -24,6 +24,7 @@ impl Service {
             handlers: vec![("collector", gauges.handler.read()), ("pushers", pushers.unwrap_or_default())],
             routes: times.collect(),
             ingest: parts.meter.requests(),
+            refused: parts.refusals.counts(),
             ingest_durations: parts.meter.durations(),
         }
     }

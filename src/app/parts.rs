@@ -11,7 +11,7 @@ use crate::config::{Config, Route, Transport};
 use crate::feedback::Feedback;
 use crate::feedback::results::Results;
 use crate::feedback::webhook::Hook;
-use crate::ingest::{Seen, TEMPLATES};
+use crate::ingest::{Refusals, Seen, TEMPLATES};
 use crate::ledger::Ledger;
 use crate::push::{Coalesce, KeyMint};
 use crate::telemetry::HttpMeter;
@@ -49,6 +49,8 @@ pub struct Parts {
     pub hook: Arc<Hook>,
     /// What is counted of the senders' requests.
     pub meter: Arc<HttpMeter>,
+    /// Why senders' requests were refused.
+    pub refusals: Arc<Refusals>,
     /// Which requests and pushes are traced.
     pub tracer: Arc<Tracer>,
     /// Push identities.
@@ -101,6 +103,7 @@ impl Parts {
             ),
             hook: Arc::new(Hook::new(config.webhook.clone(), Arc::clone(&results))),
             meter: Arc::new(HttpMeter::new(&TEMPLATES, TEMPLATES.len())),
+            refusals: Arc::default(),
             tracer: Arc::new(Tracer::new(config.traces.clone())),
             mint: Arc::new(KeyMint::new(fastrand::u64(..))),
             seen: (!window.is_zero()).then(|| Arc::new(Seen::new(window, ids))),

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::admit::{Admission, Fate, PushId};
+use super::refusals::Refused;
 use super::wire::BodyFault;
 use crate::feedback::results::Ticket;
 use crate::outcome::Refusal;
@@ -19,18 +20,31 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<u64>,
     /// JSON.
     pub(super) body: Vec<u8>,
+    /// Why the request, or a push of it, is refused, if it is.
+    pub(super) refused: Option<Refused>,
 }
 
 // === impl Answer ===
 
 impl Answer {
     /// Answers with an error only.
-    pub(super) fn error(status: u16, code: &str, message: &str) -> Self {
+    pub(super) fn error(status: u16, code: &'static str, message: &str) -> Self {
         let mut body = Vec::with_capacity(64 + message.len());
         body.push(b'{');
         write_error(&mut body, code, message);
         body.push(b'}');
-        Self { status, retry_after: None, body }
+        let refused = Some(Refused { reason: code, detail: message.to_owned() });
+        Self { status, retry_after: None, body, refused }
+    }
+
+    /// Answers with what was asked for.
+    pub(super) const fn found(body: Vec<u8>) -> Self {
+        Self { status: 200, retry_after: None, body, refused: None }
+    }
+
+    /// Answers that there is no such thing, to somebody who may ask.
+    pub(super) fn absent(message: &str) -> Self {
+        Self { refused: None, ..Self::error(404, "not_found", message) }
     }
 
     /// Answers a body that could not be taken apart.
@@ -62,7 +76,8 @@ impl Answer {
         write_failed(&mut body, admission);
         body.extend_from_slice(b"]}");
         let retry_after = verdict.is_temporary().then_some(admission.retry_after).flatten();
-        Self { status: verdict.status(), retry_after, body }
+        let refused = (accepted < admission.fates.len()).then(|| refused(admission)).flatten();
+        Self { status: verdict.status(), retry_after, body, refused }
     }
 }
 
@@ -151,6 +166,15 @@ impl Verdict {
             _ => "invalid_push",
         }
     }
+}
+
+/// Returns why the first of the pushes that are refused is.
+fn refused(admission: &Admission<'_>) -> Option<Refused> {
+    let failed = admission.fates.iter().enumerate().find_map(|(index, fate)| match fate {
+        Fate::Failed { reason, .. } => Some((index, *reason)),
+        Fate::Accepted(_) => None,
+    });
+    failed.map(|(index, reason)| Refused { reason: reason.as_str(), detail: detail(admission, index) })
 }
 
 const fn is_overload(refusal: Refusal) -> bool {

@@ -25,6 +25,7 @@ pub use self::take::{Own, send_own};
 pub(crate) use self::unread::Unread;
 use super::Ingest;
 use super::answer::Answer;
+use super::refusals::{Line, Refused};
 use super::wire::Format;
 use crate::push::SenderId;
 
@@ -55,16 +56,21 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
             web::resource(PUSH).route(web::get().to(results::find)).default_service(web::to(only_read));
         let results =
             web::resource(RESULTS).route(web::get().to(results::get)).default_service(web::to(only_read));
-        let meter = Arc::clone(&data.meter);
+        let shared = data.clone();
         App::new()
             .wrap_fn(move |request, service| {
-                let (meter, begun) = (Arc::clone(&meter), Instant::now());
+                let (ingest, begun) = (shared.clone(), Instant::now());
                 let template = template(request.path());
                 let answered = service.call(request);
                 async move {
-                    let response = answered.await?;
+                    let mut response = answered.await?;
                     let trace = take::trace_of(response.headers());
-                    meter.record(template, response.status().as_u16(), begun.elapsed(), trace);
+                    let status = response.status().as_u16();
+                    ingest.meter.record(template, status, begun.elapsed(), trace);
+                    let refused = response.response_mut().extensions_mut().remove::<Refused>();
+                    if let Some(refused) = refused {
+                        tell(&ingest, response.request(), &refused, status);
+                    }
                     Ok(response)
                 }
             })
@@ -85,6 +91,15 @@ pub fn server(listener: TcpListener, ingest: Arc<Ingest>) -> io::Result<Server> 
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())
+}
+
+/// Tells the operator of a request that was refused. Who sent it is found out again: those that are taken pay nothing for it.
+fn tell(ingest: &Ingest, request: &HttpRequest, refused: &Refused, status: u16) {
+    let needs_token = !ingest.settings.tokens.is_empty();
+    let sender = authorise(request, ingest).ok().filter(|_| needs_token);
+    let from = request.peer_addr().map(|address| address.ip());
+    let line = ingest.refusals.note(refused, status, (sender, from), ingest.clock.now());
+    line.iter().for_each(Line::log);
 }
 
 /// Returns the position in [`super::TEMPLATES`] of what a path is for.
@@ -178,6 +193,9 @@ fn head(answer: &Answer) -> HttpResponseBuilder {
     response.content_type("application/json");
     if let Some(seconds) = answer.retry_after {
         response.insert_header((header::RETRY_AFTER, seconds));
+    }
+    if let Some(refused) = &answer.refused {
+        response.extensions_mut().insert(refused.clone());
     }
     if status == StatusCode::UNAUTHORIZED {
         response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"pushweir\""));

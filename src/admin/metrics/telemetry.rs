@@ -18,6 +18,13 @@ impl Scrape {
             "Requests of senders, by template and status class",
             &measured.ingest,
         )?;
+        let refused: Vec<_> =
+            measured.refused.iter().map(|(reason, count)| ([("reason", *reason)], *count)).collect();
+        writer.counters(
+            "ingest_refused_requests",
+            "Requests of senders of which not every push was taken, by reason",
+            &refused,
+        )?;
         requests(writer, "admin_requests", "Requests to the admin interface", &self.requests)?;
         writer.counter(
             "collector_dispatched",

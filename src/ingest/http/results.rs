@@ -47,10 +47,10 @@ pub(super) async fn find(
         Err(answer) => return refuse(answer, rest),
     };
     let answer = match find::find(&ingest, &id, reader).await {
-        Some(story) => Answer { status: 200, retry_after: None, body: story.to_string().into_bytes() },
+        Some(story) => Answer::found(story.to_string().into_bytes()),
         None => {
             let message = "no push with that id is held or remembered (hint: deliveries are remembered for as long as [feedback] history lasts)";
-            Answer::error(404, "not_found", message)
+            Answer::absent(message)
         }
     };
     head(&answer).body(answer.body)
@@ -84,5 +84,5 @@ fn answer(page: &Page) -> Answer {
     }
     let Page { next, lost, restarted, .. } = page;
     let _ = write!(body, "],\"next\":{next},\"lost\":{lost},\"restarted\":{restarted}}}");
-    Answer { status: 200, retry_after: None, body }
+    Answer::found(body)
 }

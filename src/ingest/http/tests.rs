@@ -1,6 +1,7 @@
 //! What senders are told, over real sockets, by an ingest whose door and connector are doubles.
 
 mod peers;
+mod refusals;
 mod results;
 mod rig;
 

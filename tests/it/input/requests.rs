@@ -58,6 +58,11 @@ fn a_bearer_token_is_asked_for_where_one_is_configured() {
     with("bearer second-t0ken").expect(202);
     let state = assert_agreed_without_repeats(&gateway, &peer);
     assert_eq!((state.ledger("received"), state.ledger("delivered")), (2, 2));
+    let line = gateway.wait_for_log("reason=token_wrong");
+    assert!(line.contains("status=403 count=1 sender=- from=127.0.0.1 "), "{line}");
+    let metrics = gateway.get("/metrics").expect(200).body;
+    let refused = "pushweir_ingest_refused_requests_total{reason=\"token_missing\"} ";
+    assert!(metrics.contains(refused), "{metrics}");
     let log = gateway.finish().join("\n");
     assert!(!log.contains("t0ken"), "a token is in the log:\n{log}");
 }

@@ -16,7 +16,7 @@ use crate::feedback::Results;
 use crate::feedback::results::{self, Bound, Report, Source};
 use crate::flow::{Door, RouteCell, Sighting, Wanted, Whereabouts};
 use crate::ingest::http::server;
-use crate::ingest::{Ingest, IngestRoute, Peers, Seen, Settings, TEMPLATES};
+use crate::ingest::{Ingest, IngestRoute, Peers, Refusals, Seen, Settings, TEMPLATES};
 use crate::outcome::Refusal;
 use crate::push::{Addressee, Coalesce, KeyMint, Push, PushRequest, RouteId, SenderId, Target};
 use crate::telemetry::HttpMeter;
@@ -195,6 +195,7 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
         results: Arc::new(results(routes)),
         look_ups: tokio::sync::Semaphore::new(1),
         meter: Arc::new(HttpMeter::new(&TEMPLATES, TEMPLATES.len())),
+        refusals: Arc::default(),
         tracer: Arc::new(tracer()),
         mint: Arc::new(KeyMint::new(7)),
         clock: Clock::start(),
@@ -216,6 +217,7 @@ pub(super) struct Rig {
     pub(super) address: SocketAddr,
     pub(super) door: Arc<FakeDoor>,
     pub(super) results: Arc<Results>,
+    pub(super) refusals: Arc<Refusals>,
     pub(super) handle: actix_web::dev::ServerHandle,
 }
 
@@ -224,13 +226,13 @@ pub(super) struct Rig {
 impl Rig {
     pub(super) fn start(settings: Settings, routes: &[&str]) -> Self {
         let (ingest, door) = ingest(settings, routes);
-        let results = Arc::clone(&ingest.results);
+        let (results, refusals) = (Arc::clone(&ingest.results), Arc::clone(&ingest.refusals));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = server(listener, ingest).unwrap();
         let handle = server.handle();
         actix_rt::spawn(server);
-        Self { address, door, results, handle }
+        Self { address, door, results, refusals, handle }
     }
 
     pub(super) async fn connect(&self) -> TcpStream {
