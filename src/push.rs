@@ -83,6 +83,9 @@ impl RouteId {
 // === impl SenderId ===
 
 impl SenderId {
+    /// The operator, whose test pushes are nobody else's: no sender has this number, and no results are kept for it.
+    pub const OPERATOR: Self = Self(u16::MAX);
+
     /// Returns the position in the list of senders.
     pub fn index(self) -> usize {
         usize::from(self.0)

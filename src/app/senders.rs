@@ -19,12 +19,13 @@ pub struct Senders {
 // === impl Senders ===
 
 impl Senders {
-    /// Returns the numbers of these tokens, in their order; a new token gets the next one. Beyond 65,536 tokens in the life of a process all new
-    /// ones share the last number.
+    /// Returns the numbers of these tokens, in their order; a new token gets the next one. Beyond 65,535 tokens in the life of a process all new
+    /// ones share the last number that is not the operator's.
     pub fn numbers(&self, tokens: &[Secret]) -> Vec<SenderId> {
         let mut numbers = self.numbers.lock();
         let number = |token: &Secret| {
-            let next = SenderId(u16::try_from(numbers.len()).unwrap_or(u16::MAX));
+            let next = u16::try_from(numbers.len()).unwrap_or(u16::MAX);
+            let next = SenderId(next.min(SenderId::OPERATOR.0 - 1));
             *numbers.entry(self.digest.of(&[token.expose().as_bytes()])).or_insert(next)
         };
         tokens.iter().map(number).collect()
@@ -45,5 +46,14 @@ mod tests {
         assert_eq!(numbers(&["c", "b", "a"]), [2, 1, 0].map(SenderId));
         assert_eq!(numbers(&["b"]), [SenderId(1)]);
         assert_eq!(numbers(&["a", "d"]), [0, 3].map(SenderId), "a number is never given to another token");
+    }
+    #[test]
+    fn no_token_gets_the_operators_number() {
+        let senders = Senders::default();
+        let tokens: Vec<_> =
+            (0..=u32::from(u16::MAX) + 1).map(|token| Secret::new(token.to_string())).collect();
+        let numbers = senders.numbers(&tokens);
+        assert!(!numbers.contains(&SenderId::OPERATOR));
+        assert_eq!(numbers.last(), numbers.get(usize::from(u16::MAX) - 1));
     }
 }

@@ -252,7 +252,8 @@ fn tr_9_share_receiver_and_next_pushes_change_at_run_time() {
 #[test]
 fn an_operators_test_push_is_delivered_traced_and_audited_without_its_token() {
     let (peer, sink) = (Peer::start(&[]), Sink::start());
-    let gateway = Gateway::start_ready(&to(&peer, &sink).set("telemetry.traces.sample", 0));
+    let config = to(&peer, &sink).set("telemetry.traces.sample", 0).text("feedback.report", "all");
+    let gateway = Gateway::start_ready(&config);
     let path = "routes/android/test";
     let reply = gateway.command_with(path, "{\"to\":{\"token\":\"pr1vate\"}}").expect(200).json();
     assert_eq!(reply["push"]["outcome"], "delivered", "{reply:#}");
@@ -263,6 +264,7 @@ fn an_operators_test_push_is_delivered_traced_and_audited_without_its_token() {
     let is_example =
         |line: &str| line.starts_with("pushweir_delivery_duration_seconds_bucket") && line.contains(&example);
     assert!(metrics.lines().any(is_example), "OB-2: a bucket names an exported trace: {metrics}");
+    assert_eq!(gateway.results()["results"], serde_json::json!([]), "no sender hears of it");
     gateway.command_with(path, "{}").expect(400);
     gateway.command_with("routes/ios/test", "{\"to\":{\"token\":\"t\"}}").expect(404);
     gateway.command_at("log?filter=debug").expect(200);

@@ -145,3 +145,22 @@ async fn a_long_poll_ends_with_the_first_result_with_time_and_with_the_process()
     assert_eq!(page.records, []);
     assert_eq!(start.elapsed(), Duration::from_secs(7), "neither waited for its time");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_operators_push_is_told_to_who_waits_for_it_and_to_no_sender() {
+    let results = results(Report::All);
+    let mut ticket = results.ticket();
+    let end = |number, sender| {
+        let ending = ending(number, Outcome::Rejected, Verdict::Rejected(answer("INVALID")));
+        Ending { push: Push { sender, ..ending.push }, ..ending }
+    };
+    let (own, other) = (end(1, SenderId::OPERATOR), end(2, SenderId(0)));
+    let key = own.push.key;
+    ticket.watch(std::iter::once(key));
+    results.record(vec![own, other]);
+    results.ended(&[Push { sender: SenderId::OPERATOR, ..push(3, Lane::Normal) }], Outcome::Expired);
+    ticket.wait(Instant::now()).await;
+    assert_eq!(ticket.end_of(key).map(|record| record.outcome), Some(Outcome::Rejected));
+    assert_eq!(all(&results).await.iter().map(|record| record.key.as_u128()).collect::<Vec<_>>(), [2]);
+    assert_eq!(results.counts().recorded, 1);
+}

@@ -91,7 +91,7 @@ pub struct Own {
 /// Takes a body that an operator wrote, and waits for its pushes to end; it is traced if traces have a receiver.
 pub async fn send_own(ingest: &Ingest, body: &[u8], wait: Duration) -> Own {
     let call = ingest.tracer.begin_own(ingest.clock.now());
-    let caller = Caller { sender: SenderId::default(), trace: call.as_ref() };
+    let caller = Caller { sender: SenderId::OPERATOR, trace: call.as_ref() };
     let (answer, counts) = take_and_wait(ingest, body, (Format::Json, wait), caller).await;
     let trace = call.as_ref().map(Call::trace);
     if let Some(call) = call {
