@@ -168,6 +168,12 @@ impl Scrape {
         writer.gauge("pushes_awaited", "Pushes that requests wait for", results.awaited as f64)?;
         let shed = [([("reason", "buffer_full")], ledger.shed)];
         writer.counters("pushes_shed", "Accepted pushes that were dropped, by reason", &shed)?;
+        let behind = self.snapshot.collector.shed_behind;
+        writer.counter(
+            "pushes_shed_behind",
+            "Those that the collector did not take in fast enough",
+            behind,
+        )?;
         writer.gauge(
             "waiting_retry_pushes",
             "Pushes waiting for their next attempt",

@@ -93,6 +93,16 @@ pub struct CollectorState {
     pub projected_drain_seconds: Option<f64>,
     /// Pushes refused because they would have waited longer than they live.
     pub refused_deadline: u64,
+    /// Pushes between the door and the collector's thread.
+    pub intake_pushes: u64,
+    /// How many may be there, beyond those that the buffer holds.
+    pub intake_capacity: u64,
+    /// Batches there; a request has one for each partition that it has pushes for.
+    pub intake_batches: u64,
+    /// How many may be there.
+    pub intake_capacity_batches: u64,
+    /// Pushes shed because there was no room there, however empty the buffer was.
+    pub shed_behind: u64,
 }
 
 /// Rates over the last seconds.
@@ -104,6 +114,8 @@ pub struct Rates {
     pub delivered_per_second: f64,
     /// Pushes shed.
     pub shed_per_second: f64,
+    /// Those of them that were shed because the collector is behind.
+    pub shed_behind_per_second: f64,
 }
 
 /// How often providers answered with a code.
@@ -236,7 +248,8 @@ pub fn overall(draining: bool, collector: &CollectorState, rates: &Rates, routes
         route.buffered > route.window || (route.buffered > 0 && route.in_flight >= route.window)
     };
     let filling = share(collector.buffered, collector.capacity)
-        || share(collector.buffered_bytes, collector.capacity_bytes);
+        || share(collector.buffered_bytes, collector.capacity_bytes)
+        || collector.door() >= SATURATED;
     if filling || routes.iter().any(full) { State::Saturated } else { State::Ok }
 }
 
@@ -261,6 +274,17 @@ pub fn readiness(snapshot: &Snapshot) -> Result<(), &'static str> {
     let ready = snapshot.pushers.iter().any(|pusher| pusher.state == PusherState::Ready)
         || snapshot.routes.iter().any(is_ready);
     ready.then_some(()).ok_or("no pusher is ready")
+}
+
+// === impl CollectorState ===
+
+impl CollectorState {
+    /// Returns how full the way between door and collector is, 0 to 1 and a little more.
+    pub fn door(&self) -> f64 {
+        let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
+        share(self.intake_pushes, self.intake_capacity)
+            .max(share(self.intake_batches, self.intake_capacity_batches))
+    }
 }
 
 // === impl RouteRow ===

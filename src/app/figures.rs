@@ -44,6 +44,8 @@ pub struct Rates {
     pub delivered: Rate,
     /// Shed.
     pub shed: Rate,
+    /// Shed because the collector is behind.
+    pub shed_behind: Rate,
     /// Ended in any way but shed; how fast the buffer can be worked off.
     pub ended: Rate,
 }
@@ -74,6 +76,7 @@ impl Figures {
         let parts = &service.parts;
         let now = parts.clock.now();
         self.total.sample(now, &parts.ledger.total());
+        self.total.shed_behind.sample(now, parts.intake.gauges().shed_behind());
         self.partitions.resize_with(parts.intake.partitions(), Rate::default);
         for (ended, partition) in self.partitions.iter_mut().zip(parts.routes.partitions()) {
             let books = parts.routes.books(partition);

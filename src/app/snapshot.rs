@@ -143,12 +143,18 @@ impl Service {
     fn collector_state(&self, ledger: &Books, in_per_second: f64, out_per_second: f64) -> CollectorState {
         let intake = &self.parts.intake;
         let (load, bound) = (intake.load(), intake.bound());
+        let (at_door, most) = intake.at_the_door();
         CollectorState {
             buffered: ledger.buffered,
             capacity: bound.pushes,
             buffered_bytes: load.bytes,
             capacity_bytes: bound.bytes,
             refused_deadline: intake.refused_late(),
+            intake_pushes: at_door.pushes,
+            intake_capacity: most.pushes,
+            intake_batches: intake.waiting_batches() as u64,
+            intake_capacity_batches: intake.most_batches() as u64,
+            shed_behind: intake.gauges().shed_behind(),
             oldest_age_seconds: intake.oldest_age().as_secs_f64(),
             projected_drain_seconds: state::projected_drain(ledger.buffered, in_per_second, out_per_second),
         }
@@ -250,5 +256,6 @@ fn rates(rates: &Rates) -> state::Rates {
         accepted_per_second: rates.accepted.per_second(),
         delivered_per_second: rates.delivered.per_second(),
         shed_per_second: rates.shed.per_second(),
+        shed_behind_per_second: rates.shed_behind.per_second(),
     }
 }

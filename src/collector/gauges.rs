@@ -11,6 +11,7 @@ pub struct Gauges {
     pub handler: Longest,
     dispatched: AtomicU64,
     demand: AtomicU64,
+    shed_behind: AtomicU64,
 }
 
 // === impl Gauges ===
@@ -24,6 +25,15 @@ impl Gauges {
     /// Returns how many more pushers asked for, as it was in the last second.
     pub fn demand(&self) -> u64 {
         self.demand.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many pushes were shed at the door because what waits there was not taken in fast enough, full buffer or not.
+    pub fn shed_behind(&self) -> u64 {
+        self.shed_behind.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_shed_behind(&self, pushes: u64) {
+        self.shed_behind.fetch_add(pushes, Ordering::Relaxed);
     }
 
     pub(super) fn add_dispatched(&self, pushes: usize) {

@@ -197,18 +197,6 @@ impl Intake {
         self.drains.rate(route)
     }
 
-    /// Returns the part of the buffer, `critical`'s reserve aside, that a route has when others need theirs.
-    pub fn share(&self, route: RouteId) -> f64 {
-        let pushes = |load: &Load| load.pushes as f64;
-        let way = self.way.lock();
-        way.limits.routes.get(route.index()).map_or(0.0, pushes) / pushes(&way.limits.ordinary).max(1.0)
-    }
-
-    /// Returns how many pushes were refused because they would have waited longer than they live.
-    pub fn refused_late(&self) -> u64 {
-        self.refused_late.load(Ordering::Relaxed)
-    }
-
     /// Returns the bell that announces work for the collector.
     pub(super) const fn bell(&self) -> &Doorbell {
         &self.bell
@@ -301,7 +289,10 @@ impl Intake {
                     Some(Refusal::RefusedDeadline)
                 }
                 _ if room.take(push, keep) => None,
-                _ => Some(Refusal::ShedBufferFull),
+                _ => {
+                    sifted.behind += u64::from(room.is_behind(push));
+                    Some(Refusal::ShedBufferFull)
+                }
             };
             sifted.failed.extend(refusal.map(|refusal| (position, refusal)));
             position += 1;
@@ -338,9 +329,12 @@ impl Door for Intake {
     fn admit(&self, route: RouteId, mut pushes: Vec<Push>) -> Vec<(usize, Refusal)> {
         let offered = pushes.len();
         let owner = self.routes.get(route.index()).map_or(route, |cell| cell.id);
-        let Sifted { failed, late, load } = self.sift(route, owner, &mut pushes);
+        let Sifted { failed, late, behind, load } = self.sift(route, owner, &mut pushes);
         let held = pushes.len();
-        self.refused_late.fetch_add(late, Ordering::Relaxed);
+        if !failed.is_empty() {
+            self.refused_late.fetch_add(late, Ordering::Relaxed);
+            self.gauges.add_shed_behind(behind);
+        }
         self.ledger.enter(route, |books| {
             books.refuse(late);
             books.accept(held as u64, failed.len() as u64 - late);
@@ -352,6 +346,7 @@ impl Door for Intake {
             self.way.lock().held.remove_batch(owner, &load);
             // The answer to the request says so; a result would say it twice.
             let shed = full.into_inner().pushes.len() as u64;
+            self.gauges.add_shed_behind(shed);
             self.ledger.enter(route, |books| books.end(shed, Place::Buffered, Outcome::Shed));
             let mut told: Vec<_> = (0..offered).map(|position| (position, Refusal::ShedBufferFull)).collect();
             failed.iter().for_each(|(position, refusal)| told[*position].1 = *refusal);

@@ -67,6 +67,8 @@ pub struct Sifted {
     pub failed: Vec<(usize, Refusal)>,
     /// How many of them would have come too late.
     pub late: u64,
+    /// How many found no room in the channel.
+    pub behind: u64,
     /// The room that is reserved for the others.
     pub load: Classes,
 }
@@ -216,6 +218,11 @@ impl Room<'_> {
             self.granted.add(push);
         }
         fits
+    }
+
+    /// Returns whether a push that is refused would find no room in the channel either: the collector does not follow.
+    pub fn is_behind(&self, push: &Push) -> bool {
+        !Self::fits(push, self.channel.sum(), self.channel_limits)
     }
 
     /// With [`Keep::Oldest`] what is there stays, unless a `critical` push needs its place, or a route that is below its share needs the

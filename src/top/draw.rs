@@ -101,6 +101,7 @@ impl Picture {
         };
         let meter = meter(collector.buffered, collector.capacity);
         self.put(&format!("{:<INDENT$}{meter}, {drain}{oldest}", "buffer"));
+        self.door(state);
         let sum = |figure: fn(&Route) -> u64| state.routes.iter().map(figure).sum::<u64>();
         let places = self::meter(sum(|route| route.in_flight), sum(|route| route.window));
         self.put(&format!("{:<INDENT$}{places}", "windows"));
@@ -111,6 +112,23 @@ impl Picture {
             self.put(&format!(
                 "{:<INDENT$}p50 {median}, p95 {most}, p99 {last} of {}",
                 "delivery", route.name
+            ));
+        }
+    }
+
+    /// What waits for the collector itself; nothing while that is next to nothing.
+    fn door(&mut self, state: &State) {
+        let (collector, shed) = (&state.collector, state.rates.shed_behind_per_second);
+        let door = meter(collector.intake_pushes, collector.intake_capacity);
+        let batches = collector.intake_batches * 10 >= collector.intake_capacity_batches.max(1);
+        if batches || collector.intake_pushes * 10 >= collector.intake_capacity.max(1) || shed > 0.0 {
+            let (waiting, most) = (collector.intake_batches, collector.intake_capacity_batches);
+            self.put(&format!(
+                "{:<INDENT$}{door}, {} of {} batches, {}/s shed here: the collector is behind",
+                "door",
+                grouped(waiting),
+                grouped(most),
+                rate(shed)
             ));
         }
     }

@@ -45,6 +45,10 @@ pub(super) struct Collector {
     pub(super) capacity: u64,
     pub(super) oldest_age_seconds: f64,
     pub(super) projected_drain_seconds: Option<f64>,
+    pub(super) intake_pushes: u64,
+    pub(super) intake_capacity: u64,
+    pub(super) intake_batches: u64,
+    pub(super) intake_capacity_batches: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -53,6 +57,7 @@ pub(super) struct Rates {
     pub(super) accepted_per_second: f64,
     pub(super) delivered_per_second: f64,
     pub(super) shed_per_second: f64,
+    pub(super) shed_behind_per_second: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]

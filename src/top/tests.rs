@@ -62,6 +62,17 @@ RECENT PROBLEMS (UTC)
 }
 
 #[test]
+fn a_collector_that_is_behind_has_a_line_of_its_own() {
+    let mut state = state(1);
+    let collector = &mut state.collector;
+    (collector.intake_pushes, collector.intake_capacity) = (90, 1_250);
+    (collector.intake_batches, collector.intake_capacity_batches) = (512, 1_024);
+    let line = "door      [#---------------] 90 of 1,250, 512 of 1,024 batches, 0/s shed here: the collector is behind";
+    let drawn = draw(&state, "push-1", None, Screen { width: 120, ..PLAIN });
+    assert!(drawn.contains(&line.to_owned()), "{drawn:#?}");
+}
+
+#[test]
 fn a_low_terminal_shows_those_in_trouble_and_counts_the_rest() {
     let screen = Screen { height: Some(24), ..PLAIN };
     let lines = draw(&state(500), "push-1", None, screen);

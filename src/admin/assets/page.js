@@ -39,6 +39,8 @@ function figures({ ledger, collector, rates, routes, recent }) {
   show('delivered', rate(rates.delivered_per_second));
   show('buffered-now', `${number(collector.buffered)} of ${number(collector.capacity)}`);
   meter(field('buffered-now-meter'), collector.buffered, collector.capacity);
+  const door = Math.max(collector.intake_pushes / collector.intake_capacity, collector.intake_batches / collector.intake_capacity_batches);
+  show('buffered-now-more', door >= 0.1 ? `at the door ${number(collector.intake_pushes)} of ${number(collector.intake_capacity)}` : '');
   show('shed', number(recent.shed_last_minute));
   show('shed-total', `total ${number(ledger.shed)}`);
   document.querySelector('[data-tile="shed"]').classList.toggle('alarm', recent.shed_last_minute > 0);

@@ -79,15 +79,16 @@ pub(super) fn figures(out: &mut String, view: &View) {
     let window: u64 = snapshot.routes.iter().map(|route| route.window).sum();
     let in_flight = snapshot.ledger.in_flight;
     out.push_str("<dl class=\"figures\">");
-    tile(out, ("accepted", "Accepted per second"), &rate(rates.accepted_per_second), None);
-    tile(out, ("delivered", "Delivered per second"), &rate(rates.delivered_per_second), None);
+    tile(out, ("accepted", "Accepted per second"), &rate(rates.accepted_per_second), (None, ""));
+    tile(out, ("delivered", "Delivered per second"), &rate(rates.delivered_per_second), (None, ""));
     let buffered = format!("{} of {}", grouped(collector.buffered), grouped(collector.capacity));
-    tile(out, ("buffered-now", "Buffered"), &buffered, Some((collector.buffered, collector.capacity)));
+    let meter = Some((collector.buffered, collector.capacity));
+    tile(out, ("buffered-now", "Buffered"), &buffered, (meter, &at_the_door(collector)));
     shed(out, view);
     let places = format!("{} of {}", grouped(in_flight), grouped(window));
-    tile(out, ("places", "In flight of window"), &places, Some((in_flight, window)));
-    tile(out, ("oldest", "Oldest waiting"), &oldest(collector), None);
-    tile(out, ("drain", "Buffer empty in"), &drain(collector), None);
+    tile(out, ("places", "In flight of window"), &places, (Some((in_flight, window)), ""));
+    tile(out, ("oldest", "Oldest waiting"), &oldest(collector), (None, ""));
+    tile(out, ("drain", "Buffer empty in"), &drain(collector), (None, ""));
     delivery(out, snapshot);
     out.push_str("</dl>");
 }
@@ -102,6 +103,15 @@ fn shed(out: &mut String, view: &View) {
         grouped(minute),
         grouped(total)
     );
+}
+
+/// What waits for the collector itself; nothing while that is next to nothing.
+fn at_the_door(collector: &CollectorState) -> String {
+    let CollectorState { intake_pushes, intake_capacity, .. } = collector;
+    match collector.door() {
+        0.0..0.1 => String::new(),
+        _ => format!("at the door {} of {}", grouped(*intake_pushes), grouped(*intake_capacity)),
+    }
 }
 
 fn oldest(collector: &CollectorState) -> String {
@@ -134,7 +144,9 @@ fn delivery(out: &mut String, snapshot: &Snapshot) {
     );
 }
 
-fn tile(out: &mut String, (name, title): (&str, &str), text: &str, meter: Option<(u64, u64)>) {
+type Meter = Option<(u64, u64)>;
+
+fn tile(out: &mut String, (name, title): (&str, &str), text: &str, (meter, more): (Meter, &str)) {
     let _ = write!(
         out,
         "<div class=\"card tile\" data-tile=\"{name}\"><dt>{title}</dt><dd><span data-f=\"{name}\">{text}</span>"
@@ -147,6 +159,7 @@ fn tile(out: &mut String, (name, title): (&str, &str), text: &str, meter: Option
              aria-label=\"{title}\"></meter>",
             most * 4 / 5
         );
+        let _ = write!(out, " <small data-f=\"{name}-more\">{more}</small>");
     }
     out.push_str("</dd></div>");
 }

@@ -62,8 +62,10 @@ fn the_json_has_the_documented_keys_in_their_order() {
     let expected = format!(
         "{{\"state\":\"ok\",\"version\":\"0.1.0\",\"uptime_seconds\":1.5,\"ledger\":{books},\
         \"collector\":{{\"buffered\":0,\"capacity\":10,\"buffered_bytes\":0,\"capacity_bytes\":1000,\
-        \"oldest_age_seconds\":0.0,\"projected_drain_seconds\":null,\"refused_deadline\":0}},\
-        \"rates\":{{\"accepted_per_second\":0.0,\"delivered_per_second\":0.0,\"shed_per_second\":0.0}},\
+        \"oldest_age_seconds\":0.0,\"projected_drain_seconds\":null,\"refused_deadline\":0,\
+        \"intake_pushes\":0,\"intake_capacity\":0,\"intake_batches\":0,\"intake_capacity_batches\":0,\"shed_behind\":0}},\
+        \"rates\":{{\"accepted_per_second\":0.0,\"delivered_per_second\":0.0,\"shed_per_second\":0.0,\
+        \"shed_behind_per_second\":0.0}},\
         \"answers\":[{{\"code\":\"INVALID_JSON\",\"count\":2}}],\"maybe_delivered\":0,\
         \"results\":{{\"recorded\":0,\"held\":0,\"dropped\":0,\"awaited\":0,\"readers\":0}},\
         \"webhook\":{{\"peer\":null,\"sent\":0,\"failures\":0,\"lost\":0,\"pending\":0,\"last_error\":null}},\
@@ -96,6 +98,12 @@ fn the_word_names_what_needs_the_operator_most() {
     assert_eq!(word(&|all| all.collector.buffered = 8), State::Saturated);
     assert_eq!(word(&|all| all.collector.buffered_bytes = 800), State::Saturated);
     assert_eq!(word(&|all| all.collector.buffered = 7), State::Ok);
+    for (batches, expected) in [(7, State::Ok), (8, State::Saturated)] {
+        let door = |all: &mut Snapshot| {
+            (all.collector.intake_batches, all.collector.intake_capacity_batches) = (batches, 10);
+        };
+        assert_eq!(word(&door), expected, "what waits at the door waits too");
+    }
     assert_eq!(
         word(&|all| {
             all.routes[0].in_flight = 200;

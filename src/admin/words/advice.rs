@@ -1,15 +1,23 @@
 //! What the operator can do about the service's state. Pure.
 
-use super::trouble::{Trouble, missing};
+use super::trouble::{Trouble, is_behind, missing};
 use super::{count, grouped, millis};
 use crate::admin::actions::MAX_CONNECTIONS;
 use crate::admin::state::{RouteRow, RouteState, Snapshot, State};
 use crate::flow::PusherState;
 
+const BEHIND: &str = "The collector's thread does not get enough time for what arrives. See whether the machine is busy or the container \
+     throttled. Larger batches from the senders cost it less, and more [runtime] delivery_threads take connections off it. If it \
+     is only for moments, raise [collector] intake.";
+
 /// Returns what the operator can do.
 pub(in crate::admin) fn advice(snapshot: &Snapshot) -> String {
     let troubles = Trouble::all(snapshot);
-    let worst = || troubles.first().map(|(trouble, route)| against(snapshot, *trouble, route));
+    let worst = || match troubles.first() {
+        // Where pushes are shed at the door, nothing that is done about a route helps.
+        _ if is_behind(snapshot) => Some(BEHIND.to_owned()),
+        first => first.map(|(trouble, route)| against(snapshot, *trouble, route)),
+    };
     match snapshot.state {
         State::Ok => "Nothing to do.".to_owned(),
         State::Draining if snapshot.ledger.held() == 0 => {

@@ -126,6 +126,24 @@ fn full_windows_are_told_with_the_figures_that_decide() {
 }
 
 #[test]
+fn a_collector_that_is_behind_is_named_before_any_route() {
+    let mut snapshot = full();
+    let collector = &mut snapshot.collector;
+    (collector.buffered, collector.intake_pushes, collector.intake_capacity) = (2, 12_000, 12_500);
+    (collector.intake_batches, collector.intake_capacity_batches) = (1_024, 1_024);
+    snapshot.routes[0].in_flight = 0;
+    snapshot.rates.shed_behind_per_second = 2_499.5;
+    assert_eq!(
+        told(&snapshot),
+        "2,500 pushes a second are dropped, the buffer is 2 % full; the collector is behind: 12,000 of 12,500 pushes in 1,024 of \
+         1,024 batches wait at its door, 2,500 a second are shed there"
+    );
+    assert!(advice(&snapshot).contains("thread does not get enough time"), "{}", advice(&snapshot));
+    let full = Snapshot { rates: full().rates, collector: full().collector, ..snapshot };
+    assert!(!told(&full).contains("behind") && !advice(&full).contains("thread"));
+}
+
+#[test]
 fn every_state_has_a_reason_and_an_advice() {
     let mut snapshot = fresh(1);
     assert_eq!(told(&snapshot), "pushes go out as they come; 1 of 1 connections are ready");

@@ -56,6 +56,17 @@ impl Trouble {
     }
 }
 
+/// The share of what may wait at the collector's door from which on it is behind.
+const BEHIND: f64 = 0.5;
+
+/// Returns whether the collector is behind: what arrives waits at its door, or is shed there, whatever the buffer could hold.
+pub(super) fn is_behind(snapshot: &Snapshot) -> bool {
+    let rates = &snapshot.rates;
+    let sheds =
+        rates.shed_behind_per_second > 0.0 && rates.shed_behind_per_second * 2.0 >= rates.shed_per_second;
+    sheds || snapshot.collector.door() >= BEHIND
+}
+
 /// Returns a route's pushers that are not ready.
 pub(super) fn missing<'s>(
     snapshot: &'s Snapshot,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::trouble::{Trouble, missing};
+use super::trouble::{Trouble, is_behind, missing};
 use super::{count, grouped};
 use crate::admin::record::Recent;
 use crate::admin::state::{PusherRow, RouteRow, Snapshot, State};
@@ -52,11 +52,25 @@ fn fill(snapshot: &Snapshot) -> f64 {
         .min(100.0)
 }
 
-/// What is wrong with the routes; empty if nothing is.
+/// What is wrong with the collector and the routes; empty if nothing is.
 fn troubles(snapshot: &Snapshot, recent: &Recent) -> String {
     let all = Trouble::all(snapshot).into_iter();
-    let texts: Vec<String> = all.map(|(trouble, route)| sentence(snapshot, recent, trouble, route)).collect();
-    texts.join("; ")
+    let routes = all.map(|(trouble, route)| sentence(snapshot, recent, trouble, route));
+    behind(snapshot).into_iter().chain(routes).collect::<Vec<_>>().join("; ")
+}
+
+fn behind(snapshot: &Snapshot) -> Option<String> {
+    let collector = &snapshot.collector;
+    let waits = format!(
+        "the collector is behind: {} of {} pushes in {} of {} batches wait at its door",
+        grouped(collector.intake_pushes),
+        grouped(collector.intake_capacity),
+        grouped(collector.intake_batches),
+        grouped(collector.intake_capacity_batches),
+    );
+    let rate = snapshot.rates.shed_behind_per_second.ceil() as u64;
+    let shed = if rate > 0 { format!(", {} a second are shed there", grouped(rate)) } else { String::new() };
+    is_behind(snapshot).then(|| waits + &shed)
 }
 
 fn sentence(snapshot: &Snapshot, recent: &Recent, trouble: Trouble, route: &RouteRow) -> String {

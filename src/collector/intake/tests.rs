@@ -221,3 +221,34 @@ fn nobody_sees_a_released_push_in_the_queue_before_the_books_say_so() {
     let books = rig.ledger.total();
     assert_eq!((books.buffered, books.waiting_retry, books.unaccounted), (40, 0, 0));
 }
+
+#[test]
+fn what_is_shed_at_the_door_of_a_collector_that_is_behind_is_told_from_what_a_full_buffer_sheds() {
+    for keep in [Keep::Newest, Keep::Oldest] {
+        let mut rig = Rig::new(keep);
+        let route = rig.open(None);
+        // One batch a request; nobody empties the channel, which has room for 64 of them.
+        (0..64).for_each(|_| rig.admit(route, usize::from(keep == Keep::Newest), Lane::Normal));
+        rig.admit(route, usize::from(keep == Keep::Newest), Lane::Normal);
+        let shed = rig.ledger.read(route).shed;
+        assert_eq!(rig.intake.gauges().shed_behind(), shed, "the buffer is empty: {keep:?}");
+        let (waiting, most) = rig.intake.at_the_door();
+        assert_eq!(
+            (waiting.pushes, rig.intake.most_batches()),
+            (if keep == Keep::Newest { 64 } else { 0 }, 64)
+        );
+        assert!(most.pushes >= 1_000);
+        rig.intake.drain_channel(usize::MAX);
+        let before = rig.intake.gauges().shed_behind();
+        (0..2).for_each(|_| {
+            rig.admit(route, 50, Lane::Normal);
+            rig.intake.drain_channel(usize::MAX);
+        });
+        let books = rig.ledger.read(route);
+        assert!(books.shed > shed, "{books:?}");
+        assert_eq!(rig.intake.gauges().shed_behind(), before, "the buffer was full: {keep:?}");
+        rig.admit(route, 1_200, Lane::Critical);
+        let beyond = u64::from(keep == Keep::Newest) * (1_200 - most.pushes.min(1_200));
+        assert_eq!(rig.intake.gauges().shed_behind() - before, beyond, "{keep:?} {most:?}");
+    }
+}

@@ -76,6 +76,11 @@ impl Way {
         self.channel_limits = self.bounds.channel_limits(weights);
     }
 
+    /// Returns how much may be in the channel.
+    pub const fn most(&self) -> Load {
+        self.channel_limits.all
+    }
+
     /// Returns what the door knows for a batch of this route; `queue` is what is in the queue, which only counts with [`Keep::Oldest`].
     pub fn room<'a>(&'a mut self, route: RouteId, queue: Option<&'a Occupancy>) -> Room<'a> {
         let Self { limits, channel_limits, held, .. } = self;
