@@ -26,6 +26,7 @@ use self::layer::Layers;
 use self::section::{Outside, Section};
 use crate::transport::SettingsError;
 use crate::transport::probe::Probe;
+use crate::units::format_duration;
 use crate::{admin, collector, feedback, ingest, pusher, telemetry, transport};
 
 /// The documented defaults.
@@ -152,9 +153,17 @@ impl Transport {
     pub fn ca(&self) -> Option<&Path> {
         match self {
             Self::Xmpp(settings) => settings.ca.as_deref(),
-            Self::Fcm(settings) => settings.http.ca.as_deref(),
-            Self::Apns(settings) => settings.http.ca.as_deref(),
-            Self::WebPush(settings) => settings.http.ca.as_deref(),
+            Self::Fcm(_) | Self::Apns(_) | Self::WebPush(_) => self.http()?.ca.as_deref(),
+        }
+    }
+
+    /// Returns the settings of its HTTP connections, if that is what it has.
+    pub fn http(&self) -> Option<&transport::http2::Settings> {
+        match self {
+            Self::Xmpp(_) => None,
+            Self::Fcm(settings) => Some(&settings.http),
+            Self::Apns(settings) => Some(&settings.http),
+            Self::WebPush(settings) => Some(&settings.http),
         }
     }
 
@@ -210,7 +219,23 @@ impl Config {
                 route.name
             ))
         };
-        self.routes.iter().filter_map(missing).collect()
+        // The pusher would take a push back, count its place as taken, and send it again, while the connection still waits for the answer.
+        let too_patient = |route: &Route| {
+            let patience = route.transport.http()?.request_timeout;
+            let limit = route.pusher.answer_timeout;
+            let told = || {
+                let (key, patience, limit) =
+                    (route.transport.name(), format_duration(patience), format_duration(limit));
+                format!(
+                    "route {} never sees its request_timeout: {key}.request_timeout is {patience}, answer_timeout {limit} (hint: pushes \
+                     are taken back first and their places stay taken; keep request_timeout below)",
+                    route.name
+                )
+            };
+            (patience >= limit).then(told)
+        };
+        let both = |route| missing(route).into_iter().chain(too_patient(route));
+        self.routes.iter().flat_map(both).collect()
     }
 }
 

@@ -133,6 +133,21 @@ fn a_route_over_fcm_has_the_account_and_the_documented_values() {
 }
 
 #[test]
+fn a_request_that_may_last_longer_than_its_answer_is_waited_for_is_warned_of() {
+    let account = transport::fcm::auth::account::fixture::text("https://t.example/token");
+    let warnings = |answer: &str| {
+        let limit = [("PUSHWEIR__ROUTE__V1__ANSWER_TIMEOUT", answer)];
+        load(&fcm_route(&account), &limit).unwrap().config.warnings()
+    };
+    assert_eq!(warnings("21s"), [""; 0], "20s are the default");
+    for limit in ["20s", "5s"] {
+        let warnings = warnings(limit);
+        let expected = ["route v1 ", "fcm.request_timeout is 20s", &format!("answer_timeout {limit}")];
+        assert!(expected.iter().all(|part| warnings[0].contains(part)), "{warnings:?}");
+    }
+}
+
+#[test]
 fn a_service_account_that_cannot_sign_is_a_fault_that_is_not_quoted() {
     let broken = fcm_route("{\"client_email\":\"a\",\"private_key\":\"s3cret\"}");
     let faults = load(&broken, &[]).unwrap_err().to_string();
