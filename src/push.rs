@@ -10,10 +10,11 @@ mod lane;
 mod request;
 pub mod trace;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-pub use collapse::{Coalesce, CollapseId, Digest};
+pub use collapse::{Coalesce, Collapse, CollapseId, Collapses, Digest};
 pub use key::{KeyMint, PushKey};
 pub use lane::Lane;
 pub use request::{Addressee, Notification, PushRequest, Target};
@@ -54,7 +55,7 @@ pub struct Push {
     /// Its priority lane.
     pub lane: Lane,
     /// Set if a newer push with the same identity makes this one needless.
-    pub collapse: Option<Box<CollapseId>>,
+    pub collapse: Option<Arc<Collapse>>,
     /// Set if its way is traced; `None`, which costs nothing, for nearly all.
     pub trace: Option<Box<trace::Trace>>,
     /// Attempts that counted so far.
@@ -63,8 +64,8 @@ pub struct Push {
     pub maybe_delivered: bool,
 }
 
-/// Bytes of a collapse identity and its entry in the index.
-const COLLAPSE_COST: usize = 80;
+/// Bytes of what the pushes of a collapse identity share, and of its entries in two tables.
+const COLLAPSE_COST: usize = 200;
 
 // === impl RouteId ===
 
@@ -83,8 +84,9 @@ impl RouteId {
 // === impl SenderId ===
 
 impl SenderId {
-    /// The operator, whose test pushes are nobody else's: no sender has this number, and no results are kept for it.
-    pub const OPERATOR: Self = Self(u16::MAX);
+    /// The operator, whose test pushes are nobody else's: no sender has this number, and no results are kept for it. It is small since
+    /// queues have a place for each number up to the highest.
+    pub const OPERATOR: Self = Self(1);
 
     /// Returns the position in the list of senders.
     pub fn index(self) -> usize {
@@ -114,9 +116,16 @@ impl Push {
         self.deadline.since(now)
     }
 
-    /// Returns whether it was admitted after another.
-    pub fn is_newer_than(&self, other: &Self) -> bool {
-        (self.accepted_at, self.key) > (other.accepted_at, other.key)
+    /// Takes note that it was queued, for older ones with its collapse identity.
+    pub fn note_queued(&self) {
+        if let Some(collapse) = &self.collapse {
+            collapse.queued((self.accepted_at, self.key));
+        }
+    }
+
+    /// Returns whether a newer one with its collapse identity has been queued, wherever that is now.
+    pub fn is_superseded(&self) -> bool {
+        self.collapse.as_ref().is_some_and(|collapse| collapse.is_past((self.accepted_at, self.key)))
     }
 
     /// Returns whether its deadline has passed.

@@ -20,12 +20,12 @@ pub struct Senders {
 
 impl Senders {
     /// Returns the numbers of these tokens, in their order; a new token gets the next one. Beyond 65,535 tokens in the life of a process all new
-    /// ones share the last number that is not the operator's.
+    /// ones share the last number. None gets the operator's.
     pub fn numbers(&self, tokens: &[Secret]) -> Vec<SenderId> {
         let mut numbers = self.numbers.lock();
         let number = |token: &Secret| {
-            let next = u16::try_from(numbers.len()).unwrap_or(u16::MAX);
-            let next = SenderId(next.min(SenderId::OPERATOR.0 - 1));
+            let next = numbers.len() + usize::from(numbers.len() >= SenderId::OPERATOR.index());
+            let next = SenderId(u16::try_from(next).unwrap_or(u16::MAX));
             *numbers.entry(self.digest.of(&[token.expose().as_bytes()])).or_insert(next)
         };
         tokens.iter().map(number).collect()
@@ -42,10 +42,10 @@ mod tests {
         let numbers = |tokens: &[&str]| {
             senders.numbers(&tokens.iter().map(|token| Secret::new(*token)).collect::<Vec<_>>())
         };
-        assert_eq!(numbers(&["a", "b"]), [0, 1].map(SenderId));
-        assert_eq!(numbers(&["c", "b", "a"]), [2, 1, 0].map(SenderId));
-        assert_eq!(numbers(&["b"]), [SenderId(1)]);
-        assert_eq!(numbers(&["a", "d"]), [0, 3].map(SenderId), "a number is never given to another token");
+        assert_eq!(numbers(&["a", "b"]), [0, 2].map(SenderId));
+        assert_eq!(numbers(&["c", "b", "a"]), [3, 2, 0].map(SenderId));
+        assert_eq!(numbers(&["b"]), [SenderId(2)]);
+        assert_eq!(numbers(&["a", "d"]), [0, 4].map(SenderId), "a number is never given to another token");
     }
     #[test]
     fn no_token_gets_the_operators_number() {
@@ -54,6 +54,7 @@ mod tests {
             (0..=u32::from(u16::MAX) + 1).map(|token| Secret::new(token.to_string())).collect();
         let numbers = senders.numbers(&tokens);
         assert!(!numbers.contains(&SenderId::OPERATOR));
-        assert_eq!(numbers.last(), numbers.get(usize::from(u16::MAX) - 1));
+        assert_eq!(numbers[numbers.len() - 2..], [SenderId(u16::MAX); 2]);
+        assert!(numbers[..usize::from(u16::MAX)].is_sorted_by(|one, next| one < next), "each its own");
     }
 }

@@ -79,6 +79,7 @@ impl Fifo {
     }
 
     /// Returns the push at a place.
+    #[cfg(test)]
     pub fn get(&self, place: u64) -> Option<&Push> {
         self.blocks.get(self.block_of(place)?)?.get(at(place))?.as_ref()
     }

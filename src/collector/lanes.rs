@@ -1,11 +1,12 @@
 //! One route's queue: a line per priority lane and the order in which the lanes are served. Pure.
 //!
 //! `critical` is served before everything else; the other lanes share what is left by weight, so that a campaign cannot hold up
-//! conversations and conversations cannot starve a campaign for ever. Of pushes with the same collapse identity only the newest is held.
+//! conversations and conversations cannot starve a campaign for ever. Of pushes with the same collapse identity only the newest is held, and none is
+//! taken in after a newer one, even if that has gone out.
 
 use super::line::Line;
 use super::places::{Place, Places};
-use crate::push::{Lane, Push, SenderId};
+use crate::push::{Collapse, Lane, Push, SenderId};
 use crate::units::Moment;
 
 /// Pushes served from a lane per round while all of them wait (`critical` is outside the rounds).
@@ -106,17 +107,18 @@ impl Lanes {
     }
 
     fn put(&mut self, push: Push, insert: fn(&mut Line, Push) -> u64) -> Option<Push> {
-        let Some(id) = push.collapse.as_deref().copied() else {
+        let Some(id) = push.collapse.as_deref().map(Collapse::id) else {
             insert(&mut self.lanes[push.lane.index()], push);
             self.len += 1;
             return None;
         };
+        if push.is_superseded() {
+            return Some(push);
+        }
+        push.note_queued();
         let mut needless = None;
         if let Some(Place { lane, sender, number }) = self.places.get(id) {
             let line = &mut self.lanes[lane.index()];
-            if line.get(sender, number).is_some_and(|held| held.is_newer_than(&push)) {
-                return Some(push);
-            }
             if (lane, sender) == (push.lane, push.sender) {
                 return line.replace(number, push);
             }
@@ -154,16 +156,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::push::CollapseId;
     use crate::push::fixture::push;
+    use crate::push::{CollapseId, Collapses};
 
     fn order(lanes: &mut Lanes) -> Vec<Lane> {
         std::iter::from_fn(|| lanes.pop()).map(|push| push.lane).collect()
     }
 
-    fn collapsing(number: u128, id: u128, lane: Lane) -> Push {
+    fn collapsing(live: &Collapses, (number, id): (u128, u128), lane: Lane) -> Push {
         let accepted_at = Moment::from_micros(number as u64);
-        Push { collapse: Some(Box::new(CollapseId(id))), accepted_at, ..push(number, lane) }
+        Push { collapse: Some(live.of(CollapseId(id))), accepted_at, ..push(number, lane) }
     }
 
     fn key(push: Option<Push>) -> Option<u128> {
@@ -172,13 +174,13 @@ mod tests {
 
     #[test]
     fn a_newer_push_takes_the_place_of_the_one_it_makes_needless() {
-        let mut lanes = Lanes::default();
+        let (live, mut lanes) = (&Collapses::default(), Lanes::default());
         for number in [1, 2, 3] {
-            assert!(lanes.push_back(collapsing(number, number, Lane::Normal)).is_none());
+            assert!(lanes.push_back(collapsing(live, (number, number), Lane::Normal)).is_none());
         }
-        assert_eq!(key(lanes.push_back(collapsing(10, 2, Lane::Normal))), Some(2));
+        assert_eq!(key(lanes.push_back(collapsing(live, (10, 2), Lane::Normal))), Some(2));
         assert_eq!(
-            key(lanes.push_front(collapsing(5, 2, Lane::Normal))),
+            key(lanes.push_front(collapsing(live, (5, 2), Lane::Normal))),
             Some(5),
             "one that comes back late is needless"
         );
@@ -186,18 +188,27 @@ mod tests {
         let keys: Vec<_> = std::iter::from_fn(|| key(lanes.pop())).collect();
         assert_eq!(keys, [1, 10, 3]);
         assert!(
-            lanes.push_back(collapsing(11, 2, Lane::Normal)).is_none(),
+            lanes.push_back(collapsing(live, (11, 2), Lane::Normal)).is_none(),
             "what was served is out of the way"
         );
+        assert_eq!(key(lanes.push_back(collapsing(live, (9, 2), Lane::High))), Some(9));
+        assert_eq!(key(lanes.pop()), Some(11));
+        let (late, newest) =
+            (collapsing(live, (10, 2), Lane::Normal), collapsing(live, (11, 2), Lane::Normal));
+        assert!(
+            lanes.push_front(newest).is_none(),
+            "nothing newer than itself was queued, though it is forgotten"
+        );
+        assert_eq!(key(lanes.push_front(late)), Some(10));
     }
 
     #[test]
     fn a_newer_push_of_another_lane_or_sender_goes_there() {
-        let mut lanes = Lanes::default();
-        lanes.push_back(collapsing(1, 7, Lane::Low));
-        assert_eq!(key(lanes.push_back(collapsing(2, 7, Lane::High))), Some(1));
+        let (live, mut lanes) = (&Collapses::default(), Lanes::default());
+        lanes.push_back(collapsing(live, (1, 7), Lane::Low));
+        assert_eq!(key(lanes.push_back(collapsing(live, (2, 7), Lane::High))), Some(1));
         assert_eq!((lanes.waiting(Lane::Low), lanes.waiting(Lane::High)), (0, 1));
-        let other = Push { sender: SenderId(3), ..collapsing(3, 7, Lane::High) };
+        let other = Push { sender: SenderId(3), ..collapsing(live, (3, 7), Lane::High) };
         assert_eq!(key(lanes.push_back(other)), Some(2));
         assert_eq!((lanes.len(), key(lanes.pop()), key(lanes.pop())), (1, Some(3), None));
     }
@@ -207,14 +218,14 @@ mod tests {
         fn of_each_identity_the_newest_is_held_and_the_index_is_no_larger_than_the_queue(
             steps in prop::collection::vec((0..8_u8, 0..6_u128, 0..4_usize, 0..3_u16), 1..300),
         ) {
-            let mut lanes = Lanes::default();
+            let (live, mut lanes) = (&Collapses::default(), Lanes::default());
             let (mut entered, mut left) = (0, 0);
             for (number, (kind, id, lane, sender)) in (1_u128..).zip(steps) {
                 let now = Moment::from_micros(number as u64);
                 match kind {
                     0..4 => {
                         let deadline = now.after(std::time::Duration::from_micros(number as u64 % 50));
-                        let push = Push { sender: SenderId(sender), deadline, ..collapsing(number, id, Lane::ALL[lane]) };
+                        let push = Push { sender: SenderId(sender), deadline, ..collapsing(live, (number, id), Lane::ALL[lane]) };
                         entered += 1;
                         left += usize::from(lanes.push_back(push).is_some());
                     }
@@ -232,12 +243,12 @@ mod tests {
                 }
                 let held: Vec<_> = lanes.lanes.iter().flat_map(Line::iter).collect();
                 prop_assert_eq!((held.len(), entered - left), (lanes.len(), lanes.len()));
-                let ids: Vec<_> = held.iter().filter_map(|push| push.collapse.as_deref()).collect();
+                let ids: Vec<_> = held.iter().filter_map(|push| push.collapse.as_deref().map(Collapse::id)).collect();
                 prop_assert_eq!(lanes.places.len(), ids.len());
                 for id in &ids {
-                    let place = lanes.places.get(**id).expect("a held push is in the index");
+                    let place = lanes.places.get(*id).expect("a held push is in the index");
                     let found = lanes.lanes[place.lane.index()].get(place.sender, place.number);
-                    prop_assert_eq!(found.and_then(|push| push.collapse.as_deref()), Some(*id));
+                    prop_assert_eq!(found.and_then(|push| push.collapse.as_deref()).map(Collapse::id), Some(*id));
                 }
             }
         }

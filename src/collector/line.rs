@@ -57,6 +57,7 @@ impl Line {
     }
 
     /// Returns the push at a sender's place.
+    #[cfg(test)]
     pub fn get(&self, sender: SenderId, place: u64) -> Option<&Push> {
         self.backlogs.get(sender.index())?.pushes.get(place)
     }

@@ -44,15 +44,15 @@ impl Places {
 
     /// Notes that a push that stands somewhere has another number now.
     pub fn note(&mut self, push: &Push, number: u64) {
-        if let Some(id) = push.collapse.as_deref() {
-            self.set(*id, Place { lane: push.lane, sender: push.sender, number });
+        if let Some(collapse) = push.collapse.as_deref() {
+            self.set(collapse.id(), Place { lane: push.lane, sender: push.sender, number });
         }
     }
 
     /// Forgets a push that has left the lanes.
     pub fn forget(&mut self, push: &Push) {
-        if let Some(id) = push.collapse.as_deref() {
-            self.places.remove(id);
+        if let Some(collapse) = push.collapse.as_deref() {
+            self.places.remove(&collapse.id());
         }
     }
 

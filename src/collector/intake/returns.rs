@@ -13,6 +13,9 @@ use crate::units::Moment;
 impl Intake {
     /// Puts pushes off that are at `from` by the books: each is queued behind its lane when its moment has come.
     pub(in crate::collector) fn put_off(&self, route: RouteId, from: Place, pushes: Vec<(Moment, Push)>) {
+        let (needless, pushes): (Vec<_>, Vec<_>) =
+            pushes.into_iter().partition(|(_, push)| push.is_superseded());
+        self.end_needless(route, from, needless.into_iter().map(|(_, push)| push).collect());
         if pushes.is_empty() {
             return;
         }
@@ -26,6 +29,15 @@ impl Intake {
         });
         // The collector's timer may have to be set for the first of them.
         self.ring();
+    }
+
+    /// Ends pushes that are at `from` by the books and that newer ones make needless.
+    fn end_needless(&self, route: RouteId, from: Place, pushes: Vec<Push>) {
+        if !pushes.is_empty() && from != Place::Buffered {
+            let count = pushes.len() as u64;
+            self.ledger.enter(route, |books| books.transfer(count, from, Place::Buffered));
+        }
+        self.end_buffered(&pushes, Outcome::Coalesced);
     }
 
     /// Queues the pushes of a partition whose moment has come.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::push::fixture::push;
+use crate::push::{CollapseId, Collapses};
 
 const ROUTE: RouteId = RouteId(0);
 fn limits(pushes: u64) -> Limits {
@@ -276,4 +277,51 @@ fn what_a_push_costs_in_the_queue() {
         best = best.min(start.elapsed());
     }
     println!("{:.1} ns to store and take a push", best.as_nanos() as f64 / (20 * BATCH) as f64);
+}
+
+proptest! {
+    #[test]
+    fn an_older_push_of_an_identity_never_goes_out_after_a_newer_one(
+        steps in prop::collection::vec((0..7_u8, 0..3_u128, 0..4_usize, 0..40_usize), 1..300),
+    ) {
+        let live = Collapses::default();
+        let mut queue = open(1, limits(30), Keep::Newest);
+        let (mut out, mut newest): (Vec<Push>, [u128; 3]) = (Vec::new(), [0; 3]);
+        let (mut gone, mut expired, mut arrived, mut ended) = (Gone::default(), Vec::new(), 0, 0);
+        for (number, (kind, id, lane, pick)) in (1_u128..).zip(steps) {
+            let now = Moment::from_micros(number as u64);
+            match kind {
+                0..3 => {
+                    let collapse = Some(live.of(CollapseId(id)));
+                    let deadline = now.after(std::time::Duration::from_micros(pick as u64 * 4));
+                    let push = Push { collapse, accepted_at: now, deadline, ..push(number, Lane::ALL[lane]) };
+                    arrived += 1;
+                    queue.store(ROUTE, vec![push], &mut gone);
+                }
+                3 => {
+                    let taken = take(&mut queue, 1 + pick % 3, now, &mut expired);
+                    for push in &taken {
+                        let id = push.collapse.as_ref().unwrap().id().0 as usize;
+                        prop_assert!(push.key.as_u128() >= newest[id], "{} after {}", push.key, newest[id]);
+                        newest[id] = push.key.as_u128();
+                    }
+                    out.extend(taken);
+                }
+                _ if out.is_empty() => {}
+                4 => queue.put_back(ROUTE, vec![out.swap_remove(pick % out.len())], &mut gone.coalesced),
+                5 => queue.delay(ROUTE, now.after(std::time::Duration::from_micros(pick as u64)), out.swap_remove(pick % out.len())),
+                _ => {
+                    out.swap_remove(pick % out.len());
+                    ended += 1;
+                }
+            }
+            queue.release_due(ROUTE, now, &mut gone.coalesced);
+            queue.sweep(ROUTE, now, &mut expired);
+            let past = gone.shed.len() + gone.coalesced.len() + expired.len() + ended + out.len();
+            prop_assert_eq!(queue.load().pushes as usize + past, arrived);
+            prop_assert!(queue.is_consistent());
+        }
+        drop((queue, out, gone, expired));
+        prop_assert_eq!(live.count(), 0);
+    }
 }

@@ -233,7 +233,7 @@ async fn a_token_is_needed_if_there_are_tokens_and_must_be_right() {
         assert_eq!(reply.status, status, "{value}");
     }
     let senders: Vec<_> = rig.door.taken.lock().iter().map(|push| push.sender.0).collect();
-    assert_eq!(senders, [1, 0], "a push knows whose token it came with");
+    assert_eq!(senders, [2, 0], "a push knows whose token it came with");
     rig.stop().await;
 }
 

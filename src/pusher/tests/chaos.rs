@@ -138,7 +138,7 @@ impl Stand {
         let now = self.clock.now();
         let mut any = |number: u128| {
             let device = [b'a' + rng.u8(..5)];
-            let collapse = rng.bool().then(|| Box::new(CollapseId(u128::from(device[0]))));
+            let collapse = rng.bool().then(|| self.collapses.of(CollapseId(u128::from(device[0]))));
             let push = crate::push::fixture::push(number, Lane::ALL[rng.usize(..4)]);
             let deadline = now.after(Duration::from_secs(rng.u64(..90)));
             let payload = Bytes::copy_from_slice(&device);

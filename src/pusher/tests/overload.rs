@@ -33,18 +33,34 @@ async fn a_push_that_would_wait_longer_than_it_lives_is_refused_once_the_rate_is
     assert_eq!(stand.intake.refused_late(), 1);
 }
 
+impl Stand {
+    /// Admits a push that collapses with the others that are admitted so.
+    async fn admit_collapsing(&self, number: u128) {
+        let collapse = Some(self.collapses.of(CollapseId(7)));
+        let accepted_at = self.clock.now();
+        self.intake.admit(ROUTE, vec![Push { collapse, accepted_at, ..push(number, Lane::Normal) }]);
+        self.settle().await;
+    }
+
+    /// Has the only connection answer all that it has in the same way.
+    async fn answer(&self, verdict: Verdict) {
+        let keys = std::mem::take(&mut self.provider.peers.lock()[0].unanswered);
+        let answered = keys.into_iter().map(|key| SessionEvent::Answered { key, verdict: verdict.clone() });
+        self.provider.tell(0, answered.collect());
+        self.settle().await;
+    }
+}
+
+fn busy() -> Verdict {
+    Verdict::Retry { answer: Box::new(Answer::new("BUSY", "")), after: None }
+}
+
 #[actix::test]
 async fn a_push_that_comes_back_is_needless_if_a_newer_one_waits() {
     let stand = Stand::start(1, 1).await;
-    let admit = async |number: u128| {
-        let collapse = Some(Box::new(CollapseId(7)));
-        let accepted_at = stand.clock.now();
-        stand.intake.admit(ROUTE, vec![Push { collapse, accepted_at, ..push(number, Lane::Normal) }]);
-        stand.settle().await;
-    };
-    admit(1).await;
+    stand.admit_collapsing(1).await;
     stand.pass(SECOND).await;
-    admit(2).await;
+    stand.admit_collapsing(2).await;
     assert_eq!((stand.books().in_flight, stand.books().buffered), (1, 1));
     stand.provider.tell(0, vec![SessionEvent::Closed { reason: "cut".to_owned(), expected: false }]);
     stand.settle().await;
@@ -52,6 +68,44 @@ async fn a_push_that_comes_back_is_needless_if_a_newer_one_waits() {
     assert_eq!((books.coalesced, books.buffered), (1, 1));
     stand.pass(SECOND).await;
     assert_eq!(stand.provider.peers.lock()[1].received, [PushKey::from_u128(2)]);
+}
+
+#[actix::test]
+async fn a_push_that_waits_for_a_retry_is_needless_once_a_newer_one_has_gone_out() {
+    let stand = Stand::start(1, 10).await;
+    stand.admit_collapsing(1).await;
+    stand.answer(busy()).await;
+    assert_eq!(stand.books().waiting_retry, 1);
+    stand.admit_collapsing(2).await;
+    stand.answer(Verdict::Delivered { canonical: None }).await;
+    stand.pass(10 * SECOND).await;
+    let books = stand.books();
+    assert_eq!((books.delivered, books.coalesced, books.held()), (1, 1, 0), "{books:?}");
+    assert_eq!(stand.provider.peers.lock()[0].received, [1, 2].map(PushKey::from_u128));
+}
+
+#[actix::test]
+async fn a_push_whose_attempt_fails_after_a_newer_one_was_delivered_is_needless() {
+    let stand = Stand::start(1, 10).await;
+    let tell = |number: u128, verdict| {
+        let answer = SessionEvent::Answered { key: PushKey::from_u128(number), verdict };
+        stand.provider.tell(0, vec![answer]);
+    };
+    for (round, verdict) in (0..).zip([busy(), Verdict::Elsewhere, Verdict::Unanswered]) {
+        let (older, newer) = (round * 2 + 1, round * 2 + 2);
+        stand.admit_collapsing(older).await;
+        stand.pass(SECOND).await;
+        stand.admit_collapsing(newer).await;
+        assert_eq!(stand.books().in_flight, 2);
+        tell(newer, Verdict::Delivered { canonical: None });
+        stand.settle().await;
+        tell(older, verdict);
+        stand.pass(10 * SECOND).await;
+        let books = stand.books();
+        assert_eq!((books.delivered, books.coalesced, books.held()), (round as u64 + 1, round as u64 + 1, 0));
+        assert_eq!(stand.provider.peers.lock()[0].received.len() as u128, newer, "none is sent twice");
+        assert_eq!(stand.collapses.count(), 0, "nothing is remembered of pushes that have ended");
+    }
 }
 
 #[actix::test]

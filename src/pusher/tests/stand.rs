@@ -18,7 +18,7 @@ use crate::feedback::{self, Feedback};
 use crate::flow::{Door, PusherCell, RouteCell};
 use crate::ledger::{Books, Ledger};
 use crate::outcome::{Refusal, Verdict};
-use crate::push::{Addressee, Lane, Push, PushKey, PushRequest, RouteId};
+use crate::push::{Addressee, Collapses, Lane, Push, PushKey, PushRequest, RouteId};
 use crate::pusher::{Pusher, Settings, Wiring};
 use crate::transport::{ConnectError, Connector, Outbox, RenderError, Session, SessionEvent};
 use crate::units::Clock;
@@ -63,6 +63,7 @@ pub struct Stand {
     pub clock: Clock,
     pub feedback: Arc<Feedback>,
     pub results: Arc<Results>,
+    pub collapses: Collapses,
     next: Mutex<u128>,
 }
 
@@ -253,6 +254,7 @@ impl Stand {
             clock,
             feedback,
             results,
+            collapses: Collapses::default(),
             next: Mutex::new(0),
         };
         stand.settle().await;

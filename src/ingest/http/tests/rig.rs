@@ -189,7 +189,7 @@ pub(super) fn ingest(settings: Settings, routes: &[&str]) -> (Arc<Ingest>, Arc<F
     coalesce.switch(true);
     let ingest = Ingest {
         routes: Arc::new(open),
-        senders: (0..).take(settings.tokens.len()).map(SenderId).collect(),
+        senders: (0..).step_by(2).take(settings.tokens.len()).map(SenderId).collect(),
         door: Arc::clone(&door) as Arc<dyn Door>,
         peers: Arc::new(FakePeers),
         results: Arc::new(results(routes)),
