@@ -216,7 +216,7 @@ impl Feedback {
                     answer.detail
                 );
             }
-            Verdict::Elsewhere => self.codes.count("CONNECTION_DRAINING"),
+            Verdict::Elsewhere(code) => self.codes.count(code),
             Verdict::Delivered { .. } | Verdict::Unanswered => {}
         }
     }

@@ -110,8 +110,8 @@ pub enum Verdict {
         /// Whom it concerns.
         scope: Scope,
     },
-    /// Certainly not processed; send it at once elsewhere, and the attempt does not count.
-    Elsewhere,
+    /// Certainly not processed, for the reason that the code names; send it at once elsewhere, and the attempt does not count.
+    Elsewhere(&'static str),
     /// No answer will come: the connection ended or the answer is overdue; the provider may have it.
     Unanswered,
 }
@@ -133,6 +133,21 @@ impl Answer {
 pub fn bounded(text: &str, limit: usize) -> Box<str> {
     let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text[..end.unwrap_or_default()].into()
+}
+
+// === impl Verdict ===
+
+impl Verdict {
+    /// XMPP: the server closes the connection and takes nothing more on it.
+    pub const CONNECTION_DRAINING: Self = Self::Elsewhere("CONNECTION_DRAINING");
+    /// HTTP/2: the peer refused the stream before it looked at it (RFC 9113 section 8.7).
+    pub const REFUSED_STREAM: Self = Self::Elsewhere("REFUSED_STREAM");
+    /// HTTP/2: the peer is going away and has not looked at this stream (RFC 9113 section 6.8).
+    pub const GOAWAY: Self = Self::Elsewhere("GOAWAY");
+    /// The connection closed, paused or was full for too long, and none of the push was sent.
+    pub const NOT_SENT: Self = Self::Elsewhere("NOT_SENT");
+    /// The credentials that it was sent with are too old, and have been replaced.
+    pub const CREDENTIALS_REPLACED: Self = Self::Elsewhere("CREDENTIALS_REPLACED");
 }
 
 // === impl Outcome ===

@@ -117,7 +117,7 @@ mod tests {
         let answer = || Box::new(Answer::new("INTERNAL", ""));
         let verdict = |number| match number {
             0..2 => Verdict::Rejected(answer()),
-            2..4 => Verdict::Elsewhere,
+            2..4 => Verdict::CONNECTION_DRAINING,
             _ => Verdict::Retry { answer: answer(), after: None },
         };
         let others = (0..7).map(|number| (push(number, Lane::Normal), verdict(number))).collect();

@@ -328,7 +328,7 @@ impl Results {
             Verdict::Retry { answer, .. }
             | Verdict::BrokenOff { answer, .. }
             | Verdict::Limited { answer, .. } => (false, Some(answer)),
-            Verdict::Elsewhere | Verdict::Unanswered => (false, None),
+            Verdict::Elsewhere(_) | Verdict::Unanswered => (false, None),
         };
         record.attempts = record.attempts.saturating_add(u8::from(is_final));
         if let Some(answer) = answer {

@@ -33,7 +33,7 @@ pub fn consequence(
         Verdict::Rejected(_) => return Consequence::End(Outcome::Rejected),
         Verdict::Unregistered(_) => return Consequence::End(Outcome::Unregistered),
         // Neither says anything about the push; what keeps it from coming straight back is the route's pause.
-        Verdict::Elsewhere | Verdict::Limited { scope: Scope::Route | Scope::Setup, .. } => {}
+        Verdict::Elsewhere(_) | Verdict::Limited { scope: Scope::Route | Scope::Setup, .. } => {}
         Verdict::Unanswered | Verdict::BrokenOff { .. } => {
             push.attempts = push.attempts.saturating_add(1);
             push.maybe_delivered = true;
@@ -111,7 +111,7 @@ mod tests {
     fn a_draining_connection_costs_no_attempt_and_a_lost_one_marks_the_push() {
         let mut push = push(1, Lane::Normal);
         let now = Moment::default();
-        assert_eq!(consequence(&mut push, &Verdict::Elsewhere, now, &SETTINGS, 0.0), Consequence::PutBack);
+        assert_eq!(consequence(&mut push, &Verdict::GOAWAY, now, &SETTINGS, 0.0), Consequence::PutBack);
         assert_eq!((push.attempts, push.maybe_delivered), (0, false));
         assert_eq!(consequence(&mut push, &Verdict::Unanswered, now, &SETTINGS, 0.0), Consequence::PutBack);
         assert_eq!((push.attempts, push.maybe_delivered), (1, true));

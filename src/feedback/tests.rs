@@ -48,11 +48,24 @@ fn feedback() -> Feedback {
 fn every_attempt_that_may_have_arrived_is_counted_once_whoever_tells_of_it() {
     let feedback = feedback();
     let broken = Verdict::BrokenOff { answer: Box::new(Answer::new("RST_STREAM", "")), after: None };
-    let verdicts = [Verdict::Unanswered, broken, Verdict::Elsewhere];
+    let verdicts = [Verdict::Unanswered, broken, Verdict::GOAWAY];
     let told = verdicts.into_iter().map(|verdict| (push(1, Lane::Normal), verdict)).collect();
     feedback.settle(RouteId(0), 0, told);
     assert_eq!(feedback.maybe_delivered(), 2, "a stream that timed out is one of them");
     feedback.unanswered(RouteId(0), vec![push(2, Lane::Normal)]);
     feedback.abandoned(RouteId(0), vec![push(3, Lane::Normal)]);
     assert_eq!(feedback.maybe_delivered(), 4);
+}
+
+#[test]
+fn what_keeps_a_push_from_being_looked_at_is_counted_by_its_own_name() {
+    let feedback = feedback();
+    let verdicts =
+        [Verdict::CONNECTION_DRAINING, Verdict::GOAWAY, Verdict::GOAWAY, Verdict::Elsewhere("Shutdown")];
+    let told = verdicts.into_iter().map(|verdict| (push(1, Lane::Normal), verdict)).collect();
+    feedback.settle(RouteId(0), 0, told);
+    let expected = [("CONNECTION_DRAINING", 1), ("GOAWAY", 2), ("Shutdown", 1)];
+    let mut counted = feedback.codes();
+    counted.sort();
+    assert_eq!(counted, expected.map(|(code, count)| (code.to_owned(), count)));
 }

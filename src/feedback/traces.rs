@@ -61,7 +61,7 @@ const fn word(verdict: &Verdict) -> &'static str {
         Verdict::Retry { .. } => "retry",
         Verdict::BrokenOff { .. } => "broken_off",
         Verdict::Limited { .. } => "limited",
-        Verdict::Elsewhere => "elsewhere",
+        Verdict::Elsewhere(_) => "elsewhere",
         Verdict::Unanswered => "unanswered",
     }
 }
@@ -73,6 +73,7 @@ fn code(verdict: &Verdict) -> Option<&str> {
         | Verdict::Retry { answer, .. }
         | Verdict::BrokenOff { answer, .. }
         | Verdict::Limited { answer, .. } => Some(&answer.code),
-        Verdict::Delivered { .. } | Verdict::Elsewhere | Verdict::Unanswered => None,
+        Verdict::Elsewhere(code) => Some(code),
+        Verdict::Delivered { .. } | Verdict::Unanswered => None,
     }
 }

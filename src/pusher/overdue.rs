@@ -40,7 +40,7 @@ impl Pusher {
                 self.window.settle(u32::from(is_current));
                 unsent += 1;
                 // The provider never saw it: that is no attempt.
-                taken.push((push, Verdict::Elsewhere));
+                taken.push((push, Verdict::NOT_SENT));
                 continue;
             }
             if is_current {

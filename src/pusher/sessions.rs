@@ -124,7 +124,7 @@ impl Pusher {
         let trace = push.trace.as_ref().map(|trace| trace.name().trace);
         answers.answer_times.add(now.since(sent_at), trace);
         let is_delivered = matches!(verdict, Verdict::Delivered { .. });
-        let is_of_use = !matches!(verdict, Verdict::Elsewhere);
+        let is_of_use = !matches!(verdict, Verdict::Elsewhere(_));
         answers.add(push, verdict, |push| Done::new(push, self.cell.number, sent_at, now));
         self.cell.latencies.record(now.since(sent_at));
         if is_delivered {

@@ -1,7 +1,7 @@
 //! HTTP/1.1 sessions (RFC 9112): one connection, one request at a time, for peers that have no HTTP/2.
 //!
 //! The Web Push connector opens them where ALPN gives nothing better; they take the same [`Protocol`]. One stream without tasks, polled by the
-//! pusher. Invariants: the window is 1, or 0 in a pause; a request that was never written is answered [`Verdict::Elsewhere`]; one whose
+//! pusher. Invariants: the window is 1, or 0 in a pause; a request that was never written is answered [`Verdict::NOT_SENT`]; one whose
 //! answer does not come in time ends the connection, since its answer could not be told from the next one's.
 
 mod exchange;
@@ -180,7 +180,7 @@ impl<P: Protocol, Io: AsyncRead + AsyncWrite + Unpin> Events<P, Io> {
             Outcome::Reply { reply, is_last } => {
                 (self.protocol.judge(stamp, &reply, SystemTime::now()), is_last)
             }
-            Outcome::Unsent => (Judgement::of(Verdict::Elsewhere), true),
+            Outcome::Unsent => (Judgement::of(Verdict::NOT_SENT), true),
             Outcome::Lost(reason) => return Err(reason),
         };
         if let Some(pause) = judgement.pause {

@@ -134,7 +134,7 @@ impl Suspects {
                 self.address.suspect(format!("the provider takes nothing now: {} {when}", words(&answer)))
             }
             Verdict::Retry { answer, .. } | Verdict::BrokenOff { answer, .. } => trouble(&answer),
-            Verdict::Elsewhere => trouble(&Answer::new("not processed", "")),
+            Verdict::Elsewhere(code) => trouble(&Answer::new("not processed", code)),
             Verdict::Unanswered => trouble(&Answer::new("no answer", "")),
         }
     }
@@ -175,16 +175,17 @@ pub async fn close(mut session: Session) {
 }
 
 async fn answer(session: &mut Session, push: &Push) -> Result<Verdict, String> {
+    let mut last = Verdict::NOT_SENT;
     for _ in 0..SENDS {
         session.outbox.send(push, TIME_TO_LIVE);
         session.outbox.flush();
-        match next_verdict(session).await? {
-            // An access token that was just replaced, or a window that has just shrunk.
-            Verdict::Elsewhere => {}
-            verdict => return Ok(verdict),
+        last = next_verdict(session).await?;
+        // An access token that was just replaced, or a window that has just shrunk.
+        if !matches!(last, Verdict::Elsewhere(_)) {
+            break;
         }
     }
-    Ok(Verdict::Elsewhere)
+    Ok(last)
 }
 
 async fn next_verdict(session: &mut Session) -> Result<Verdict, String> {
@@ -267,7 +268,7 @@ mod tests {
             (limited(Scope::Target), Some("x.endpoint")),
             (Verdict::Retry { answer: answer(), after: None }, Some("x.endpoint")),
             (Verdict::BrokenOff { answer: answer(), after: None }, Some("x.endpoint")),
-            (Verdict::Elsewhere, Some("x.endpoint")),
+            (Verdict::GOAWAY, Some("x.endpoint")),
             (Verdict::Unanswered, Some("x.endpoint")),
         ] {
             let shown = format!("{verdict:?}");

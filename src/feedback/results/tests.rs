@@ -79,7 +79,7 @@ async fn a_dead_token_is_told_with_the_providers_words_and_the_final_attempt_cou
 async fn attempts_that_were_counted_are_not_counted_again() {
     let results = results(Report::Failures);
     for verdict in
-        [Verdict::Retry { answer: answer("BUSY"), after: None }, Verdict::Unanswered, Verdict::Elsewhere]
+        [Verdict::Retry { answer: answer("BUSY"), after: None }, Verdict::Unanswered, Verdict::GOAWAY]
     {
         let mut ending = ending(1, Outcome::Exhausted, verdict);
         ending.push.attempts = 5;

@@ -120,7 +120,7 @@ impl Tally {
             Verdict::Limited { after, scope: Scope::Route, .. } => self.hold(*after, Why::Quota),
             Verdict::Limited { after, scope: Scope::Setup, .. } => self.hold(*after, Why::Setup),
             // A connection that is being closed says nothing about its provider.
-            Verdict::Elsewhere => {}
+            Verdict::Elsewhere(_) => {}
         }
     }
 

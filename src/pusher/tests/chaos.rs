@@ -127,7 +127,7 @@ fn verdict(rng: &mut fastrand::Rng) -> Verdict {
         2 => Verdict::Limited { answer, after, scope: Scope::Target },
         3 => Verdict::Limited { answer, after, scope: *rng.choice(&[Scope::Route, Scope::Setup]).unwrap() },
         4 => Verdict::Rejected(answer),
-        5 => Verdict::Elsewhere,
+        5 => Verdict::GOAWAY,
         _ => Verdict::Delivered { canonical: None },
     }
 }

@@ -91,7 +91,7 @@ async fn a_push_whose_attempt_fails_after_a_newer_one_was_delivered_is_needless(
         let answer = SessionEvent::Answered { key: PushKey::from_u128(number), verdict };
         stand.provider.tell(0, vec![answer]);
     };
-    for (round, verdict) in (0..).zip([busy(), Verdict::Elsewhere, Verdict::Unanswered]) {
+    for (round, verdict) in (0..).zip([busy(), Verdict::GOAWAY, Verdict::Unanswered]) {
         let (older, newer) = (round * 2 + 1, round * 2 + 2);
         stand.admit_collapsing(older).await;
         stand.pass(SECOND).await;

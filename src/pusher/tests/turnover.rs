@@ -106,7 +106,7 @@ async fn a_provider_that_hands_every_push_back_is_not_stormed() {
         let newest = stand.provider.connections() - 1;
         let keys = std::mem::take(&mut stand.provider.peers.lock()[newest].unanswered);
         if !keys.is_empty() {
-            let back = |key| SessionEvent::Answered { key, verdict: Verdict::Elsewhere };
+            let back = |key| SessionEvent::Answered { key, verdict: Verdict::GOAWAY };
             stand.provider.tell(newest, keys.into_iter().map(back).chain(draining()).collect());
         }
         stand.pass(Duration::from_millis(50)).await;

@@ -100,7 +100,7 @@ impl Apns {
         match tokens.expired(stamp.0) {
             Expired::Replaced => {
                 *self.token.borrow_mut() = None;
-                Judgement::of(Verdict::Elsewhere)
+                Judgement::of(Verdict::CREDENTIALS_REPLACED)
             }
             Expired::Young => self.refuse(answer, "is this machine's clock right?"),
         }
@@ -165,9 +165,9 @@ impl Protocol for Apns {
             }
             Meaning::Expired(answer) => self.expired(stamp, answer),
             Meaning::Credentials(answer) => self.refuse(answer, CREDENTIALS),
-            Meaning::Reconnect(answer) => {
-                self.end(format!("the provider answered {}", answer.code));
-                Judgement::of(Verdict::Elsewhere)
+            Meaning::Reconnect(code) => {
+                self.end(format!("the provider answered {code}"));
+                Judgement::of(Verdict::Elsewhere(code))
             }
             Meaning::Setup(answer) => {
                 self.complain(

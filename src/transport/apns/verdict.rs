@@ -26,7 +26,7 @@ pub enum Meaning {
     /// The credentials are not accepted, whatever the push.
     Credentials(Box<Answer>),
     /// This connection is of no more use; the push was not processed.
-    Reconnect(Box<Answer>),
+    Reconnect(&'static str),
     /// Something that only an operator can repair keeps this push from being taken.
     Setup(Box<Answer>),
 }
@@ -66,7 +66,9 @@ pub fn read(
         ("BadDeviceToken" | "ChannelNotRegistered", _) => Meaning::BadToken(answer),
         ("Unregistered" | "ExpiredToken", _) | (_, 410) => push(Verdict::Unregistered(answer)),
         ("ExpiredProviderToken", _) => Meaning::Expired(answer),
-        ("UnrelatedKeyIdInToken" | "IdleTimeout" | "Shutdown", _) => Meaning::Reconnect(answer),
+        ("UnrelatedKeyIdInToken", _) => Meaning::Reconnect("UnrelatedKeyIdInToken"),
+        ("IdleTimeout", _) => Meaning::Reconnect("IdleTimeout"),
+        ("Shutdown", _) => Meaning::Reconnect("Shutdown"),
         // Our token is renewed too often: whatever the device.
         ("TooManyProviderTokenUpdates", _) => limited(Scope::Route),
         ("TooManyRequests", _) => limited(Scope::Target),

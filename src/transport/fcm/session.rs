@@ -159,7 +159,7 @@ impl Protocol for Fcm {
                 Judgement::of(Verdict::Rejected(answer))
             }
             Meaning::Token(answer) => match self.tokens.refused(stamp.0) {
-                Refused::Replaced => Judgement::of(Verdict::Elsewhere),
+                Refused::Replaced => Judgement::of(Verdict::CREDENTIALS_REPLACED),
                 Refused::Hopeless => {
                     self.complain("the provider refuses fresh access tokens", &answer.code, &answer.detail);
                     self.stop(answer)

@@ -118,7 +118,7 @@ fn delivered(number: u128) -> SessionEvent {
 }
 
 fn elsewhere(number: u128) -> SessionEvent {
-    SessionEvent::Answered { key: PushKey::from_u128(number), verdict: Verdict::Elsewhere }
+    SessionEvent::Answered { key: PushKey::from_u128(number), verdict: Verdict::NOT_SENT }
 }
 
 const TAKEN: &str = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok";

@@ -264,7 +264,7 @@ where
                     self.protocol.judge_reset(&reason)
                 }
                 Outcome::Refused => self.refused_again(),
-                Outcome::Unprocessed => Judgement::of(Verdict::Elsewhere),
+                Outcome::Unprocessed => Judgement::of(Verdict::GOAWAY),
                 Outcome::Unknown => Judgement::of(Verdict::Unanswered),
                 Outcome::Cut => continue,
             };
@@ -281,7 +281,7 @@ where
         self.refused = self.refused.saturating_add(1);
         let is_too_much = self.refused > self.limits.cap;
         let pause = is_too_much.then_some(watch::REFUSAL_PAUSE);
-        Judgement { verdict: Verdict::Elsewhere, pause }
+        Judgement { verdict: Verdict::REFUSED_STREAM, pause }
     }
 
     fn start_finishing(&mut self, events: &mut Vec<SessionEvent>) {

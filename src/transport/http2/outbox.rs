@@ -75,7 +75,7 @@ impl Desk {
 
 /// Tells that these were certainly not processed.
 pub fn elsewhere(keys: Vec<PushKey>, events: &mut Vec<SessionEvent>) {
-    let told = |key| SessionEvent::Answered { key, verdict: Verdict::Elsewhere };
+    let told = |key| SessionEvent::Answered { key, verdict: Verdict::NOT_SENT };
     events.extend(keys.into_iter().map(told));
 }
 

@@ -79,7 +79,7 @@ impl WebPush {
 
     fn judge_sender(&self, stamp: Stamp, answer: Box<Answer>, now: SystemTime) -> Judgement {
         if self.tokens.refused(&self.origin, stamp.0, now) {
-            return Judgement::of(Verdict::Elsewhere);
+            return Judgement::of(Verdict::CREDENTIALS_REPLACED);
         }
         if self.taken.get() == Some(stamp.0) {
             return self.judge_push(stamp, Verdict::Rejected(answer));

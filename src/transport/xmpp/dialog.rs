@@ -82,7 +82,7 @@ impl Dialog {
     fn on_json(&mut self, json: &str, events: &mut Vec<SessionEvent>, replies: &mut Vec<u8>) {
         match verdict::read(json) {
             Incoming::Answer { key, verdict } => {
-                let draining = verdict == Verdict::Elsewhere;
+                let draining = verdict == Verdict::CONNECTION_DRAINING;
                 let verdict = self.weigh(verdict);
                 events.push(SessionEvent::Answered { key, verdict });
                 if draining {

@@ -108,7 +108,7 @@ pub fn judge(code: &str, detail: &str) -> Option<Verdict> {
     let words = || Box::new(Answer::new(code, detail));
     Some(match code {
         "BAD_ACK" => return None,
-        "CONNECTION_DRAINING" => Verdict::Elsewhere,
+        "CONNECTION_DRAINING" => Verdict::CONNECTION_DRAINING,
         BAD_REGISTRATION | "DEVICE_UNREGISTERED" => Verdict::Unregistered(words()),
         "INVALID_JSON" | "INVALID_TTL" | "JSON_TYPE_ERROR" => Verdict::Rejected(words()),
         "DEVICE_MESSAGE_RATE_EXCEEDED" | "TOPICS_MESSAGE_RATE_EXCEEDED" | "QUOTA_EXCEEDED" => {

@@ -77,12 +77,16 @@ async fn an_expired_token_is_replaced_if_it_is_old_and_blamed_on_the_clock_if_it
     ready(&apns);
     tokio::time::advance(Duration::from_secs(21 * 60)).await;
     let expired = reason("ExpiredProviderToken");
-    assert_eq!(answer(&apns, Stamp(1), 403, &expired), Judgement::of(Verdict::Elsewhere));
+    assert_eq!(answer(&apns, Stamp(1), 403, &expired), Judgement::of(Verdict::CREDENTIALS_REPLACED));
     assert_eq!(apns.ending(), None);
     ready(&apns);
     let mut head = Request::new(());
     assert_eq!(apns.authorize(&mut head), Stamp(2));
-    assert_eq!(answer(&apns, Stamp(1), 403, &expired), Judgement::of(Verdict::Elsewhere), "an old request");
+    assert_eq!(
+        answer(&apns, Stamp(1), 403, &expired),
+        Judgement::of(Verdict::CREDENTIALS_REPLACED),
+        "an old request"
+    );
     answer(&apns, Stamp(2), 403, &expired);
     assert!(apns.ending().unwrap().contains("clock"));
 }
@@ -107,7 +111,7 @@ async fn all_sessions_of_a_key_renew_the_token_together_after_fifty_minutes() {
 fn answers_about_the_connection_end_it_and_cost_the_push_nothing() {
     for (status, word) in [(400, "IdleTimeout"), (403, "UnrelatedKeyIdInToken"), (503, "Shutdown")] {
         let apns = with_key();
-        assert_eq!(answer(&apns, Stamp(1), status, &reason(word)), Judgement::of(Verdict::Elsewhere));
+        assert_eq!(answer(&apns, Stamp(1), status, &reason(word)), Judgement::of(Verdict::Elsewhere(word)));
         assert!(apns.ending().unwrap().contains(word));
         assert_eq!(apns.common.gate.lock().enter(Instant::now()), Ok(()));
     }

@@ -19,7 +19,7 @@ fn shape(meaning: Meaning) -> Shape {
         Meaning::BadToken(answer) => fixture::plain("bad token", &answer),
         Meaning::Expired(answer) => fixture::plain("expired", &answer),
         Meaning::Credentials(answer) => fixture::plain("credentials", &answer),
-        Meaning::Reconnect(answer) => fixture::plain("reconnect", &answer),
+        Meaning::Reconnect(code) => fixture::plain("reconnect", &Answer::new(code, "")),
         Meaning::Setup(answer) => fixture::plain("setup", &answer),
         Meaning::Push(judgement) => fixture::shape(judgement),
     }

@@ -222,7 +222,7 @@ async fn a_refused_stream_goes_elsewhere_and_a_reset_one_is_judged() {
     both.settle().await;
     let mut verdicts = both.verdicts();
     verdicts.sort_by_key(|(key, _)| *key);
-    assert_eq!(verdicts[0], (0, Verdict::Elsewhere));
+    assert_eq!(verdicts[0], (0, Verdict::REFUSED_STREAM));
     assert!(matches!(&verdicts[1], (1, Verdict::Rejected(answer)) if &*answer.code == "INTERNAL_ERROR"));
 }
 
@@ -237,7 +237,7 @@ async fn a_peer_that_refuses_everything_is_not_asked_without_end() {
         both.settle().await;
     }
     assert!(both.told.contains(&SessionEvent::Window(0)), "it pauses");
-    assert!(both.verdicts().iter().all(|(_, verdict)| *verdict == Verdict::Elsewhere));
+    assert!(both.verdicts().iter().all(|(_, verdict)| matches!(verdict, Verdict::Elsewhere(_))));
     tokio::time::advance(watch::REFUSAL_PAUSE).await;
     both.settle().await;
     assert_eq!(both.told, [SessionEvent::Window(100)]);
@@ -254,7 +254,7 @@ async fn a_graceful_going_away_drains_and_the_last_answer_closes() {
     assert!(matches!(both.told[0], SessionEvent::Draining { .. }), "{:?}", both.told);
     both.send(9..10);
     both.settle().await;
-    assert_eq!(both.verdicts(), [(2, Verdict::Elsewhere), (9, Verdict::Elsewhere)]);
+    assert_eq!(both.verdicts(), [(2, Verdict::NOT_SENT), (9, Verdict::NOT_SENT)]);
     both.answer(0, 200);
     both.answer(1, 200);
     both.settle().await;
@@ -291,7 +291,7 @@ async fn a_going_away_with_the_end_behind_it_tells_what_was_not_processed() {
         let mut keys: Vec<_> = told
             .iter()
             .filter_map(|event| match event {
-                SessionEvent::Answered { key, verdict: Verdict::Elsewhere } => Some(key.as_u128()),
+                SessionEvent::Answered { key, verdict: Verdict::Elsewhere(_) } => Some(key.as_u128()),
                 SessionEvent::Answered { .. } => panic!("nothing was answered: {told:?}"),
                 _ => None,
             })
@@ -315,7 +315,7 @@ async fn a_cut_connection_leaves_its_streams_unanswered() {
     let closed = both.told.last().cloned();
     assert!(matches!(closed, Some(SessionEvent::Closed { expected: false, .. })), "{closed:?}");
     let verdicts = both.verdicts();
-    assert_eq!(verdicts, [(5, Verdict::Elsewhere), (6, Verdict::Elsewhere)], "only what was never sent");
+    assert_eq!(verdicts, [(5, Verdict::NOT_SENT), (6, Verdict::NOT_SENT)], "only what was never sent");
 }
 
 /// A server of another client, to put in the place of one that is dropped.
@@ -379,7 +379,7 @@ async fn an_answer_may_pause_the_connection() {
     both.told.clear();
     both.send(2..3);
     both.settle().await;
-    assert_eq!(both.verdicts(), [(2, Verdict::Elsewhere)]);
+    assert_eq!(both.verdicts(), [(2, Verdict::NOT_SENT)]);
     both.answer(1, 200);
     both.settle().await;
     assert_eq!(both.verdicts(), [delivered(1)]);

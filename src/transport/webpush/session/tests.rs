@@ -50,7 +50,7 @@ fn a_token_that_may_be_refused_for_its_age_is_replaced_and_the_push_sent_again()
     let session = session();
     let before = stamp(&session);
     let later = SystemTime::now() + Duration::from_secs(700);
-    assert_eq!(judge(&session, 401, later), Judgement::of(Verdict::Elsewhere));
+    assert_eq!(judge(&session, 401, later), Judgement::of(Verdict::CREDENTIALS_REPLACED));
     assert_ne!(stamp(&session), before);
 }
 

@@ -71,7 +71,7 @@ fn draining_is_told_once_in_either_form_and_reading_goes_on() {
     let key = PushKey::from_u128(42);
     let delivered = SessionEvent::Answered { key, verdict: Verdict::Delivered { canonical: None } };
     let outcome = tell(&format!("{nack}{control}{ack}"));
-    assert_eq!(outcome.events[0], SessionEvent::Answered { key, verdict: Verdict::Elsewhere });
+    assert_eq!(outcome.events[0], SessionEvent::Answered { key, verdict: Verdict::CONNECTION_DRAINING });
     assert!(matches!(&outcome.events[1], SessionEvent::Draining { .. }));
     assert_eq!(outcome.events[2..], std::slice::from_ref(&delivered)[..]);
     let outcome = tell(&format!("{control}{control}{ack}"));

@@ -43,7 +43,7 @@ fn every_documented_code_has_its_verdict() {
         ("DEVICE_MESSAGE_RATE_EXCEEDED", limited("DEVICE_MESSAGE_RATE_EXCEEDED")),
         ("TOPICS_MESSAGE_RATE_EXCEEDED", limited("TOPICS_MESSAGE_RATE_EXCEEDED")),
         ("QUOTA_EXCEEDED", limited("QUOTA_EXCEEDED")),
-        ("CONNECTION_DRAINING", Verdict::Elsewhere),
+        ("CONNECTION_DRAINING", Verdict::CONNECTION_DRAINING),
     ] {
         assert_eq!(nack_of(code), Incoming::Answer { key, verdict }, "{code}");
     }

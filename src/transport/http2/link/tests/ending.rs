@@ -18,7 +18,7 @@ async fn a_session_that_is_to_end_opens_no_more_streams_and_hears_the_last_answe
     );
     both.send(4..6);
     both.settle().await;
-    assert_eq!(both.verdicts(), [delivered(1), (4, Verdict::Elsewhere), (5, Verdict::Elsewhere)]);
+    assert_eq!(both.verdicts(), [delivered(1), (4, Verdict::NOT_SENT), (5, Verdict::NOT_SENT)]);
     assert_eq!(both.asked.len(), 3);
     both.answer(1, 200);
     both.answer(2, 200);
