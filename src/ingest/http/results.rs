@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::query::Query;
-use super::{authorise, head, refuse};
+use super::{authorise, body, head, refuse};
 use crate::feedback::results::{Numbered, Page};
 use crate::ingest::answer::Answer;
 use crate::ingest::{Ingest, find};
@@ -24,9 +24,13 @@ struct Wanted {
 }
 
 /// Answers with the results behind the cursor.
-pub(super) async fn get(request: HttpRequest, rest: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
-    let reader = reader(&request, &ingest);
-    match reader.and_then(|reader| Ok((reader, wanted(request.query_string())?))) {
+pub(super) async fn get(
+    request: HttpRequest,
+    mut rest: web::Payload,
+    ingest: web::Data<Ingest>,
+) -> HttpResponse {
+    let known = reader(&request, &mut rest, &ingest).await;
+    match known.and_then(|reader| Ok((reader, wanted(request.query_string())?))) {
         Ok((reader, Wanted { after, limit, wait })) => {
             let answer = answer(&ingest.results.page(reader, after, limit, wait).await);
             head(&answer).body(answer.body)
@@ -39,10 +43,10 @@ pub(super) async fn get(request: HttpRequest, rest: web::Payload, ingest: web::D
 pub(super) async fn find(
     request: HttpRequest,
     id: web::Path<String>,
-    rest: web::Payload,
+    mut rest: web::Payload,
     ingest: web::Data<Ingest>,
 ) -> HttpResponse {
-    let reader = match reader(&request, &ingest) {
+    let reader = match reader(&request, &mut rest, &ingest).await {
         Ok(reader) => reader,
         Err(answer) => return refuse(answer, rest),
     };
@@ -57,8 +61,16 @@ pub(super) async fn find(
 }
 
 /// Returns whose pushes the reader may see: its own, or everybody's where no tokens are needed.
-fn reader(request: &HttpRequest, ingest: &Ingest) -> Result<Option<SenderId>, Answer> {
+///
+/// A body means nothing here, but is read within its limits: what is left of it when the answer is out would cost the connection, or hold it
+/// for as long as it comes.
+async fn reader(
+    request: &HttpRequest,
+    rest: &mut web::Payload,
+    ingest: &Ingest,
+) -> Result<Option<SenderId>, Answer> {
     let sender = authorise(request, ingest)?;
+    body::read(request, rest, &ingest.settings).await?;
     Ok((!ingest.settings.tokens.is_empty()).then_some(sender))
 }
 

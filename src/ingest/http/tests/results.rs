@@ -149,3 +149,46 @@ async fn a_token_reads_the_results_and_finds_the_pushes_of_its_own_and_no_others
     assert_eq!((ids(&nothing), &nothing["next"]), (vec![], &one["next"]), "others' results are passed over");
     rig.stop().await;
 }
+
+#[actix_rt::test]
+async fn a_body_that_a_read_carries_ends_where_it_ends_and_the_connection_goes_on() {
+    let rig = Rig::start(settings(), &["android"]);
+    for path in ["/v1/results", "/v1/pushes/none"] {
+        let mut stream = rig.connect().await;
+        let status = if path == "/v1/results" { 200 } else { 404 };
+        // What would be a request of its own if the body were not read.
+        let body = b"GET /smuggled HTTP/1.1\r\nhost: gateway\r\n\r\n";
+        let head = format!("GET {path} HTTP/1.1\r\nhost: gateway\r\n");
+        let announced = format!("{head}content-length: {}\r\n\r\n", body.len());
+        for late in [false, true] {
+            stream.write_all(announced.as_bytes()).await.unwrap();
+            if late {
+                // Enough turns for an answer that does not wait for the body.
+                for _ in 0..200 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            stream.write_all(body).await.unwrap();
+            let reply = read_reply(&mut stream).await;
+            assert_eq!(
+                (reply.status, reply.head.contains("connection: close")),
+                (status, false),
+                "{}",
+                reply.head
+            );
+        }
+        stream
+            .write_all(format!("{head}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
+        assert_eq!(read_reply(&mut stream).await.status, status);
+        assert_eq!(exchange(&mut stream, &format!("GET {path} HTTP/1.1"), b"").await.status, status);
+        let too_large = rig.send(&format!("GET {path} HTTP/1.1"), &[b' '; 4_096]).await;
+        assert_eq!(too_large.status, 413);
+        let mut slow = rig.connect().await;
+        slow.write_all(format!("{head}transfer-encoding: chunked\r\n\r\n5\r\nhel").as_bytes()).await.unwrap();
+        let reply = read_reply(&mut slow).await;
+        assert_eq!((reply.status, reply.head.contains("connection: close")), (408, true), "{}", reply.head);
+    }
+    rig.stop().await;
+}
