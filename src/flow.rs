@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use cells::{Nudge, PusherCell, PusherState, RouteCell};
 pub use command::{Command, CommandError, RestartMode};
 pub use gate::{Gate, View};
-pub use look::{Look, Sighting, Wanted, Whereabouts, find_in_flight};
+pub use look::{Look, Search, Sighting, Spot, Wanted, Whereabouts, find_in_flight, find_queued};
 pub use port::Port;
 
 use crate::outcome::{Outcome, Refusal};
@@ -43,8 +43,8 @@ pub trait Door: Send + Sync {
     /// Returns how many pushes are queued or wait for a retry.
     fn buffered(&self) -> u64;
 
-    /// Looks through everything that is queued or waits for a retry; costs a look at each push under the queue's lock.
-    fn find(&self, wanted: &Wanted) -> Option<Sighting>;
+    /// Looks at some more of what is queued or waits for a retry, so few that others hardly wait; see [`find_queued`].
+    fn find(&self, wanted: &Wanted, search: &mut Search) -> Option<Sighting>;
 
     /// Returns when a sender that was shed should come back, from the measured drain rate; at least a second.
     fn retry_after(&self, route: RouteId) -> Duration;

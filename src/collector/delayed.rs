@@ -1,46 +1,17 @@
 //! Pushes that wait for their next attempt, by moment. Pure.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::push::Push;
 use crate::units::Moment;
 
-/// A push and when it is due; ordered by that, then by the order of arrival.
-#[derive(Debug)]
-struct Waiting {
-    due: Moment,
-    number: u64,
-    push: Push,
-}
-
-/// The waiting pushes of one route.
+/// The waiting pushes of one partition.
 #[derive(Debug, Default)]
 pub struct Delayed {
-    heap: BinaryHeap<Reverse<Waiting>>,
+    /// By moment, then by the order of arrival.
+    waiting: BTreeMap<(Moment, u64), Push>,
     next_number: u64,
-}
-
-// === impl Waiting ===
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.due, self.number).cmp(&(other.due, other.number))
-    }
 }
 
 // === impl Delayed ===
@@ -48,32 +19,31 @@ impl Ord for Waiting {
 impl Delayed {
     /// Returns how many wait.
     pub fn len(&self) -> usize {
-        self.heap.len()
+        self.waiting.len()
     }
 
     /// Keeps a push until `due`.
     pub fn insert(&mut self, due: Moment, push: Push) {
         let number = self.next_number;
         self.next_number += 1;
-        self.heap.push(Reverse(Waiting { due, number, push }));
+        self.waiting.insert((due, number), push);
     }
 
-    /// Returns every push that waits and when it is due, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (Moment, &Push)> {
-        self.heap.iter().map(|Reverse(waiting)| (waiting.due, &waiting.push))
+    /// Returns the pushes behind one of them, or all, in order; a push is known by its moment and a number.
+    pub fn behind(&self, last: Option<(Moment, u64)>) -> impl Iterator<Item = ((Moment, u64), &Push)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.waiting.range((from, Bound::Unbounded)).map(|(at, push)| (*at, push))
     }
 
     /// Returns when the next push is due.
     pub fn next_due(&self) -> Option<Moment> {
-        self.heap.peek().map(|Reverse(waiting)| waiting.due)
+        self.waiting.first_key_value().map(|((due, _), _)| *due)
     }
 
     /// Takes the next push if it is due.
     pub fn pop_due(&mut self, now: Moment) -> Option<Push> {
-        if self.next_due()? > now {
-            return None;
-        }
-        self.heap.pop().map(|Reverse(waiting)| waiting.push)
+        let next = self.waiting.first_entry()?;
+        (next.key().0 <= now).then(|| next.remove())
     }
 }
 

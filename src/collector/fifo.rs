@@ -126,6 +126,15 @@ impl Fifo {
         self.blocks.iter().flatten().flatten()
     }
 
+    /// Returns the places from `place` on, in order, and the push at each that is no gap.
+    pub fn behind(&self, place: u64) -> impl Iterator<Item = (u64, Option<&Push>)> {
+        let from = place.max(self.front);
+        let first = self.block_of(from).unwrap_or(usize::MAX);
+        let start = from - from % BLOCK;
+        let slots = self.blocks.iter().skip(first).flatten();
+        (start..).zip(slots).skip(at(from)).map(|(place, slot)| (place, slot.as_ref()))
+    }
+
     fn block_of(&self, place: u64) -> Option<usize> {
         usize::try_from((place / BLOCK).checked_sub(self.front / BLOCK)?).ok()
     }

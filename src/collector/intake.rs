@@ -26,13 +26,15 @@ use super::Settings;
 use super::drain::{Drains, wait};
 use super::occupancy::{Classes, Load, Sifted};
 use super::queue::{Gone, Queue};
-use crate::flow::{Door, Ended, Gate, Port, RouteCell, Sighting, Wanted, breaker};
+use crate::flow::{Door, Ended, Gate, Port, RouteCell, Search, Sighting, Wanted, breaker};
 use crate::ledger::{Books, Ledger, Place};
 use crate::outcome::{Outcome, Refusal};
 use crate::push::{Lane, Push, RouteId};
 use crate::units::{Clock, Moment, Slots};
 use way::{Bounds, Way};
 
+/// Places of the queue that one step of a search looks at: some hundred microseconds.
+const LOOK: usize = 4_096;
 const RETRY_AFTER_UNKNOWN: Duration = Duration::from_secs(30);
 const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(120);
 
@@ -371,8 +373,12 @@ impl Door for Intake {
         self.queued().pushes
     }
 
-    fn find(&self, wanted: &Wanted) -> Option<Sighting> {
-        self.queue.lock().find(wanted)
+    fn find(&self, wanted: &Wanted, search: &mut Search) -> Option<Sighting> {
+        let queue = self.queue.lock();
+        let found = queue.look(wanted, search, LOOK);
+        // To whoever waits for it, before the next step takes it again.
+        MutexGuard::unlock_fair(queue);
+        found
     }
 
     fn retry_after(&self, route: RouteId) -> Duration {

@@ -96,9 +96,9 @@ impl Lanes {
         earliest
     }
 
-    /// Returns every push that waits, in no order of service.
-    pub fn iter(&self) -> impl Iterator<Item = &Push> {
-        self.lanes.iter().flat_map(Line::iter)
+    /// Returns a lane by its number; `None` behind the last.
+    pub fn line(&self, lane: usize) -> Option<&Line> {
+        self.lanes.get(lane)
     }
 
     /// Returns when the push that has waited longest, of those at the heads of the lanes, was accepted.

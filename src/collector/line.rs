@@ -56,6 +56,11 @@ impl Line {
         self.listed(push.sender).pushes.push_front(push)
     }
 
+    /// Returns a sender's pushes; `None` for numbers above those of all senders there were.
+    pub fn of(&self, sender: usize) -> Option<&Fifo> {
+        self.backlogs.get(sender).map(|backlog| &backlog.pushes)
+    }
+
     /// Returns the push at a sender's place.
     #[cfg(test)]
     pub fn get(&self, sender: SenderId, place: u64) -> Option<&Push> {

@@ -3,11 +3,12 @@
 //! Invariant ([`Queue::is_consistent`]): its counts equal what it holds. Pushes that come back from a pusher are always taken, so it
 //! can stand above its bound by at most the sum of the windows; arriving pushes then shed until it is below again.
 
+mod find;
+
 use super::Keep;
 use super::delayed::Delayed;
 use super::lanes::Lanes;
 use super::occupancy::{Limits, Load, Occupancy};
-use crate::flow::{Sighting, Wanted, Whereabouts};
 use crate::push::{Lane, Push, RouteId, SenderId};
 use crate::units::Moment;
 
@@ -163,18 +164,6 @@ impl Queue {
         for push in &expired[first..] {
             self.held.remove(part.route, push);
         }
-    }
-
-    /// Looks for a push among all that are held.
-    pub fn find(&self, wanted: &Wanted) -> Option<Sighting> {
-        let is_it = |push: &Push| wanted.is(push.sender, push.key, push.name.as_deref());
-        self.parts.iter().find_map(|part| {
-            let waiting = part.lanes.iter().find(|push| is_it(push));
-            waiting.map(|push| Sighting::of(push, Whereabouts::Buffered)).or_else(|| {
-                let (due, push) = part.delayed.iter().find(|(_, push)| is_it(push))?;
-                Some(Sighting::of(push, Whereabouts::WaitingRetry { due }))
-            })
-        })
     }
 
     /// Returns when the push that has waited longest was accepted.

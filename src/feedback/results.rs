@@ -267,9 +267,16 @@ impl Results {
         self.keeps_history.load(Ordering::Relaxed)
     }
 
-    /// Looks for a delivery that is remembered.
+    /// Looks for a delivery that is remembered, in steps between which others can be added.
     pub fn find_delivery(&self, wanted: &Wanted) -> Option<Done> {
-        self.history.lock().find(wanted)
+        let mut below = u64::MAX;
+        loop {
+            let (found, rest) = self.history.lock().find_below(below, FIND_STEP, wanted);
+            if found.is_some() {
+                return found;
+            }
+            below = rest?;
+        }
     }
 
     /// Looks for a result, the latest first, in steps between which the ring is free for others.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::Message;
 use tokio::sync::mpsc;
 
-use super::RouteCell;
+use super::{Door, RouteCell};
 use crate::push::{Lane, Push, PushKey, RouteId, SenderId};
 use crate::units::Moment;
 
@@ -20,6 +20,34 @@ pub struct Wanted {
     name: Box<str>,
     /// Whose it must be; nobody's in particular where senders are not told apart.
     sender: Option<SenderId>,
+}
+
+/// How far a search through the queue has come. It goes through one partition after the other: what waits for a retry, then lane by lane and
+/// sender by sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Search {
+    /// The partition.
+    pub part: usize,
+    /// What of it is looked at.
+    pub spot: Spot,
+    /// Whether everything has been looked at.
+    pub is_over: bool,
+}
+
+/// A place in a partition's part of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spot {
+    /// Behind this one of those that wait for a retry, by moment and number.
+    Delayed(Option<(Moment, u64)>),
+    /// At this place of a sender's pushes in a lane, or behind it.
+    Lane {
+        /// The lane.
+        lane: usize,
+        /// The sender.
+        sender: usize,
+        /// The place.
+        place: u64,
+    },
 }
 
 /// A push that is held, as it was found.
@@ -74,6 +102,14 @@ pub struct Look {
     pub answer: mpsc::Sender<Sighting>,
 }
 
+// === impl Spot ===
+
+impl Default for Spot {
+    fn default() -> Self {
+        Self::Delayed(None)
+    }
+}
+
 // === impl Wanted ===
 
 impl Wanted {
@@ -111,6 +147,20 @@ impl Sighting {
             place,
         }
     }
+}
+
+/// Looks for a push through everything that is queued or waits for a retry, in steps between which others get at the queue. A push that is
+/// put back meanwhile may be missed.
+pub async fn find_queued(door: &dyn Door, wanted: &Wanted) -> Option<Sighting> {
+    let mut search = Search::default();
+    while !search.is_over {
+        let found = door.find(wanted, &mut search);
+        if found.is_some() {
+            return found;
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }
 
 /// Asks all pushers of these routes, each with one message, and returns what one of them found. A pusher that is too busy to take a message,

@@ -1,8 +1,8 @@
 //! Where is my push: looks for one push wherever it can be, and tells its story.
 //!
 //! Nothing is written for it while pushes move, but the entry of each delivery: queue, pushers and results are searched on demand. A look-up
-//! costs a look at every queued push under the queue's lock (some milliseconds for 100,000) and a message to every pusher, so only one
-//! runs at a time.
+//! costs a look at every queued push, in steps between which others get at the queue, and a message to every pusher, so only one runs at a
+//! time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Ingest;
 use crate::feedback::results::{Done, Record};
-use crate::flow::{Sighting, Wanted, Whereabouts, find_in_flight};
+use crate::flow::{Sighting, Wanted, Whereabouts, find_in_flight, find_queued};
 use crate::push::{PushKey, SenderId};
 use crate::units::{Clock, Moment};
 
@@ -33,7 +33,7 @@ pub(super) async fn find(ingest: &Ingest, id: &str, sender: Option<SenderId>) ->
 
 /// Looks in the order in which a push moves, so that one that moves on meanwhile is met later.
 async fn look(ingest: &Ingest, wanted: &Arc<Wanted>) -> Option<Value> {
-    let held = match ingest.door.find(wanted) {
+    let held = match find_queued(&*ingest.door, wanted).await {
         None => find_in_flight(&ingest.cells(), wanted).await,
         found => found,
     };

@@ -14,7 +14,7 @@ use pushweir_actors::StopMode;
 use stand::Stand;
 
 use crate::collector::InjectPanic;
-use crate::flow::{Door, Nudge, PusherState, Wanted, Whereabouts, find_in_flight};
+use crate::flow::{Door, Nudge, PusherState, Wanted, Whereabouts, find_in_flight, find_queued};
 use crate::outcome::{Answer, Verdict};
 use crate::push::PushKey;
 use crate::transport::SessionEvent;
@@ -287,7 +287,7 @@ async fn a_push_is_found_in_the_queue_in_flight_waiting_and_delivered() {
     stand.admit(3).await;
     let find = async |number: u128| {
         let wanted = std::sync::Arc::new(Wanted::new(&key(number).to_string(), None));
-        match stand.intake.find(&wanted) {
+        match find_queued(&*stand.intake, &wanted).await {
             Some(sighting) => Some(sighting),
             None => find_in_flight(std::slice::from_ref(&stand.route), &wanted).await,
         }

@@ -36,6 +36,8 @@ pub struct Done {
 pub struct History {
     entries: VecDeque<Done>,
     limit: usize,
+    /// How many were there and are not any more; the number of the oldest.
+    gone: u64,
 }
 
 // === impl Done ===
@@ -74,14 +76,21 @@ impl History {
         self.trim();
     }
 
-    /// Looks for a delivery, the latest first.
-    pub fn find(&self, wanted: &Wanted) -> Option<Done> {
-        self.entries.iter().rev().find(|done| wanted.is(done.sender, done.key, done.name.as_deref())).cloned()
+    /// Looks at up to `most` deliveries before a number, the latest first; returns the one that is wanted, or the number before which there is
+    /// more to look at. To begin with, any number is high enough that no delivery has.
+    pub fn find_below(&self, number: u64, most: usize, wanted: &Wanted) -> (Option<Done>, Option<u64>) {
+        let end =
+            usize::try_from(number.saturating_sub(self.gone)).unwrap_or(usize::MAX).min(self.entries.len());
+        let start = end.saturating_sub(most);
+        let is_it = |done: &&Done| wanted.is(done.sender, done.key, done.name.as_deref());
+        let found = self.entries.range(start..end).rev().find(is_it).cloned();
+        (found, (start > 0).then_some(self.gone + start as u64))
     }
 
     fn trim(&mut self) {
         let excess = self.entries.len().saturating_sub(self.limit);
         self.entries.drain(..excess);
+        self.gone += excess as u64;
     }
 }
 
@@ -102,7 +111,15 @@ mod tests {
         history.resize(3);
         history.add(vec![done(1, None), done(2, Some("mine"))]);
         history.add(vec![done(3, Some("mine")), done(4, None)]);
-        let find = |id: &str| history.find(&Wanted::new(id, None)).map(|done| done.key.as_u128());
+        let find = |id: &str| {
+            let (mut below, wanted) = (Some(u64::MAX), Wanted::new(id, None));
+            let one = |below: u64| history.find_below(below, 1, &wanted);
+            let mut found = None;
+            while let (None, Some(number)) = (&found, below) {
+                (found, below) = one(number);
+            }
+            found.map(|done| done.key.as_u128())
+        };
         assert_eq!(find(&PushKey::from_u128(4).to_string()), Some(4));
         assert_eq!(find("mine"), Some(3), "the latest of one id");
         assert_eq!(find(&PushKey::from_u128(1).to_string()), None, "the oldest is gone");

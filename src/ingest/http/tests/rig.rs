@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::feedback::Results;
 use crate::feedback::results::{self, Bound, Report, Source};
-use crate::flow::{Door, RouteCell, Sighting, Wanted, Whereabouts};
+use crate::flow::{Door, RouteCell, Search, Sighting, Wanted, Whereabouts};
 use crate::ingest::http::server;
 use crate::ingest::{Ingest, IngestRoute, Peers, Refusals, Seen, Settings, TEMPLATES};
 use crate::outcome::Refusal;
@@ -69,7 +69,8 @@ impl Door for FakeDoor {
         self.taken.lock().len() as u64
     }
 
-    fn find(&self, wanted: &Wanted) -> Option<Sighting> {
+    fn find(&self, wanted: &Wanted, search: &mut Search) -> Option<Sighting> {
+        search.is_over = true;
         let taken = self.taken.lock();
         let push = taken.iter().find(|push| wanted.is(push.sender, push.key, push.name.as_deref()))?;
         Some(Sighting::of(push, Whereabouts::Buffered))
