@@ -187,6 +187,7 @@ impl Collector {
             self.intake.gate_of(route).forget_past(now);
         }
         self.intake.end_buffered(&expired, Outcome::Expired);
+        self.intake.note_oldest();
     }
 }
 

@@ -168,12 +168,6 @@ impl Intake {
         in_channel.plus(self.queued())
     }
 
-    /// Returns how long the push that has waited longest has waited.
-    pub fn oldest_age(&self) -> Duration {
-        let oldest = self.queue.lock().oldest();
-        oldest.map_or(Duration::ZERO, |moment| self.clock.now().since(moment))
-    }
-
     /// Opens or closes the intake for all routes.
     pub fn set_draining(&self, draining: bool) {
         self.draining.store(draining, Ordering::Relaxed);

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::Intake;
 use crate::collector::{Gauges, Load};
 use crate::flow::RouteCell;
 use crate::push::RouteId;
+use crate::units::Moment;
 
 impl Intake {
     /// Returns the figures of the actor's work.
@@ -24,6 +26,25 @@ impl Intake {
     /// Returns how many pushes were refused because they would have waited longer than they live.
     pub fn refused_late(&self) -> u64 {
         self.refused_late.load(Ordering::Relaxed)
+    }
+
+    /// Returns how long the push that has waited longest has waited; as it was up to a second ago while the queue is in use. Whoever looks at the
+    /// service does not wait for the queue: under load its lock is busy, and a thread that cannot have it loses its turn on the processor.
+    pub fn oldest_age(&self) -> Duration {
+        match self.queue.try_lock() {
+            Some(queue) => self.age(queue.oldest()),
+            None => self.gauges.oldest(),
+        }
+    }
+
+    /// Takes note of how long the push has waited that has waited longest; to be called about once a second.
+    pub(in crate::collector) fn note_oldest(&self) {
+        let oldest = self.with_queue(|queue| queue.oldest());
+        self.gauges.set_oldest(self.age(oldest));
+    }
+
+    fn age(&self, accepted: Option<Moment>) -> Duration {
+        accepted.map_or(Duration::ZERO, |moment| self.clock.now().since(moment))
     }
 
     /// Returns how many batches wait for the actor.

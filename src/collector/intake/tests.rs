@@ -252,3 +252,21 @@ fn what_is_shed_at_the_door_of_a_collector_that_is_behind_is_told_from_what_a_fu
         assert_eq!(rig.intake.gauges().shed_behind() - before, beyond, "{keep:?} {most:?}");
     }
 }
+
+#[test]
+fn who_asks_for_the_oldest_push_does_not_wait_for_the_queue() {
+    let mut rig = Rig::new(Keep::Newest);
+    let route = rig.open(None);
+    rig.admit(route, 1, Lane::Normal);
+    rig.intake.drain_channel(usize::MAX);
+    assert!(rig.intake.oldest_age() > Duration::ZERO);
+    assert_eq!(rig.intake.with_queue(|_| rig.intake.oldest_age()), Duration::ZERO, "nothing was noted yet");
+    rig.intake.note_oldest();
+    let noted = rig.intake.gauges().oldest();
+    assert!(noted > Duration::ZERO);
+    assert_eq!(rig.intake.with_queue(|_| rig.intake.oldest_age()), noted);
+    rig.take(route, 1);
+    assert_eq!(rig.intake.oldest_age(), Duration::ZERO);
+    rig.intake.note_oldest();
+    assert_eq!(rig.intake.gauges().oldest(), Duration::ZERO);
+}
