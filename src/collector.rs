@@ -95,8 +95,11 @@ impl Collector {
     }
 
     fn serve_all(&mut self, ctx: &mut Context<Self>) {
-        for route in (0..self.demand.len()).map(RouteId::at) {
-            self.serve(route);
+        // One look at all, as there may be a thousand with demand and nothing to do.
+        for route in self.intake.with_pushes() {
+            if route.index() < self.demand.len() {
+                self.serve(route);
+            }
         }
         self.schedule_due(ctx);
     }

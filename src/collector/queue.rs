@@ -3,6 +3,7 @@
 //! Invariant ([`Queue::is_consistent`]): its counts equal what it holds. Pushes that come back from a pusher are always taken, so it
 //! can stand above its bound by at most the sum of the windows; arriving pushes then shed until it is below again.
 
+mod evict;
 mod find;
 
 use super::Keep;
@@ -78,6 +79,12 @@ impl Queue {
     /// Returns how many of a partition's pushes can be served now.
     pub fn ready(&self, route: RouteId) -> usize {
         self.parts[route.index()].lanes.len()
+    }
+
+    /// Returns the partitions of which pushes can be served now.
+    pub fn with_pushes(&self) -> impl Iterator<Item = RouteId> {
+        let waits = |(_, part): &(usize, &Part)| part.lanes.len() > 0;
+        self.parts.iter().enumerate().filter(waits).map(|(number, _)| RouteId::at(number))
     }
 
     /// Returns how many of a partition's pushes are served before one of `sender` that arrives in `lane` now.
@@ -186,45 +193,6 @@ impl Queue {
             self.held.remove(part.route, &needless);
             coalesced.push(needless);
         }
-    }
-
-    /// Evicts up to `most` pushes until what is left is within the limits.
-    fn make_room(&mut self, most: usize, shed: &mut Vec<Push>) {
-        for _ in 0..most {
-            let is_full = self.load().exceeds(&self.limits.all);
-            if !is_full && !self.held.sum().ordinary.exceeds(&self.limits.ordinary) {
-                break;
-            }
-            let evicted = match self.evict(&Lane::ALL[1..]) {
-                None if is_full => self.evict(&Lane::ALL[..1]),
-                evicted => evicted,
-            };
-            let Some(push) = evicted else { break };
-            shed.push(push);
-        }
-    }
-
-    /// Takes the oldest push of the lowest of these lanes in use, from the route that exceeds its share most; if none does, from the one
-    /// that uses most of its share among those that use the lowest lane. Of a route's partitions the one with most in the lane loses it.
-    fn evict(&mut self, lanes: &[Lane]) -> Option<Push> {
-        let uses = |part: &Part| lanes.iter().any(|lane| part.lanes.waiting(*lane) > 0);
-        let is_over = |route: &RouteId| self.limits.pressure(*route, self.held.route(*route)) > 1.0;
-        let victim = self.greatest(uses).filter(is_over);
-        let may_lose = |part: &Part| victim.is_none_or(|route| part.route == route);
-        let holds = |part: &Part, lane: Lane| may_lose(part) && part.lanes.waiting(lane) > 0;
-        let lane = *lanes.iter().rev().find(|lane| self.parts.iter().any(|part| holds(part, **lane)))?;
-        let route = victim.or_else(|| self.greatest(|part| part.lanes.waiting(lane) > 0))?;
-        let parts = self.parts.iter_mut().filter(|part| part.route == route);
-        let push = parts.max_by_key(|part| part.lanes.waiting(lane))?.lanes.evict(lane)?;
-        self.held.remove(route, &push);
-        Some(push)
-    }
-
-    /// Returns the route that uses most of its share, of those with a partition for which `is_meant` holds.
-    fn greatest(&self, is_meant: impl Fn(&Part) -> bool) -> Option<RouteId> {
-        let pressure = |route: &RouteId| self.limits.pressure(*route, self.held.route(*route));
-        let meant = self.parts.iter().filter(|part| is_meant(part)).map(|part| part.route);
-        meant.max_by(|one, other| pressure(one).total_cmp(&pressure(other)))
     }
 }
 

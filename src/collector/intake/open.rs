@@ -36,6 +36,11 @@ impl Intake {
         Gate::new(name)
     }
 
+    /// Returns the partitions of which pushes could go out now if their gates let them.
+    pub(in crate::collector) fn with_pushes(&self) -> Vec<RouteId> {
+        self.with_queue(|queue| queue.with_pushes().collect())
+    }
+
     /// Returns how many of a partition's pushes can go out now.
     pub(in crate::collector) fn ready(&self, partition: RouteId) -> usize {
         let ready = self.with_queue(|queue| queue.ready(partition));

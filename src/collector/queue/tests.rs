@@ -325,3 +325,38 @@ proptest! {
         prop_assert_eq!(live.count(), 0);
     }
 }
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p pushweir --lib queue::tests::what_many -- --ignored --nocapture"]
+fn what_many_partitions_cost() {
+    for parts in [1, 10, 1_000] {
+        let all = Load { pushes: 50_000, bytes: u64::MAX / 4 };
+        let mut queue = Queue::new(Limits::new(all, 0.05, &[1]), Keep::Newest);
+        (0..parts).for_each(|_| queue.open(RouteId(0)));
+        let mut gone = Gone::default();
+        let batch = |part: usize, count: u128| {
+            let route = RouteId::at(part);
+            (0..count).map(|number| Push { route, ..push(number, Lane::Normal) }).collect::<Vec<_>>()
+        };
+        for part in 0..parts {
+            queue.store(RouteId::at(part), batch(part, 60_000 / parts as u128), &mut gone);
+        }
+        let (mut evicted, mut due, mut ready) =
+            (std::time::Duration::MAX, std::time::Duration::MAX, std::time::Duration::MAX);
+        for round in 0..50 {
+            let pushes = batch(round % parts, 100);
+            let start = std::time::Instant::now();
+            queue.store(RouteId::at(round % parts), pushes, &mut gone);
+            evicted = evicted.min(start.elapsed() / 100);
+            let start = std::time::Instant::now();
+            std::hint::black_box(queue.next_due());
+            due = due.min(start.elapsed());
+            let start = std::time::Instant::now();
+            std::hint::black_box(queue.with_pushes().collect::<Vec<_>>());
+            ready = ready.min(start.elapsed());
+        }
+        println!(
+            "{parts} partitions: store and evict {evicted:?} a push, next_due {due:?}, those with pushes {ready:?}"
+        );
+    }
+}
