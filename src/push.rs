@@ -17,7 +17,7 @@ use bytes::Bytes;
 pub use collapse::{Coalesce, Collapse, CollapseId, Collapses, Digest};
 pub use key::{KeyMint, PushKey};
 pub use lane::Lane;
-pub use request::{Addressee, Notification, PushRequest, Target};
+pub use request::{Addressee, Notification, PushRequest, RawJson, Target};
 
 use crate::units::Moment;
 
