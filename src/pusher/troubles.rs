@@ -31,6 +31,8 @@ pub enum What {
     Lost,
     /// A connection that was drained before it was of use.
     Nothing,
+    /// The pusher itself, for a reason that only its supervisor knows.
+    Pusher,
 }
 
 /// A failure of a pusher.
@@ -90,8 +92,10 @@ impl Troubles {
     }
 
     /// Takes note of when a pusher that has ended is started again, and returns the line about it if it is time for one.
-    pub fn restarts(&mut self, pusher: u32, next: Next, now: Moment) -> Option<Line> {
-        let trouble = self.ended.remove(&pusher)?;
+    /// `reason` is the supervisor's, for a pusher that did not get as far as to say why it ends.
+    pub fn restarts(&mut self, pusher: u32, reason: &str, next: Next, now: Moment) -> Option<Line> {
+        let unknown = || Trouble { what: What::Pusher, cause: reason.to_owned(), unanswered: 0 };
+        let trouble = self.ended.remove(&pusher).unwrap_or_else(unknown);
         self.fails(pusher, trouble, next, now)
     }
 
@@ -183,6 +187,7 @@ impl What {
             Self::Login => "the provider refuses our login, or may not be connected to",
             Self::Lost => "connection lost",
             Self::Nothing => "the connection came to nothing",
+            Self::Pusher => "the pusher failed",
         }
     }
 }
@@ -212,7 +217,7 @@ mod tests {
         for second in 0..600_u32 {
             for pusher in 0..8 {
                 troubles.ends(pusher, refused());
-                lines.extend(troubles.restarts(pusher, next(second + 1), at(f64::from(second))));
+                lines.extend(troubles.restarts(pusher, "", next(second + 1), at(f64::from(second))));
             }
             lines.extend(troubles.due(at(f64::from(second) + 0.5)));
         }
@@ -242,8 +247,11 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_that_no_failure_explains_is_not_told() {
-        assert_eq!(Troubles::default().restarts(1, next(1), at(0.0)), None);
+    fn a_restart_that_the_pusher_does_not_explain_is_told_with_the_supervisors_reason() {
+        let line = Troubles::default().restarts(1, "it ended before it was up", next(1), at(0.0)).unwrap();
+        let expected =
+            "the pusher failed pusher=a/1 error=\"it ended before it was up\" attempt=1 next_try=1.5s";
+        assert_eq!(line.text("a"), expected);
     }
 
     proptest! {

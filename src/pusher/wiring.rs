@@ -61,7 +61,7 @@ impl Wiring {
     /// Tells of a pusher that has ended by itself and will be started again; for its supervisor.
     pub fn restarts(&self, pusher: u32, setback: &Setback<'_>) {
         let next = Next { attempt: setback.failures, after: setback.after };
-        let line = self.troubles.lock().restarts(pusher, next, self.clock.now());
+        let line = self.troubles.lock().restarts(pusher, setback.reason, next, self.clock.now());
         line.iter().for_each(|line| line.log(&self.route.name));
     }
 
