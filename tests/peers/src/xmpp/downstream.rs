@@ -2,7 +2,9 @@
 //!
 //! The session calls it for every message; `reference/fcm.md` 1.5 lists the rules. The parse borrows everything, because
 //! it runs for each push, and looks at each field's type itself, so that one wrong field still leaves the message id to
-//! answer to. Unknown top-level fields are let through, as nothing documents that they are refused, and `null` is an absent field.
+//! answer to. The usual push is read by [`usual`] in one pass instead. Unknown top-level fields are let through, as nothing documents that they are refused, and `null` is an absent field.
+
+pub mod usual;
 
 use std::borrow::Cow;
 

@@ -170,6 +170,8 @@ impl<'de> Visitor<'de> for PayloadVisitor {
     }
 }
 
-fn is_reserved(key: &str) -> bool {
+/// Returns whether a key must not stand in `data`.
+#[must_use]
+pub fn is_reserved(key: &str) -> bool {
     key == "from" || key == "message_type" || key.starts_with("google") || key.starts_with("gcm")
 }
