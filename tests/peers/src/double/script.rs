@@ -19,6 +19,9 @@ Device tokens that choose their own answer (anything else follows the knobs):
   twice-…                two acks
   slow-MILLIS-…          ack after that many milliseconds instead of --latency";
 
+/// How many bytes the longest word before a `-` in the table has.
+const LONGEST_HEAD: usize = "unregistered".len();
+
 /// What a token asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script<'a> {
@@ -49,7 +52,8 @@ impl<'a> Script<'a> {
     #[must_use]
     pub fn of(token: &'a str) -> Option<Self> {
         let nack = |code, once, described| Some(Self::Nack { code, once, described });
-        let (head, rest) = token.split_once('-')?;
+        let head_end = token.bytes().take(LONGEST_HEAD + 1).position(|b| b == b'-')?;
+        let (head, rest) = (&token[..head_end], &token[head_end + 1..]);
         match head {
             "unregistered" => nack("DEVICE_UNREGISTERED", false, true),
             "bad" => nack("BAD_REGISTRATION", false, true),

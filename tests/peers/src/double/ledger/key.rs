@@ -49,22 +49,38 @@ impl MessageKey {
     }
 }
 
-/// Returns the number that a hyphenated UUID spells.
+/// Returns the number that a hyphenated UUID in lower case spells.
 fn uuid(text: &str) -> Option<u128> {
-    if text.len() != 36 {
+    let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
+    if [8, 13, 18, 23].iter().any(|at| text[*at] != b'-') {
         return None;
     }
+    let half =
+        |at: usize| u64::from(u32::from_le_bytes([text[at], text[at + 1], text[at + 2], text[at + 3]]));
     let mut number = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let digit = match (byte, matches!(at, 8 | 13 | 18 | 23)) {
-            (b'-', true) => continue,
-            (b'0'..=b'9', false) => byte - b'0',
-            (b'a'..=b'f', false) => byte - b'a' + 10,
-            _ => return None,
-        };
-        number = (number << 4) | u128::from(digit);
+    // Where the digits lie in fours.
+    for (first, second) in [(0, 4), (9, 14), (19, 24), (28, 32)] {
+        number = (number << 32) | u128::from(eight_digits(half(first) | half(second) << 32)?);
     }
     Some(number)
+}
+
+/// Returns the number that eight hexadecimal digits in lower case spell, the first of them in the lowest byte.
+fn eight_digits(text: u64) -> Option<u32> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let is_letter = text >> 6 & ONES;
+    let values = (text & (ONES * 0x0F)) + is_letter * 9;
+    // Nothing but a digit is what its value is written as.
+    let is_beyond_nine = (values + ONES * 6) >> 4 & ONES;
+    let written = values + ONES * u64::from(b'0') + is_beyond_nine * u64::from(b'a' - b'0' - 10);
+    if written != text || values & (ONES * 0xF0) != 0 {
+        return None;
+    }
+    let bytes = values.swap_bytes();
+    let bytes = (bytes | bytes >> 4) & 0x00FF_00FF_00FF_00FF;
+    let bytes = (bytes | bytes >> 8) & 0x0000_FFFF_0000_FFFF;
+    // The two halves have become one.
+    Some((bytes | bytes >> 16) as u32)
 }
 
 impl Hash for MessageKey {
@@ -102,7 +118,24 @@ pub type KeyHasher = BuildHasherDefault<PassThrough>;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_uuid_is_the_number_its_digits_spell(number: u128, at in 0usize..36, byte: u8) {
+            let digits = format!("{number:032x}");
+            let text = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-");
+            prop_assert_eq!(uuid(&text), Some(number));
+            let mut other = text.clone().into_bytes();
+            other[at] = byte;
+            let is_right = if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { matches!(byte, b'0'..=b'9' | b'a'..=b'f') };
+            if let Ok(other) = String::from_utf8(other) {
+                prop_assert_eq!(uuid(&other).is_some(), is_right);
+            }
+        }
+    }
 
     #[test]
     fn uuids_that_follow_each_other_lie_side_by_side_and_other_ids_anywhere() {

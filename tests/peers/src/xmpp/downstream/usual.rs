@@ -16,63 +16,80 @@ use crate::xmpp::payload::{DEVICE_LIMIT, TOPIC_LIMIT, is_reserved};
 /// Returns the push that the text asks for if it is a usual one.
 #[must_use]
 pub fn read(text: &[u8]) -> Option<Push<'_>> {
-    let text = from_utf8(text).ok()?;
-    if is_odd(text.as_bytes()) {
+    let looks = Looks::of(text);
+    if looks.odd || (!looks.ascii && from_utf8(text).is_err()) {
         return None;
     }
-    let mut cursor = Cursor { text, at: 0 };
+    let mut cursor = Cursor { rest: text };
     let mut members = Members::default();
-    cursor.expect(b'{')?;
+    cursor.pass(b"{")?;
     loop {
-        let key = cursor.key()?;
-        members.take(key, &mut cursor)?;
+        members.take(&mut cursor)?;
         if !cursor.goes_on()? {
             break;
         }
     }
-    if cursor.at == text.len() { members.push() } else { None }
+    if cursor.rest.is_empty() { members.push() } else { None }
 }
 
-/// Returns whether bytes are among these that end a string otherwise than by its quote, or that XML may forbid: controls, escapes, markup, and
-/// the first byte of U+FFFE and U+FFFF.
-fn is_odd(bytes: &[u8]) -> bool {
-    // `<` and `>` differ in one bit. One look at all of it, so that the compiler can take many bytes at once.
-    bytes.iter().fold(false, |odd, b| odd | (*b < 0x20) | (*b == b'\\') | (*b | 2 == b'>') | (*b == 0xEF))
+/// What all the bytes are like.
+#[derive(Default)]
+struct Looks {
+    ascii: bool,
+    /// Whether there are some that end a string otherwise than by its quote, or that XML may forbid: controls, escapes, markup, and the first
+    /// byte of U+FFFE and U+FFFF.
+    odd: bool,
+}
+
+impl Looks {
+    /// One look without a branch, so that the compiler can take many bytes at once.
+    fn of(bytes: &[u8]) -> Self {
+        let (mut any, mut odd) = (0, false);
+        for b in bytes {
+            any |= b;
+            // `<` and `>` differ in one bit.
+            odd |= (*b < 0x20) | (*b == b'\\') | (*b | 2 == b'>') | (*b == 0xEF);
+        }
+        Self { ascii: any < 0x80, odd }
+    }
 }
 
 /// The members seen so far; strings with their quotes.
 #[derive(Default)]
 struct Members<'a> {
-    id: Option<&'a str>,
-    to: Option<&'a str>,
+    id: Option<&'a [u8]>,
+    to: Option<&'a [u8]>,
     ttl: Option<u64>,
-    priority: Option<&'a str>,
+    priority: Option<&'a [u8]>,
     collapse_key: Option<usize>,
     data: Option<usize>,
     notification: Option<usize>,
 }
 
 impl<'a> Members<'a> {
-    fn take(&mut self, key: &str, cursor: &mut Cursor<'a>) -> Option<()> {
-        match key {
-            "message_id" => once(&mut self.id, cursor.string()?),
-            "to" => once(&mut self.to, cursor.string()?),
-            "time_to_live" => once(&mut self.ttl, cursor.ttl()?),
-            "priority" => once(&mut self.priority, cursor.string()?),
-            "collapse_key" => once(&mut self.collapse_key, cursor.measure()?),
-            "data" => once(&mut self.data, cursor.object(is_reserved)?),
-            "notification" => once(&mut self.notification, cursor.object(|_| false)?),
+    /// Takes the next member, whichever of the known ones it is.
+    fn take(&mut self, cursor: &mut Cursor<'a>) -> Option<()> {
+        match cursor.rest.get(1)? {
+            b'm' => once(&mut self.id, cursor.pass(b"\"message_id\":")?.string()?),
+            b't' => match cursor.pass(b"\"to\":") {
+                Some(cursor) => once(&mut self.to, cursor.string()?),
+                None => once(&mut self.ttl, cursor.pass(b"\"time_to_live\":")?.ttl()?),
+            },
+            b'p' => once(&mut self.priority, cursor.pass(b"\"priority\":")?.string()?),
+            b'c' => once(&mut self.collapse_key, cursor.pass(b"\"collapse_key\":")?.measure()?),
+            b'd' => once(&mut self.data, cursor.pass(b"\"data\":")?.object(is_reserved)?),
+            b'n' => once(&mut self.notification, cursor.pass(b"\"notification\":")?.object(|_| false)?),
             _ => None,
         }
     }
 
     fn push(self) -> Option<Push<'a>> {
-        let (id_json, target_json) = (self.id?, self.to?);
+        let (id_json, target_json) = (from_utf8(self.id?).ok()?, from_utf8(self.to?).ok()?);
         let (id, target) = (inner(id_json), inner(target_json));
         let limit = if target.starts_with("/topics/") { TOPIC_LIMIT } else { DEVICE_LIMIT };
         let size = self.data.unwrap_or_default() + self.notification.unwrap_or_default();
         let fits = !id.is_empty() && !target.is_empty() && size <= limit;
-        let known = matches!(self.priority, None | Some("\"normal\"" | "\"high\""));
+        let known = matches!(self.priority, None | Some(b"\"normal\"" | b"\"high\""));
         (fits && known).then_some(Push {
             id: Cow::Borrowed(id),
             id_json,
@@ -96,81 +113,70 @@ fn inner(quoted: &str) -> &str {
     &quoted[1..quoted.len() - 1]
 }
 
-/// A place in the text; every step is nothing when something unusual stands there.
+/// What is not read yet; every step is nothing when something unusual stands there.
 struct Cursor<'a> {
-    text: &'a str,
-    at: usize,
+    rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    fn expect(&mut self, byte: u8) -> Option<()> {
-        if self.next()? == byte { Some(()) } else { None }
+    /// Passes these bytes.
+    fn pass(&mut self, bytes: &[u8]) -> Option<&mut Self> {
+        self.rest = self.rest.strip_prefix(bytes)?;
+        Some(self)
     }
 
-    fn next(&mut self) -> Option<u8> {
-        let byte = self.text.as_bytes().get(self.at)?;
-        self.at += 1;
-        Some(*byte)
+    /// Passes and returns as many bytes.
+    fn skip(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (skipped, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(skipped)
     }
 
     /// Passes a comma or the end of an object; returns whether it was a comma.
     fn goes_on(&mut self) -> Option<bool> {
-        match self.next()? {
-            b',' => Some(true),
-            b'}' => Some(false),
+        match self.skip(1)? {
+            b"," => Some(true),
+            b"}" => Some(false),
             _ => None,
         }
     }
 
-    /// Passes a key and its colon; returns the key.
-    fn key(&mut self) -> Option<&'a str> {
-        let key = self.string()?;
-        self.expect(b':')?;
-        Some(inner(key))
-    }
-
     /// Passes a string without references; returns it with its quotes.
-    fn string(&mut self) -> Option<&'a str> {
-        let start = self.at;
-        self.expect(b'"')?;
-        self.at += quote_or_reference(self.text.as_bytes().get(self.at..)?)?;
-        self.expect(b'"')?;
-        self.text.get(start..self.at)
+    fn string(&mut self) -> Option<&'a [u8]> {
+        let inner = self.rest.strip_prefix(b"\"")?;
+        let len = quote_or_reference(inner)?;
+        if inner[len] == b'"' { self.skip(len + 2) } else { None }
     }
 
     /// Passes a string; returns how many bytes the characters it stands for have.
     fn measure(&mut self) -> Option<usize> {
-        self.expect(b'"')?;
-        let start = self.at;
-        let mut beyond = 0;
+        self.pass(b"\"")?;
+        let mut size = 0;
         loop {
-            let rest = self.text.as_bytes().get(self.at..)?;
-            let stop = quote_or_reference(rest)?;
-            self.at += stop + 1;
-            if rest[stop] == b'"' {
-                return Some(self.at - 1 - start - beyond);
+            size += self.skip(quote_or_reference(self.rest)?)?.len();
+            if self.pass(b"\"").is_some() {
+                return Some(size);
             }
-            let tail =
-                [&b"amp;"[..], b"lt;", b"gt;"].into_iter().find(|tail| rest[stop + 1..].starts_with(tail))?;
-            self.at += tail.len();
-            beyond += tail.len();
+            let references = [&b"&amp;"[..], b"&lt;", b"&gt;"];
+            self.rest = references.into_iter().find_map(|reference| self.rest.strip_prefix(reference))?;
+            size += 1;
         }
     }
 
     /// Passes an object of strings; returns the size of its keys and values. A forbidden key is unusual.
-    fn object(&mut self, is_forbidden: impl Fn(&str) -> bool) -> Option<usize> {
-        self.expect(b'{')?;
-        if self.text.as_bytes().get(self.at) == Some(&b'}') {
-            self.at += 1;
+    fn object(&mut self, is_forbidden: impl Fn(&[u8]) -> bool) -> Option<usize> {
+        self.pass(b"{")?;
+        if self.pass(b"}").is_some() {
             return Some(0);
         }
         let mut size = 0;
         loop {
-            let key = self.key()?;
+            let key = self.string()?;
+            let key = &key[1..key.len() - 1];
             if is_forbidden(key) {
                 return None;
             }
-            size += key.len() + self.measure()?;
+            size += key.len() + self.pass(b":")?.measure()?;
             if !self.goes_on()? {
                 return Some(size);
             }
@@ -179,14 +185,13 @@ impl<'a> Cursor<'a> {
 
     /// Passes a time to live in range.
     fn ttl(&mut self) -> Option<u64> {
-        let rest = self.text.as_bytes().get(self.at..)?;
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        let digits = self.rest.iter().take_while(|b| b.is_ascii_digit()).count();
         // A number has no zero in front (RFC 8259 §6).
-        if digits > 1 && rest[0] == b'0' {
+        if digits == 0 || digits > 7 || (digits > 1 && self.rest[0] == b'0') {
             return None;
         }
-        let seconds = self.text.get(self.at..self.at + digits)?.parse().ok()?;
-        self.at += digits;
+        let seconds =
+            self.skip(digits)?.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
         (seconds <= MAX_TTL).then_some(seconds)
     }
 }
