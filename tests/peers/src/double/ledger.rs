@@ -1,15 +1,15 @@
 //! What the double saw and did: counters, the fate of every message id, and violations.
 //!
 //! Each session collects a [`Tally`] while it works on one read and hands it over with one lock; the control face reads the
-//! totals as a [`crate::double::report::Report`]. Message ids are kept in 112 bits, in shards, so that ten million of them fit and no single
-//! growth of a table stops the double for long. UUIDs keep their order: those that were counted one after the other lie side by side, and
-//! looking one up costs no miss in the processor's cache.
+//! totals as a [`crate::double::report::Report`]. Message ids are kept in 112 bits, so that ten million of them fit. UUIDs keep their order:
+//! those that were counted one after the other lie side by side, and looking one up costs no miss in the processor's cache.
 
+mod fates;
 mod key;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use key::SHARDS;
+use fates::Fates;
 pub use key::{KeyHasher, MessageKey};
 
 /// How many violations keep their text.
@@ -113,13 +113,6 @@ impl Tally {
     }
 }
 
-/// What is known of one message id.
-#[derive(Debug, Clone, Copy, Default)]
-struct Fate {
-    received: u8,
-    delivered: u8,
-}
-
 const ACKED: u8 = 0x80;
 
 /// One connection as the report shows it.
@@ -144,7 +137,7 @@ impl ConnectionRecord {
 /// The totals; see the module's documentation.
 #[derive(Debug)]
 pub struct Ledger {
-    fates: Vec<HashMap<MessageKey, Fate, KeyHasher>>,
+    fates: Fates,
     /// Sums of the tallies; only the counters are used.
     pub sums: Tally,
     /// Pushes received, acks sent, acks withheld.
@@ -178,7 +171,7 @@ pub struct Ledger {
 impl Default for Ledger {
     fn default() -> Self {
         Self {
-            fates: (0..SHARDS).map(|_| HashMap::default()).collect(),
+            fates: Fates::default(),
             sums: Tally::default(),
             messages: 0,
             acks: 0,
@@ -254,7 +247,7 @@ impl Ledger {
     }
 
     fn apply(&mut self, key: MessageKey, event: Event) {
-        let fate = self.fates[key.shard()].entry(key).or_default();
+        let fate = self.fates.of(key);
         match event {
             Event::Received => {
                 self.messages += 1;

@@ -19,9 +19,6 @@ Device tokens that choose their own answer (anything else follows the knobs):
   twice-…                two acks
   slow-MILLIS-…          ack after that many milliseconds instead of --latency";
 
-/// How many bytes the longest word before a `-` in the table has.
-const LONGEST_HEAD: usize = "unregistered".len();
-
 /// What a token asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script<'a> {
@@ -51,25 +48,27 @@ impl<'a> Script<'a> {
     /// Returns what the token asks for, or nothing for an ordinary token.
     #[must_use]
     pub fn of(token: &'a str) -> Option<Self> {
+        let after = |head: &str| token.strip_prefix(head);
         let nack = |code, once, described| Some(Self::Nack { code, once, described });
-        let head_end = token.bytes().take(LONGEST_HEAD + 1).position(|b| b == b'-')?;
-        let (head, rest) = (&token[..head_end], &token[head_end + 1..]);
-        match head {
-            "unregistered" => nack("DEVICE_UNREGISTERED", false, true),
-            "bad" => nack("BAD_REGISTRATION", false, true),
-            "canonical" => Some(Self::Canonical(rest)),
-            "nack" => match rest.strip_prefix("once-") {
-                Some(rest) => nack(code(rest)?, true, true),
-                None => nack(code(rest)?, false, true),
-            },
-            "bare" => nack(code(rest)?, false, false),
-            "lost" => Some(Self::Lost { once: rest.starts_with("once-") }),
-            "twice" => Some(Self::Twice),
-            "slow" => {
-                let millis = rest.split('-').next().and_then(|millis| millis.parse().ok())?;
-                Some(Self::Slow(Duration::from_millis(millis)))
-            }
-            _ => None,
+        if after("unregistered-").is_some() {
+            nack("DEVICE_UNREGISTERED", false, true)
+        } else if after("bad-").is_some() {
+            nack("BAD_REGISTRATION", false, true)
+        } else if let Some(rest) = after("canonical-") {
+            Some(Self::Canonical(rest))
+        } else if let Some(rest) = after("nack-once-") {
+            nack(code(rest)?, true, true)
+        } else if let Some(rest) = after("nack-") {
+            nack(code(rest)?, false, true)
+        } else if let Some(rest) = after("bare-") {
+            nack(code(rest)?, false, false)
+        } else if let Some(rest) = after("lost-") {
+            Some(Self::Lost { once: rest.starts_with("once-") })
+        } else if after("twice-").is_some() {
+            Some(Self::Twice)
+        } else {
+            let millis = after("slow-")?.split('-').next()?.parse().ok()?;
+            Some(Self::Slow(Duration::from_millis(millis)))
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct Answer {
     pub key: MessageKey,
     /// Its JSON.
     pub json: Vec<u8>,
+    /// Whether the JSON is known to have no character that XML escapes.
+    pub is_plain: bool,
     /// What kind of answer.
     pub kind: AnswerKind,
     /// The code of a nack.

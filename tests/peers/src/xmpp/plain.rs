@@ -15,8 +15,8 @@ const GCM: &[u8] = b"><gcm xmlns=\"google:mobile:data\">";
 pub struct Plain<'a> {
     /// All of it.
     pub stanza: &'a [u8],
-    /// Its id, empty when it has none.
-    pub id: &'a str,
+    /// Its id, which is ASCII; empty when it has none.
+    pub id: &'a [u8],
     /// The text of its `gcm` element, references and all.
     pub text: &'a [u8],
 }
@@ -27,10 +27,10 @@ impl<'a> Plain<'a> {
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(b"<message")?;
         let (id, rest) = match rest.strip_prefix(b" id=\"") {
-            None => ("", rest),
+            None => (&b""[..], rest),
             Some(rest) => {
                 let end = memchr(b'"', &rest[..rest.len().min(ID_LIMIT)])?;
-                (plain_id(&rest[..end])?, &rest[end + 1..])
+                (Some(&rest[..end]).filter(|id| is_plain(id))?, &rest[end + 1..])
             }
         };
         let rest = rest.strip_prefix(GCM)?;
@@ -40,10 +40,10 @@ impl<'a> Plain<'a> {
     }
 }
 
-fn plain_id(id: &[u8]) -> Option<&str> {
+/// Returns whether an id stands for itself.
+fn is_plain(id: &[u8]) -> bool {
     // One look at all of it, so that the compiler can take many bytes at once.
-    let odd = id.iter().fold(false, |odd, b| odd | !b.is_ascii_graphic() | matches!(b, b'&' | b'<' | b'\''));
-    if odd { None } else { std::str::from_utf8(id).ok() }
+    id.iter().fold(true, |plain, b| plain & b.is_ascii_graphic() & !matches!(b, b'&' | b'<' | b'\''))
 }
 
 #[cfg(test)]
@@ -53,13 +53,13 @@ mod tests {
     #[test]
     fn the_usual_writing_is_taken_apart_and_what_follows_it_left() {
         let usual = "<message id=\"1\"><gcm xmlns=\"google:mobile:data\">{&amp;}</gcm></message>";
-        let plain = Plain { stanza: usual.as_bytes(), id: "1", text: b"{&amp;}" };
+        let plain = Plain { stanza: usual.as_bytes(), id: b"1", text: b"{&amp;}" };
         assert_eq!(Plain::read(format!("{usual}<message").as_bytes()), Some(plain));
         for end in 0..usual.len() {
             assert_eq!(Plain::read(&usual.as_bytes()[..end]), None, "{end}");
         }
         let bare = usual.replace(" id=\"1\"", "");
-        assert_eq!(Plain::read(bare.as_bytes()).map(|plain| plain.id), Some(""));
+        assert_eq!(Plain::read(bare.as_bytes()).map(|plain| plain.id), Some(&b""[..]));
     }
 
     #[test]

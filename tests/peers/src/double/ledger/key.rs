@@ -9,43 +9,63 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 pub(super) const SHARDS: u64 = 1024;
 
 /// How many ids that follow each other lie in one shard; a power of two.
-const RUN: u64 = 4096;
+const STRETCH: u64 = 4096;
+
+/// How many ids that follow each other are a run; a power of two.
+pub(super) const PAGE: usize = 64;
 
 /// A message id: the time and the lower half of a UUID, the hash of anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct MessageKey([u8; 14]);
+pub struct MessageKey {
+    number: [u8; 14],
+    is_uuid: bool,
+}
+
+/// UUIDs that differ in the last bits only, whatever their time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run(u64);
 
 impl MessageKey {
     /// Returns the key of a message id.
     #[must_use]
     pub fn of(id: &str) -> Self {
-        let (low, high) = uuid(id).map_or_else(
-            || {
-                let mut low = DefaultHasher::new();
-                id.hash(&mut low);
-                let low = low.finish();
-                let mut high = DefaultHasher::new();
-                high.write_u64(low);
-                id.hash(&mut high);
-                (low, high.finish())
-            },
-            |number| (number as u64, (number >> 80) as u64),
-        );
-        let mut key = [0; 14];
-        key[..8].copy_from_slice(&low.to_le_bytes());
-        key[8..].copy_from_slice(&high.to_le_bytes()[..6]);
-        Self(key)
+        let spelt = uuid(id).map(|number| (number as u64, (number >> 80) as u64));
+        let (low, high) = spelt.unwrap_or_else(|| {
+            let mut low = DefaultHasher::new();
+            id.hash(&mut low);
+            let low = low.finish();
+            let mut high = DefaultHasher::new();
+            high.write_u64(low);
+            id.hash(&mut high);
+            (low, high.finish())
+        });
+        let mut number = [0; 14];
+        number[..8].copy_from_slice(&low.to_le_bytes());
+        number[8..].copy_from_slice(&high.to_le_bytes()[..6]);
+        Self { number, is_uuid: spelt.is_some() }
     }
 
     fn low(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        let [a, b, c, d, e, f, g, h, ..] = self.number;
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// Returns what the lower half does not say.
+    pub(super) fn time(self) -> [u8; 6] {
+        let [.., a, b, c, d, e, f] = self.number;
+        [a, b, c, d, e, f]
+    }
+
+    /// Returns the run of a UUID, and its place in that.
+    pub(super) fn run(self) -> Option<(Run, usize)> {
+        let page = PAGE as u64;
+        self.is_uuid.then(|| (Run(self.low() / page), (self.low() % page) as usize))
     }
 
     /// Returns in which of [`SHARDS`] it lies.
     pub(super) fn shard(self) -> usize {
         // Below [`SHARDS`].
-        (self.low() / RUN % SHARDS) as usize
+        (self.low() / STRETCH % SHARDS) as usize
     }
 }
 
@@ -83,17 +103,35 @@ fn eight_digits(text: u64) -> Option<u32> {
     Some((bytes | bytes >> 16) as u32)
 }
 
-impl Hash for MessageKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let low = self.low();
-        // Tables take a place from the low bits, and seven more from the top to tell neighbours apart. The shard's bits say nothing within it.
-        let place = (low % RUN) + low / (RUN * SHARDS) * RUN;
-        let mixed = low.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        state.write_u64((place & (u64::MAX >> 8)) | (mixed & !(u64::MAX >> 8)));
+impl Run {
+    /// Returns a number that differs between neighbours.
+    pub(super) fn number(self) -> u64 {
+        self.0
     }
 }
 
-/// Passes a [`MessageKey`] through, which is a hash already.
+impl Hash for MessageKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let low = self.low();
+        // The shard's bits say nothing within it.
+        let place = (low % STRETCH) + low / (STRETCH * SHARDS) * STRETCH;
+        state.write_u64(neighbourly(place, low));
+    }
+}
+
+impl Hash for Run {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(neighbourly(self.0, self.0));
+    }
+}
+
+/// Returns a hash that keeps neighbours together: tables take a place from the low bits, and seven more from the top to tell neighbours apart.
+fn neighbourly(place: u64, number: u64) -> u64 {
+    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (place & (u64::MAX >> 8)) | (mixed & !(u64::MAX >> 8))
+}
+
+/// Passes what a [`MessageKey`] or [`Run`] says through, which is a hash already.
 #[derive(Debug, Default)]
 pub struct PassThrough(u64);
 

@@ -11,13 +11,13 @@ use std::borrow::Cow;
 use std::str::from_utf8;
 
 use super::{MAX_TTL, Push};
+use crate::xmpp::escape::check_characters;
 use crate::xmpp::payload::{DEVICE_LIMIT, TOPIC_LIMIT, is_reserved};
 
 /// Returns the push that the text asks for if it is a usual one.
 #[must_use]
 pub fn read(text: &[u8]) -> Option<Push<'_>> {
-    let looks = Looks::of(text);
-    if looks.odd || (!looks.ascii && from_utf8(text).is_err()) {
+    if is_beyond_ascii(text)? && check_characters(from_utf8(text).ok()?).is_err() {
         return None;
     }
     let mut cursor = Cursor { rest: text };
@@ -32,26 +32,17 @@ pub fn read(text: &[u8]) -> Option<Push<'_>> {
     if cursor.rest.is_empty() { members.push() } else { None }
 }
 
-/// What all the bytes are like.
-#[derive(Default)]
-struct Looks {
-    ascii: bool,
-    /// Whether there are some that end a string otherwise than by its quote, or that XML may forbid: controls, escapes, markup, and the first
-    /// byte of U+FFFE and U+FFFF.
-    odd: bool,
-}
-
-impl Looks {
-    /// One look without a branch, so that the compiler can take many bytes at once.
-    fn of(bytes: &[u8]) -> Self {
-        let (mut any, mut odd) = (0, false);
-        for b in bytes {
-            any |= b;
-            // `<` and `>` differ in one bit.
-            odd |= (*b < 0x20) | (*b == b'\\') | (*b | 2 == b'>') | (*b == 0xEF);
-        }
-        Self { ascii: any < 0x80, odd }
+/// Returns whether there are characters beyond ASCII; nothing if there are bytes that end a string otherwise than by its quote or that XML
+/// forbids: controls, escapes and markup.
+fn is_beyond_ascii(text: &[u8]) -> Option<bool> {
+    let (mut any, mut wrong) = (0, false);
+    // One look without a branch, so that the compiler can take many bytes at once.
+    for b in text {
+        any |= b;
+        // `<` and `>` differ in one bit.
+        wrong |= (*b < 0x20) | (*b == b'\\') | (*b | 2 == b'>');
     }
+    if wrong { None } else { Some(any >= 0x80) }
 }
 
 /// The members seen so far; strings with their quotes.
@@ -95,6 +86,7 @@ impl<'a> Members<'a> {
             id_json,
             target: Cow::Borrowed(target),
             target_json,
+            is_plain: true,
             receipt: false,
             fault: None,
         })
@@ -150,16 +142,25 @@ impl<'a> Cursor<'a> {
 
     /// Passes a string; returns how many bytes the characters it stands for have.
     fn measure(&mut self) -> Option<usize> {
-        self.pass(b"\"")?;
+        let inner = self.rest.strip_prefix(b"\"")?;
+        let len = quote_or_reference(inner)?;
+        self.rest = &inner[len + 1..];
+        if inner[len] == b'"' { Some(len) } else { Some(len + self.measure_on()?) }
+    }
+
+    /// Does the same from within a string, behind an `&`.
+    #[inline(never)]
+    fn measure_on(&mut self) -> Option<usize> {
         let mut size = 0;
         loop {
-            size += self.skip(quote_or_reference(self.rest)?)?.len();
-            if self.pass(b"\"").is_some() {
+            let references = [&b"amp;"[..], b"lt;", b"gt;"];
+            let text = references.into_iter().find_map(|reference| self.rest.strip_prefix(reference))?;
+            let len = quote_or_reference(text)?;
+            size += 1 + len;
+            self.rest = &text[len + 1..];
+            if text[len] == b'"' {
                 return Some(size);
             }
-            let references = [&b"&amp;"[..], b"&lt;", b"&gt;"];
-            self.rest = references.into_iter().find_map(|reference| self.rest.strip_prefix(reference))?;
-            size += 1;
         }
     }
 
@@ -202,17 +203,18 @@ fn quote_or_reference(bytes: &[u8]) -> Option<usize> {
     // The two differ in this bit.
     const BIT: u64 = ONES * 4;
     const BOTH: u64 = ONES * (b'&' as u64);
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (number, word) in words.iter().enumerate() {
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
         // Zero where one of them is; the lowest bit of `found` is in the first such byte, those above it may be wrong.
         let differing = (u64::from_le_bytes(*word) | BIT) ^ BOTH;
         let found = differing.wrapping_sub(ONES) & !differing & (ONES << 7);
         if found != 0 {
-            return Some(number * 8 + found.trailing_zeros() as usize / 8);
+            return Some(bytes.len() - rest.len() + found.trailing_zeros() as usize / 8);
         }
+        rest = after;
     }
     let at = rest.iter().position(|b| b | 4 == b'&')?;
-    Some(words.len() * 8 + at)
+    Some(bytes.len() - rest.len() + at)
 }
 
 #[cfg(test)]

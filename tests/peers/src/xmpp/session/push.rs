@@ -59,6 +59,7 @@ impl Core {
         self.flight.open(key, due, |answer| {
             answer.kind = plan.kind;
             answer.receipt = receipt;
+            answer.is_plain = push.is_plain && delivered && plan.registration.is_none();
             if plan.kind == AnswerKind::Nack {
                 answer.code.push_str(&plan.code);
                 nack_json(

@@ -40,7 +40,7 @@ impl Core {
             return false;
         }
         match unescape(plain.text) {
-            Ok(json) => self.on_json(&json, plain.id, now),
+            Ok(json) => self.on_json(&json, &String::from_utf8_lossy(plain.id), now),
             Err(error) => self.bad_xml(error.to_string()),
         }
         false
@@ -186,7 +186,7 @@ mod tests {
             if let Some(plain) = Plain::read(&stanza) {
                 match (unescape(plain.text), Element::parse(&stanza, CLIENT)) {
                     (Ok(json), Ok(full)) => {
-                        prop_assert_eq!(full.attribute("id"), Some(plain.id));
+                        prop_assert_eq!(full.attribute("id").map(str::as_bytes), Some(plain.id));
                         prop_assert_eq!(&full.child("gcm", GCM).unwrap().text, &*json);
                     }
                     (Err(_), Err(_)) => {}

@@ -9,7 +9,10 @@ use crate::xmpp::escape::{escape_into, unescape};
 /// Returns what the full way makes of the text, if that is a push without fault.
 fn full(text: &[u8]) -> Option<String> {
     match read_all(&unescape(text).ok()?) {
-        Downstream::Push(push) if push.fault.is_none() => Some(format!("{push:?}")),
+        Downstream::Push(push) if push.fault.is_none() => {
+            let is_plain = true;
+            Some(format!("{:?}", Push { is_plain, ..push }))
+        }
         _ => None,
     }
 }
@@ -140,8 +143,9 @@ proptest! {
                 _ => text.insert(at.index(text.len() + 1), byte),
             }
         }
-        if let Some(push) = short(&text) {
-            prop_assert_eq!(Some(push), full(&text));
+        if let Some(push) = read(&text) {
+            prop_assert!([push.id_json, push.target_json].iter().all(|json| escaped(json) == *json));
+            prop_assert_eq!(short(&text), full(&text));
         }
     }
 
