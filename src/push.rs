@@ -16,7 +16,7 @@ use bytes::Bytes;
 pub use collapse::{Coalesce, CollapseId, Digest};
 pub use key::{KeyMint, PushKey};
 pub use lane::Lane;
-pub use request::{Addressee, Notification, PushRequest, Target};
+pub use request::{Addressee, Notification, PushRequest, RawJson, Target};
 
 use crate::units::Moment;
 

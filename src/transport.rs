@@ -4,6 +4,7 @@
 //! batches of [`SessionEvent`]s. Everything runs on the pusher's arbiter; nothing here knows actors, queues or retries.
 
 pub mod apns;
+mod cork;
 pub mod data;
 mod doubt;
 pub mod exchange;
@@ -14,6 +15,7 @@ pub mod http2;
 pub mod json;
 pub mod keepalive;
 pub mod probe;
+mod spares;
 pub mod tls;
 pub mod webpush;
 pub mod xmpp;

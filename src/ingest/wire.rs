@@ -1,6 +1,6 @@
 //! A request body → pushes, or what is wrong with each. Pure; `http` calls [`parse`] with bytes from anywhere.
 //!
-//! Forms (`CONTRACT`: Ingest HTTP): JSON with one push or `{"pushes":[…]}`; NDJSON with one push a line. One typed pass borrows
+//! Forms (`CONTRACT`: Ingest HTTP): JSON with one push or `{"pushes":[…]}`; NDJSON with one push a line. One pass borrows
 //! everything from the body. Only a body that it refuses is read again, push by push, so that each fault is told with its path and
 //! leaves its neighbours alone.
 
@@ -13,11 +13,12 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use self::fields::{RawPush, Text};
+use self::fields::RawPush;
 use crate::push::PushRequest;
+use crate::transport::json::{Reader, Seen};
 
 /// How a body is laid out, by its content type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,24 +99,54 @@ pub fn parse(body: &[u8], format: Format, limit: usize) -> Result<Parsed<'_>, Bo
 }
 
 fn parse_json(body: &[u8], limit: usize) -> Result<Parsed<'_>, BodyFault> {
-    let text = std::str::from_utf8(body).map_err(|error| BodyFault::NotText(error.valid_up_to()))?;
+    let text = simdutf8::compat::from_utf8(body).map_err(|error| BodyFault::NotText(error.valid_up_to()))?;
     let text = text.trim_ascii();
     if text.is_empty() {
         return Err(BodyFault::Empty("the body"));
     }
-    let batch = text.strip_prefix('{').is_some_and(|rest| rest.trim_ascii_start().starts_with("\"pushes\""));
-    if batch {
-        let items = (Batch { limit, expected: limit.min(text.len() / USUAL) }).read(text);
-        if let Some(items) = items.filter(|items| !items.is_empty()) {
+    let is_batch =
+        text.strip_prefix('{').is_some_and(|rest| rest.trim_ascii_start().starts_with("\"pushes\""));
+    if is_batch {
+        if let Some(items) = read_batch(text, limit).filter(|items| !items.is_empty()) {
             return Ok(Parsed { single: false, items });
         }
-    } else if let Ok(push) = serde_json::from_str::<RawPush<'_>>(text) {
-        return Ok(Parsed { single: true, items: vec![check::check(push)] });
+    } else if let Some(push) = read_push(text) {
+        return Ok(Parsed { single: true, items: vec![push] });
     }
     parse_faulty(text, limit)
 }
 
-/// Reads a body that the typed pass refused.
+/// Reads `{"pushes":[…]}` in one pass.
+fn read_batch(text: &str, limit: usize) -> Option<Vec<Item<'_>>> {
+    let mut items = Vec::with_capacity(limit.min(text.len() / USUAL));
+    let (mut input, mut seen) = (Reader::new(text), Seen::default());
+    input.object(|input, name| {
+        if name != "pushes" {
+            return None;
+        }
+        seen.first(0)?;
+        input.list(|input| {
+            let mut push = RawPush::default();
+            push.read(input)?;
+            if items.len() == limit {
+                return None;
+            }
+            items.push(check::check(&mut push));
+            Some(())
+        })
+    })?;
+    input.is_at_end().then_some(items)
+}
+
+/// Reads a push that is alone.
+fn read_push(text: &str) -> Option<Item<'_>> {
+    let mut input = Reader::new(text);
+    let mut push = RawPush::default();
+    push.read(&mut input)?;
+    input.is_at_end().then(|| check::check(&mut push))
+}
+
+/// Reads a body that the one pass refused.
 fn parse_faulty(text: &str, limit: usize) -> Result<Parsed<'_>, BodyFault> {
     let whole: &RawValue = serde_json::from_str(text).map_err(|error| BodyFault::NotJson {
         cause: error.to_string(),
@@ -146,10 +177,7 @@ fn parse_faulty(text: &str, limit: usize) -> Result<Parsed<'_>, BodyFault> {
 }
 
 fn parse_one(raw: &RawValue) -> Item<'_> {
-    match serde_json::from_str(raw.get()) {
-        Ok(push) => check::check(push),
-        Err(error) => Err(diagnose::push(raw, &error)),
-    }
+    read_push(raw.get()).unwrap_or_else(|| Err(diagnose::push(raw)))
 }
 
 fn parse_lines(body: &[u8], limit: usize) -> Result<Parsed<'_>, BodyFault> {
@@ -171,15 +199,15 @@ fn parse_line(line: &[u8]) -> Item<'_> {
     let Ok(text) = std::str::from_utf8(line) else {
         return Err(PushFault::new("", "is not UTF-8 (hint: JSON is always UTF-8)"));
     };
-    match serde_json::from_str::<RawPush<'_>>(text) {
-        Ok(push) => check::check(push),
-        Err(_) => match serde_json::from_str::<&RawValue>(text) {
-            Ok(raw) => parse_one(raw),
-            Err(error) => {
-                let message = format!("is not JSON: {error} (hint: each line is one whole object)");
-                Err(PushFault::new("", message))
-            }
-        },
+    if let Some(push) = read_push(text) {
+        return push;
+    }
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(raw) => parse_one(raw),
+        Err(error) => {
+            let message = format!("is not JSON: {error} (hint: each line is one whole object)");
+            Err(PushFault::new("", message))
+        }
     }
 }
 
@@ -188,84 +216,6 @@ fn parse_line(line: &[u8]) -> Item<'_> {
 impl PushFault {
     pub(super) fn new(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { id: None, field: field.into(), message: message.into() }
-    }
-}
-
-/// Reads `{"pushes":[…]}` in one pass.
-#[derive(Clone, Copy)]
-struct Batch {
-    limit: usize,
-    /// About how many pushes it has.
-    expected: usize,
-}
-
-// === impl Batch ===
-
-impl Batch {
-    fn read(self, text: &str) -> Option<Vec<Item<'_>>> {
-        let mut input = serde_json::Deserializer::from_str(text);
-        let items = self.deserialize(&mut input).ok()?;
-        input.end().ok()?;
-        Some(items)
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Batch {
-    type Value = Vec<Item<'de>>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
-        input.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Batch {
-    type Value = Vec<Item<'de>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with pushes")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        if map.next_key::<Text<'_>>()?.is_none_or(|key| key.as_str() != "pushes") {
-            return Err(A::Error::custom("pushes must come first"));
-        }
-        let items = map.next_value_seed(Pushes(self))?;
-        match map.next_key::<IgnoredAny>()? {
-            None => Ok(items),
-            Some(_) => Err(A::Error::custom("pushes must be alone")),
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Pushes(Batch);
-
-// === impl Pushes ===
-
-impl<'de> DeserializeSeed<'de> for Pushes {
-    type Value = Vec<Item<'de>>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
-        input.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Pushes {
-    type Value = Vec<Item<'de>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of pushes")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::with_capacity(self.0.expected);
-        while let Some(push) = list.next_element::<RawPush<'de>>()? {
-            if items.len() == self.0.limit {
-                return Err(A::Error::custom("too many"));
-            }
-            items.push(check::check(push));
-        }
-        Ok(items)
     }
 }
 

@@ -25,10 +25,14 @@ pub struct PushRequest<'a> {
     /// What the device shows.
     pub notification: Option<Notification<'a>>,
     /// A JSON object for the app.
-    pub data: Option<&'a RawValue>,
+    pub data: Option<RawJson<'a>>,
     /// A JSON object of raw fields, merged last into the provider's payload.
-    pub provider: Option<&'a RawValue>,
+    pub provider: Option<RawJson<'a>>,
 }
+
+/// A JSON value as it is written, borrowed; whoever makes one has read it as JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawJson<'a>(&'a str);
 
 /// Whom a push is for. Exactly one of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +75,26 @@ pub enum Addressee {
     Endpoint(Box<str>),
     /// The id of [`Target::Channel`].
     Channel(Box<str>),
+}
+
+// === impl RawJson ===
+
+impl<'a> RawJson<'a> {
+    /// Takes text that is one JSON value and nothing else.
+    pub const fn of_read(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// Returns the text.
+    pub const fn get(self) -> &'a str {
+        self.0
+    }
+}
+
+impl<'a> From<&'a RawValue> for RawJson<'a> {
+    fn from(value: &'a RawValue) -> Self {
+        Self(value.get())
+    }
 }
 
 // === impl Addressee ===

@@ -2,17 +2,14 @@
 //!
 //! The renderers call it, and again for what `provider` fields made of it; each brings its own list of reserved keys.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{RenderError, json};
+use super::RenderError;
+use super::json::{self, Reader};
 use crate::outcome::Refusal;
+use crate::push::RawJson;
 
 /// The most bytes of keys and values of `data` and `notification` together that FCM takes to a device.
 pub const DEVICE_LIMIT: usize = 4096;
@@ -36,13 +33,13 @@ const INLINE_KEYS: usize = 16;
 /// It is no object, `check_key` refuses a key, one is repeated, or the size exceeds `limit`.
 pub fn write(
     out: &mut Vec<u8>,
-    raw: &RawValue,
+    raw: RawJson<'_>,
     size: usize,
     limit: usize,
     check_key: CheckKey,
 ) -> Result<usize, RenderError> {
     let form = Form { size, limit, check_key, as_is: false };
-    copy(out, raw, form)
+    copy(out, raw.get(), form)
 }
 
 /// Appends `raw` as it is; returns the bytes of its keys and values.
@@ -51,21 +48,25 @@ pub fn write(
 /// It is no object, `check_key` refuses a key, one is repeated, or the size exceeds `limit`.
 pub fn write_as_is(
     out: &mut Vec<u8>,
-    raw: &RawValue,
+    raw: RawJson<'_>,
     limit: usize,
     check_key: CheckKey,
 ) -> Result<usize, RenderError> {
-    copy(out, raw, Form { size: 0, limit, check_key, as_is: true })
+    copy(out, raw.get(), Form { size: 0, limit, check_key, as_is: true })
 }
 
-fn copy(out: &mut Vec<u8>, raw: &RawValue, form: Form) -> Result<usize, RenderError> {
-    let mut fault = None;
-    let copier = Copier { out, fault: &mut fault, form, keys: Keys::default() };
-    let written = serde_json::Deserializer::from_str(raw.get()).deserialize_map(copier);
-    match (written, fault) {
+fn copy(out: &mut Vec<u8>, raw: &str, form: Form) -> Result<usize, RenderError> {
+    let mut copier = Copier { out, form, keys: Keys::default() };
+    let mut refused = None;
+    let read = Reader::new(raw).object(|input, key| {
+        let value = input.value()?;
+        refused = copier.member(key, value).err();
+        refused.is_none().then_some(())
+    });
+    match (read, refused) {
         (_, Some(fault)) => Err(fault),
-        (Ok(size), None) => Ok(size),
-        (Err(_), None) => Err(invalid("data", "must be a JSON object")),
+        (Some(()), None) => Ok(copier.end()),
+        (None, None) => Err(invalid("data", "must be a JSON object")),
     }
 }
 
@@ -100,7 +101,6 @@ fn escape_size(text: &str) -> (usize, usize) {
 /// Copies an object while it is parsed.
 struct Copier<'o> {
     out: &'o mut Vec<u8>,
-    fault: &'o mut Option<RenderError>,
     form: Form,
     keys: Keys,
 }
@@ -122,18 +122,26 @@ struct Keys {
     inline: [(usize, usize); INLINE_KEYS],
     count: usize,
     /// The others, as they are: thousands of them must not be compared with each other.
-    more: HashSet<Box<[u8]>>,
+    more: Option<HashSet<Box<[u8]>>>,
 }
-
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 // === impl Copier ===
 
 impl Copier<'_> {
-    fn write_key(&mut self, key: &str, first: bool) -> Result<(), RenderError> {
+    fn member(&mut self, key: &str, value: &str) -> Result<(), RenderError> {
+        self.write_key(key)?;
+        self.write_value(value)
+    }
+
+    /// Ends the object; returns the bytes of its keys and values.
+    fn end(self) -> usize {
+        self.out.extend_from_slice(if self.keys.count == 0 { b"{}" } else { b"}" });
+        self.form.size
+    }
+
+    fn write_key(&mut self, key: &str) -> Result<(), RenderError> {
         (self.form.check_key)(key)?;
-        self.out.push(if first { b'{' } else { b',' });
+        self.out.push(if self.keys.count == 0 { b'{' } else { b',' });
         let start = self.out.len();
         json::json_string(self.out, key);
         if !self.keys.insert(self.out, (start, self.out.len())) {
@@ -145,38 +153,24 @@ impl Copier<'_> {
     }
 
     fn write_value(&mut self, raw: &str) -> Result<(), RenderError> {
-        if self.form.as_is || raw.starts_with('"') {
-            check_surrogates(raw)?;
-            self.out.extend_from_slice(raw.as_bytes());
-        } else {
-            json::json_string(self.out, raw);
+        match raw.strip_prefix('"') {
+            // Few strings have an escape at all.
+            Some(rest) if memchr::memchr(b'\\', rest.as_bytes()).is_none() => {
+                self.out.extend_from_slice(raw.as_bytes());
+                self.form.size += rest.len() - 1;
+            }
+            is_text => {
+                if self.form.as_is || is_text.is_some() {
+                    check_surrogates(raw)?;
+                    self.out.extend_from_slice(raw.as_bytes());
+                } else {
+                    json::json_string(self.out, raw);
+                }
+                self.form.size += measure(raw);
+            }
         }
-        self.form.size += measure(raw);
         // Checked at each member, so that a huge object costs no more than a large one.
         check_size(self.form.size, self.form.limit)
-    }
-}
-
-impl<'de> Visitor<'de> for Copier<'_> {
-    type Value = usize;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<usize, A::Error> {
-        let mut first = true;
-        while let Some(Key(key)) = entries.next_key::<Key<'de>>()? {
-            let raw: &RawValue = entries.next_value()?;
-            let written = self.write_key(&key, first).and_then(|()| self.write_value(raw.get()));
-            if let Err(fault) = written {
-                *self.fault = Some(fault);
-                return Err(A::Error::custom("refused"));
-            }
-            first = false;
-        }
-        self.out.extend_from_slice(if first { b"{}" } else { b"}" });
-        Ok(self.form.size)
     }
 }
 
@@ -189,7 +183,9 @@ impl Keys {
         if self.inline[..self.count].iter().any(|(start, end)| &out[*start..*end] == text) {
             return false;
         }
-        let Some(slot) = self.inline.get_mut(self.count) else { return self.more.insert(text.into()) };
+        let Some(slot) = self.inline.get_mut(self.count) else {
+            return self.more.get_or_insert_default().insert(text.into());
+        };
         *slot = key;
         self.count += 1;
         true
@@ -198,7 +194,6 @@ impl Keys {
 
 /// Refuses a string that spells half a character, which is JSON by its grammar and text to nobody.
 fn check_surrogates(raw: &str) -> Result<(), RenderError> {
-    // Few values have an escape at all.
     let Some(first) = memchr::memchr(b'\\', raw.as_bytes()) else { return Ok(()) };
     let escapes = &raw.as_bytes()[first..];
     let is_suspicious = [b"\\ud", b"\\uD"].iter().any(|half| memchr::memmem::find(escapes, *half).is_some());
@@ -249,7 +244,7 @@ pub fn check_topic(name: &str) -> Result<(), RenderError> {
 ///
 /// # Errors
 /// It is none.
-pub fn patch(raw: &RawValue) -> Result<Map<String, Value>, RenderError> {
+pub fn patch(raw: RawJson<'_>) -> Result<Map<String, Value>, RenderError> {
     serde_json::from_str(raw.get()).map_err(|_| invalid("provider", "must be a JSON object"))
 }
 

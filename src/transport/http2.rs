@@ -25,14 +25,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Uri};
-use tokio::net::TcpStream;
-use tokio_native_tls::TlsStream;
 
 pub use self::reply::{MAX_BODY, Reply};
 pub use self::settings::{Settings, SettingsError};
 use crate::outcome::{Answer, Verdict};
 use crate::push::{Push, PushKey};
-use crate::transport::tls::Identity;
+use crate::transport::tls::{self, Identity};
 use crate::transport::{ConnectError, Session, within};
 
 /// Where and how to connect.
@@ -145,7 +143,7 @@ pub async fn open<P: Protocol>(
 /// # Errors
 /// [`ConnectError`] if it does not speak it.
 pub async fn start<P: Protocol>(
-    io: TlsStream<TcpStream>,
+    io: tls::Secured,
     endpoint: &Endpoint,
     limits: Limits,
     protocol: Rc<P>,

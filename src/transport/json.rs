@@ -1,7 +1,12 @@
-//! JSON strings and numbers, written straight into a buffer, and merge patches.
+//! JSON strings and numbers, written straight into a buffer, merge patches, and a [`Reader`].
 //!
 //! The request renderers of the transports write with it. Only [`merge`] allocates beyond the given buffer.
 
+pub mod lanes;
+mod read;
+
+use lanes::{Lanes, is, is_below};
+pub use read::{Reader, Seen};
 use serde_json::{Map, Value};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -17,7 +22,7 @@ pub fn json_string(out: &mut Vec<u8>, text: &str) {
 pub fn json_inner(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     // Nearly all strings need nothing.
-    if !any_byte(bytes, |byte| (byte < b' ') | (byte == b'"') | (byte == b'\\')) {
+    if !lanes::contains(bytes, escaped) {
         out.extend_from_slice(bytes);
         return;
     }
@@ -49,10 +54,10 @@ pub fn json_inner(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&bytes[from..]);
 }
 
-/// Returns whether a byte is of the kind. Without a way out before the end, and if `is_meant` has no branch either, the compiler looks at
-/// sixteen bytes at a time.
-pub fn any_byte(bytes: &[u8], is_meant: impl Fn(u8) -> bool) -> bool {
-    bytes.iter().fold(0, |found, byte| found | u8::from(is_meant(*byte))) != 0
+/// Marks what does not stand for itself in a string, or ends it.
+#[inline]
+fn escaped(lanes: Lanes) -> Lanes {
+    is_below(lanes, b' ') | is(lanes, b'"') | is(lanes, b'\\')
 }
 
 /// Appends a number.

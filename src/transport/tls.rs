@@ -12,6 +12,10 @@ use tokio::net::TcpStream;
 use tokio_native_tls::TlsStream;
 
 pub use self::identity::{Identity, IdentityError};
+use super::cork::Corked;
+
+/// A secured connection. What is written leaves when it is flushed.
+pub type Secured = TlsStream<Corked<TcpStream>>;
 
 /// Why a connection could not be secured: the cause and a hint, as one text.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -46,11 +50,7 @@ pub enum TlsError {
 ///
 /// # Errors
 /// [`TlsError`], which tells a wrong certificate, a wrong name and an unknown CA apart.
-pub async fn connect(
-    tcp: TcpStream,
-    host: &str,
-    ca: Option<PathBuf>,
-) -> Result<TlsStream<TcpStream>, TlsError> {
+pub async fn connect(tcp: TcpStream, host: &str, ca: Option<PathBuf>) -> Result<Secured, TlsError> {
     connect_as(tcp, host, ca, None, &[]).await
 }
 
@@ -65,13 +65,13 @@ pub async fn connect_as(
     ca: Option<PathBuf>,
     identity: Option<Identity>,
     protocols: &'static [&'static str],
-) -> Result<TlsStream<TcpStream>, TlsError> {
+) -> Result<Secured, TlsError> {
     let trusts_file = ca.is_some();
     let connector =
         tokio::task::spawn_blocking(move || connectors::connector(ca.as_deref(), identity, protocols))
             .await
             .map_err(|error| TlsError::SetUp(error.to_string()))??;
-    connector.connect(host, tcp).await.map_err(|error| {
+    connector.connect(host, Corked::new(tcp)).await.map_err(|error| {
         let cause = error.to_string();
         let hint = hint(&cause, host, trusts_file);
         TlsError::Handshake { cause, hint }

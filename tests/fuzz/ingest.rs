@@ -8,9 +8,8 @@ use std::borrow::Cow;
 
 use libfuzzer_sys::fuzz_target;
 use pushweir::ingest::wire::{Format, Item, parse};
-use pushweir::push::{PushRequest, Target};
+use pushweir::push::{PushRequest, RawJson, Target};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 const LIMIT: usize = 8;
 
@@ -76,6 +75,10 @@ fn compare(value: &Value, push: &PushRequest<'_>) {
             let taken = [endpoint, p256dh, auth].map(|text| Some(text.to_string()));
             assert_eq!(["endpoint", "p256dh", "auth"].map(to), taken);
         }
+        Target::Channel { id, is_stored } => {
+            assert_eq!(to("channel").as_deref(), Some(&**id));
+            assert_eq!(value["to"]["stored"].as_bool().unwrap_or_default(), *is_stored);
+        }
     }
     if let Some(shown) = &push.notification {
         let wanted = &value["notification"];
@@ -91,7 +94,7 @@ fn compare(value: &Value, push: &PushRequest<'_>) {
     }
 }
 
-fn object(raw: &RawValue) -> Value {
+fn object(raw: RawJson<'_>) -> Value {
     let value: Value = serde_json::from_str(raw.get()).expect("it was read as part of the whole");
     assert!(value.is_object());
     value

@@ -8,7 +8,7 @@ use super::fields::{RawNotification, RawPush, RawTarget, Text};
 use super::{Item, PushFault};
 use crate::ingest::MAX_TTL;
 use crate::push::{Lane, Notification, PushRequest, Target};
-use crate::transport::json::any_byte;
+use crate::transport::json::lanes::{self, is, is_below};
 
 /// Longest id, in bytes.
 const ID: usize = 128;
@@ -24,23 +24,24 @@ const KEY: usize = 128;
 const COLLAPSE_KEY: usize = 64;
 /// Deepest nesting of `data` and `provider`: what reads them is recursive.
 const DEPTH: usize = 32;
+pub(super) const TOO_DEEP: &str = "must not be nested deeper than 32 levels";
 
-/// Checks a push's values.
-pub(super) fn check(mut raw: RawPush<'_>) -> Item<'_> {
-    match problem(&raw) {
+/// Checks a push's values and takes them out of it.
+pub(super) fn check<'a>(raw: &mut RawPush<'a>) -> Item<'a> {
+    match problem(raw) {
         None => {}
         Some((field, message)) => return Err(fault(raw.id.as_ref(), field, message)),
     }
     let target = target(&mut raw.to);
     let to = target.map_err(|(field, message)| fault(raw.id.as_ref(), field, message))?;
     Ok(PushRequest {
-        id: raw.id.map(|text| text.0),
-        route: raw.route.map(|text| text.0),
+        id: raw.id.take().map(|text| text.0),
+        route: raw.route.take().map(|text| text.0),
         to,
         priority: raw.priority.as_ref().and_then(lane).unwrap_or_default(),
         ttl: raw.ttl,
-        collapse_key: raw.collapse_key.map(|text| text.0),
-        notification: raw.notification.map(notification),
+        collapse_key: raw.collapse_key.take().map(|text| text.0),
+        notification: raw.notification.take().map(notification),
         data: raw.data,
         provider: raw.provider,
     })
@@ -65,13 +66,9 @@ fn problem(raw: &RawPush<'_>) -> Option<Problem> {
     if raw.collapse_key.as_ref().is_some_and(|key| !is_word(key.as_str(), COLLAPSE_KEY)) {
         return Some(("collapse_key", "must be 1 to 64 bytes without spaces and control characters"));
     }
-    [("data", raw.data), ("provider", raw.provider)].into_iter().find_map(|(field, value)| {
-        let value = value?.get();
-        if !value.starts_with('{') {
-            return Some((field, "must be an object"));
-        }
-        is_too_deep(value).then_some((field, "must not be nested deeper than 32 levels"))
-    })
+    [("data", raw.data), ("provider", raw.provider)]
+        .into_iter()
+        .find_map(|(field, value)| is_too_deep(value?.get()).then_some((field, TOO_DEEP)))
 }
 
 fn is_id(text: &str) -> bool {
@@ -80,7 +77,8 @@ fn is_id(text: &str) -> bool {
 
 /// Returns whether text is 1 to `longest` bytes without spaces and control characters.
 fn is_word(text: &str, longest: usize) -> bool {
-    (1..=longest).contains(&text.len()) && !any_byte(text.as_bytes(), |byte| (byte <= b' ') | (byte == 0x7f))
+    (1..=longest).contains(&text.len())
+        && !lanes::contains(text.as_bytes(), |bytes| is_below(bytes, b' ' + 1) | is(bytes, 0x7f))
 }
 
 fn lane(text: &Text<'_>) -> Option<Lane> {
@@ -162,7 +160,8 @@ fn notification(raw: RawNotification<'_>) -> Notification<'_> {
     }
 }
 
-fn is_too_deep(json: &str) -> bool {
+/// Returns whether a value is nested deeper than `data` and `provider` may be.
+pub(super) fn is_too_deep(json: &str) -> bool {
     // Each level opens with a bracket: counting them is a fast upper bound that nearly every payload stays below.
     if memchr::memchr2_iter(b'{', b'[', json.as_bytes()).take(DEPTH + 1).count() <= DEPTH {
         return false;

@@ -7,8 +7,8 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::PushFault;
-use super::check::usable_id;
-use super::fields::Text;
+use super::check::{TOO_DEEP, is_too_deep, usable_id};
+use crate::transport::json::Reader;
 
 /// What a field holds.
 #[derive(Clone, Copy)]
@@ -55,9 +55,9 @@ const NOTIFICATION: &[(&str, Kind)] = &[
 /// Longest unknown field name that is repeated, in characters.
 const QUOTED: usize = 40;
 
-/// Returns what is wrong with a push that could not be read, given the parser's words.
-pub(super) fn push(raw: &RawValue, error: &serde_json::Error) -> PushFault {
-    let (field, message) = object(raw, "", PUSH).unwrap_or_else(|| (String::new(), error.to_string()));
+/// Returns what is wrong with a push that could not be read.
+pub(super) fn push(raw: &RawValue) -> PushFault {
+    let (field, message) = object(raw, "", PUSH).unwrap_or_else(|| (String::new(), "is no push".into()));
     let entries = entries(raw).unwrap_or_default();
     let id = entries.iter().find(|(key, _)| key == "id").and_then(|(_, raw)| usable_id(raw));
     PushFault { id, ..PushFault::new(field, message) }
@@ -118,6 +118,7 @@ fn member(raw: &RawValue, path: &str, kind_wanted: Kind) -> Option<Problem> {
     let problem = |text: String| Some((path.to_owned(), text));
     match kind_wanted {
         Kind::Fields(fields) => object(raw, path, fields),
+        Kind::Object if is_too_deep(raw.get()) => problem(TOO_DEEP.into()),
         Kind::Object if raw.get().starts_with('{') => None,
         Kind::Object => problem(format!("must be an object, not {}", kind(raw))),
         Kind::Flag if matches!(raw.get(), "true" | "false") => None,
@@ -127,9 +128,9 @@ fn member(raw: &RawValue, path: &str, kind_wanted: Kind) -> Option<Problem> {
             Err(_) => problem(format!("{text}, not {}", describe(raw))),
         },
         Kind::Text if !raw.get().starts_with('"') => problem(format!("must be text, not {}", kind(raw))),
-        Kind::Text => match serde_json::from_str::<Text<'_>>(raw.get()) {
-            Ok(_) => None,
-            Err(_) => problem("holds an escape that is no character (hint: surrogates come in pairs)".into()),
+        Kind::Text => match Reader::new(raw.get()).text() {
+            Some(_) => None,
+            None => problem("holds an escape that is no character (hint: surrogates come in pairs)".into()),
         },
     }
 }

@@ -102,7 +102,7 @@ fn id(name: Option<&str>, key: PushKey) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::{Lane, PushRequest, Target};
+    use crate::push::{Lane, PushRequest, RawJson, Target};
     use crate::transport::apns::request::{self, Defaults};
 
     const UNIX: u64 = 1_800_000_000;
@@ -111,12 +111,11 @@ mod tests {
         let mut push = crate::push::fixture::push(0x17, Lane::High);
         push.name = name.map(Into::into);
         let aps = r#"{"aps":{"event":"end","timestamp":1}}"#.to_owned();
-        let raw = serde_json::value::RawValue::from_string(aps).unwrap();
         let is_broadcast = matches!(to, Target::Channel { .. });
         let request = PushRequest {
             priority: Lane::High,
             collapse_key: Some("room".into()),
-            provider: is_broadcast.then_some(&*raw),
+            provider: is_broadcast.then_some(RawJson::of_read(&aps)),
             ..crate::transport::probe::request(to)
         };
         let mut payload = Vec::new();

@@ -6,7 +6,6 @@
 use http::Uri;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_native_tls::TlsStream;
 
 use super::{Endpoint, Reach};
 use crate::transport::{ConnectError, guard, peer_name, tls};
@@ -36,10 +35,7 @@ pub fn peer(origin: &Uri) -> String {
 ///
 /// # Errors
 /// [`ConnectError`] for the step that failed.
-pub async fn connect(
-    endpoint: &Endpoint,
-    tell: impl Fn(&'static str),
-) -> Result<TlsStream<TcpStream>, ConnectError> {
+pub async fn connect(endpoint: &Endpoint, tell: impl Fn(&'static str)) -> Result<tls::Secured, ConnectError> {
     match secure(endpoint, &[ALPN], tell).await? {
         (io, true) => Ok(io),
         (_, false) => Err(ConnectError::Tls {
@@ -57,7 +53,7 @@ pub async fn secure(
     endpoint: &Endpoint,
     protocols: &'static [&'static str],
     tell: impl Fn(&'static str),
-) -> Result<(TlsStream<TcpStream>, bool), ConnectError> {
+) -> Result<(tls::Secured, bool), ConnectError> {
     let peer = peer(&endpoint.origin);
     let (host, port) = host_and_port(&endpoint.origin);
     tell("resolving the host's name and connecting");

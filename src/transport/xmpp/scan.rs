@@ -5,7 +5,7 @@
 
 use memchr::{memchr, memchr2};
 
-use super::text::any_byte;
+use crate::transport::json::lanes::{self, is_below};
 
 /// The namespace of the payload element.
 pub const GCM_NS: &str = "google:mobile:data";
@@ -151,7 +151,7 @@ fn expect(bytes: &[u8], at: usize, wanted: &[u8]) -> Step<usize> {
 
 /// Returns the text if it is printable ASCII: legal XML without a look at any table, and the same before and after normalisation.
 fn printable(bytes: &[u8]) -> Step<&str> {
-    if any_byte(bytes, |byte| byte.wrapping_sub(b' ') > b'~' - b' ') {
+    if lanes::contains(bytes, |bytes| is_below(bytes, b' ') | !is_below(bytes, b'~' + 1)) {
         return Err(Scan::Unusual);
     }
     std::str::from_utf8(bytes).map_err(|_| Scan::Unusual)

@@ -46,6 +46,8 @@ pub struct Opening {
 pub struct LinkEvents<Io> {
     io: Io,
     desk: Rc<RefCell<Desk>>,
+    /// Whether the connection has handed over what was written.
+    is_flushed: bool,
     intake: Intake,
     keepalive: Keepalive,
     pings: u64,
@@ -82,6 +84,7 @@ where
     let events = LinkEvents {
         io,
         desk: Rc::clone(&desk),
+        is_flushed: true,
         intake: Intake::new(opening.document, opening.read),
         keepalive: Keepalive::new(ping_after, ping_timeout, now),
         pings: 0,
@@ -201,9 +204,8 @@ where
 
     /// Writes as much as the connection takes; returns whether nothing is left.
     fn write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        let Self { io, desk, .. } = self;
+        let Self { io, desk, is_flushed, .. } = self;
         let outgoing = &mut desk.borrow_mut().outgoing;
-        let mut wrote = false;
         while let Some(bytes) = outgoing.next() {
             match Pin::new(&mut *io).poll_write(cx, bytes) {
                 Poll::Pending => return Ok(false),
@@ -211,15 +213,16 @@ where
                 Poll::Ready(Ok(count)) => outgoing.advance(count),
                 Poll::Ready(Err(error)) => return Err(error),
             }
-            wrote = true;
+            *is_flushed = false;
         }
-        if !wrote {
-            return Ok(true);
+        if !*is_flushed {
+            match Pin::new(io).poll_flush(cx) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(flushed) => flushed?,
+            }
+            *is_flushed = true;
         }
-        match Pin::new(io).poll_flush(cx) {
-            Poll::Ready(flushed) => flushed.map(|()| true),
-            Poll::Pending => Ok(false),
-        }
+        Ok(true)
     }
 
     /// Says good-bye as far as that is possible at once, and tells the end.

@@ -4,7 +4,8 @@
 
 use memchr::{memchr, memchr_iter, memchr3_iter, memrchr_iter, memrchr3};
 
-pub use crate::transport::json::{any_byte, json_inner, json_string, number};
+use crate::transport::json::lanes::{self, is};
+pub use crate::transport::json::{json_inner, json_string, number};
 
 /// Makes the JSON from `start` on fit for XML text, in place.
 ///
@@ -29,8 +30,8 @@ pub fn escape_json(out: &mut Vec<u8>, start: usize) {
 /// Returns by how many bytes [`escape_json`] lengthens this.
 fn growth(bytes: &[u8]) -> usize {
     // Most payloads need nothing.
-    let is_odd = |byte: u8| (byte == b'&') | (byte == b'<') | (byte == b'>') | (byte == 0xef);
-    if !any_byte(bytes, is_odd) {
+    if !lanes::contains(bytes, |bytes| is(bytes, b'&') | is(bytes, b'<') | is(bytes, b'>') | is(bytes, 0xef))
+    {
         return 0;
     }
     let references: usize =

@@ -4,14 +4,11 @@
 //! to be loose: fields may be missing, null or of another type, and unknown fields do not matter.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::time::Duration;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::outcome::{Answer, Scope, Verdict};
 use crate::push::PushKey;
+use crate::transport::json::{Reader, Seen};
 
 /// The least delay before a push is sent again to a device or topic whose rate was exceeded: the provider asks for no immediate retry.
 pub const RATE_EXCEEDED_DELAY: Duration = Duration::from_secs(60);
@@ -50,53 +47,42 @@ pub struct Origin<'a> {
     pub message_id: Cow<'a, str>,
 }
 
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "'de: 'a"))]
+/// The known fields that are strings, borrowed if they have no escapes; anything but a string counts as absent.
+#[derive(Default)]
 struct Body<'a> {
-    #[serde(default)]
     message_type: Loose<'a>,
-    #[serde(default)]
     message_id: Loose<'a>,
-    #[serde(default)]
     from: Loose<'a>,
-    #[serde(default)]
     registration_id: Loose<'a>,
-    #[serde(default)]
     error: Loose<'a>,
-    #[serde(default)]
     error_description: Loose<'a>,
-    #[serde(default)]
     control_type: Loose<'a>,
 }
 
-/// A string, borrowed if it has no escapes; anything but a string counts as absent.
-#[derive(Default)]
-struct Loose<'a>(Option<Cow<'a, str>>);
+type Loose<'a> = Option<Cow<'a, str>>;
 
 /// Returns what a payload means.
 pub fn read(json: &str) -> Incoming<'_> {
-    let Ok(body) = serde_json::from_str::<Body<'_>>(json) else {
+    let Some(body) = Body::read(json) else {
         return Incoming::Unknown("not a JSON object with known fields once each");
     };
-    match body.message_type.0.as_deref() {
-        Some("ack") => answer(body.message_id, || Verdict::Delivered {
-            canonical: body.registration_id.0.map(Into::into),
-        }),
-        Some("nack") => nack(body),
-        Some("control") if body.control_type.0.as_deref() == Some("CONNECTION_DRAINING") => {
-            Incoming::Draining
+    match body.message_type.as_deref() {
+        Some("ack") => {
+            answer(body.message_id, || Verdict::Delivered { canonical: body.registration_id.map(Into::into) })
         }
+        Some("nack") => nack(body),
+        Some("control") if body.control_type.as_deref() == Some("CONNECTION_DRAINING") => Incoming::Draining,
         Some("control") => Incoming::Unknown("an unknown control type"),
-        Some("receipt") => match body.message_id.0 {
+        Some("receipt") => match body.message_id {
             // Every receipt is from the service itself; a missing sender must not keep it from being acknowledged.
             Some(message_id) => {
-                let from = body.from.0.unwrap_or(Cow::Borrowed("gcm.googleapis.com"));
+                let from = body.from.unwrap_or(Cow::Borrowed("gcm.googleapis.com"));
                 Incoming::Receipt(Origin { from, message_id })
             }
             None => Incoming::Unknown("a receipt without message_id"),
         },
         Some(_) => Incoming::Unknown("an unknown message_type"),
-        None => match (body.from.0, body.message_id.0) {
+        None => match (body.from, body.message_id) {
             (Some(from), Some(message_id)) => Incoming::Upstream(Origin { from, message_id }),
             _ => Incoming::Unknown("neither message_type nor from and message_id"),
         },
@@ -121,15 +107,15 @@ pub fn judge(code: &str, detail: &str) -> Option<Verdict> {
 }
 
 fn answer<'a>(id: Loose<'a>, verdict: impl FnOnce() -> Verdict) -> Incoming<'a> {
-    match id.0.as_deref().and_then(|id| PushKey::parse(id.as_bytes())) {
+    match id.as_deref().and_then(|id| PushKey::parse(id.as_bytes())) {
         Some(key) => Incoming::Answer { key, verdict: verdict() },
         None => Incoming::Unknown("an answer whose message_id is none of ours"),
     }
 }
 
 fn nack(body: Body<'_>) -> Incoming<'_> {
-    let error = body.error.0.unwrap_or(Cow::Borrowed("UNKNOWN"));
-    let description = body.error_description.0.unwrap_or_default();
+    let error = body.error.unwrap_or(Cow::Borrowed("UNKNOWN"));
+    let description = body.error_description.unwrap_or_default();
     // Very old servers put `InvalidJson : INVALID_TTL : …` where the code belongs.
     let (code, detail) = match error.split_once(':') {
         Some((old, _)) if old.trim() == "InvalidJson" => ("INVALID_JSON", error.as_ref()),
@@ -141,59 +127,28 @@ fn nack(body: Body<'_>) -> Incoming<'_> {
     }
 }
 
-// === impl Loose ===
+// === impl Body ===
 
-impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LooseVisitor).map(Loose)
-    }
-}
-
-struct LooseVisitor;
-
-impl<'de> Visitor<'de> for LooseVisitor {
-    type Value = Option<Cow<'de, str>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(None)
+impl<'a> Body<'a> {
+    /// Reads an object with each known field at most once.
+    fn read(json: &'a str) -> Option<Self> {
+        let (mut body, mut seen, mut input) = (Self::default(), Seen::default(), Reader::new(json));
+        input.object(|input, name| {
+            let (number, field) = match name {
+                "message_type" => (0, &mut body.message_type),
+                "message_id" => (1, &mut body.message_id),
+                "from" => (2, &mut body.from),
+                "registration_id" => (3, &mut body.registration_id),
+                "error" => (4, &mut body.error),
+                "error_description" => (5, &mut body.error_description),
+                "control_type" => (6, &mut body.control_type),
+                _ => return input.value().map(drop),
+            };
+            seen.first(number)?;
+            *field = input.text_or_skip()?;
+            Some(())
+        })?;
+        input.is_at_end().then_some(body)
     }
 }
 

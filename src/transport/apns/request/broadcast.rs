@@ -95,12 +95,11 @@ pub fn check(payload: &[u8]) -> Result<(), RenderError> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use serde_json::value::to_raw_value;
 
     use super::super::{Defaults, addressee, render};
     use super::*;
     use crate::outcome::Refusal;
-    use crate::push::{Addressee, Lane, Notification, PushRequest, Target};
+    use crate::push::{Addressee, Lane, Notification, PushRequest, RawJson, Target};
     use crate::transport::apns::envelope::{Address, Envelope};
     use crate::transport::probe;
 
@@ -112,9 +111,9 @@ mod tests {
         change: impl FnOnce(&mut PushRequest<'_>),
         provider: &Value,
     ) -> Result<Seen, RenderError> {
-        let raw = to_raw_value(provider).unwrap();
+        let raw = provider.to_string();
         let to = Target::Channel { id: "dHN0+/==".into(), is_stored: true };
-        let mut request = PushRequest { provider: Some(&*raw), ..probe::request(to) };
+        let mut request = PushRequest { provider: Some(RawJson::of_read(&raw)), ..probe::request(to) };
         change(&mut request);
         let (mut payload, defaults) =
             (Vec::new(), Defaults { topic: topic.into(), kind: Some(PushType::Alert) });

@@ -2,10 +2,10 @@
 //!
 //! Called by the renderer for the few pushes that have any; here allocation does not matter.
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{COLLAPSE_LIMIT, Headers};
+use crate::push::RawJson;
 use crate::transport::apns::kind::PushType;
 use crate::transport::data::{self, invalid};
 use crate::transport::{RenderError, json};
@@ -27,7 +27,7 @@ pub struct Raw {
 ///
 /// # Errors
 /// It or its headers are no object, or the type is none.
-pub fn read(raw: &RawValue) -> Result<Raw, RenderError> {
+pub fn read(raw: RawJson<'_>) -> Result<Raw, RenderError> {
     let mut patch = data::patch(raw)?;
     let headers = match patch.remove("headers") {
         None => Map::new(),

@@ -1,19 +1,14 @@
 //! What a push looks like to Apple, and what is refused.
 
 use proptest::prelude::*;
-use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::push::Lane;
+use crate::push::{Lane, RawJson};
 use crate::transport::probe;
 
 fn defaults() -> Defaults {
     Defaults { topic: "com.example.app".into(), kind: None }
-}
-
-fn raw(value: &Value) -> Box<RawValue> {
-    to_raw_value(value).unwrap()
 }
 
 fn to_device<'a>() -> PushRequest<'a> {
@@ -55,8 +50,9 @@ fn seen(kind: &'static str, priority: u8, topic: &str, collapse: &str, body: Val
 
 #[test]
 fn a_push_that_shows_nothing_wakes_the_app_in_the_background() {
-    let data = raw(&json!({"room": 17, "deep": {"l": [null, true]}}));
-    let request = PushRequest { priority: Lane::Critical, data: Some(&data), ..to_device() };
+    let data = json!({"room": 17, "deep": {"l": [null, true]}}).to_string();
+    let request =
+        PushRequest { priority: Lane::Critical, data: Some(RawJson::of_read(&data)), ..to_device() };
     let body = json!({"aps": {"content-available": 1}, "room": 17, "deep": {"l": [null, true]}});
     assert_eq!(rendered(&request).unwrap(), seen("background", 5, "com.example.app", "", body));
 }
@@ -70,12 +66,12 @@ fn every_field_has_its_place() {
         sound: Some("ping.caf".into()),
         badge: Some(3),
     };
-    let data = raw(&json!({"s": "x"}));
+    let data = json!({"s": "x"}).to_string();
     let request = PushRequest {
         priority: Lane::High,
         collapse_key: Some("room-17".into()),
         notification: Some(notification),
-        data: Some(&data),
+        data: Some(RawJson::of_read(&data)),
         ..to_device()
     };
     let body = json!({
@@ -88,8 +84,9 @@ fn every_field_has_its_place() {
 #[test]
 fn a_badge_alone_and_an_empty_data_object_are_fine() {
     let notification = Some(Notification { badge: Some(0), ..Notification::default() });
-    let data = raw(&json!({}));
-    let request = PushRequest { priority: Lane::Low, notification, data: Some(&data), ..to_device() };
+    let data = json!({}).to_string();
+    let request =
+        PushRequest { priority: Lane::Low, notification, data: Some(RawJson::of_read(&data)), ..to_device() };
     let expected = seen("alert", 1, "com.example.app", "", json!({"aps": {"badge": 0}}));
     assert_eq!(rendered(&request).unwrap(), expected);
 }
@@ -97,13 +94,13 @@ fn a_badge_alone_and_an_empty_data_object_are_fine() {
 #[test]
 fn a_route_s_type_decides_topic_and_size() {
     let voip = Defaults { kind: Some(PushType::Voip), ..defaults() };
-    let data = raw(&json!({"k": "x".repeat(5080)}));
-    let request = PushRequest { data: Some(&data), ..to_device() };
+    let data = json!({"k": "x".repeat(5080)}).to_string();
+    let request = PushRequest { data: Some(RawJson::of_read(&data)), ..to_device() };
     let (kind, priority, topic, ..) = rendered_by(&voip, &request).unwrap();
     assert_eq!((kind, priority, topic.as_str()), ("voip", 10, "com.example.app.voip"));
     assert_eq!(refused(&request), (Refusal::RefusedTooLarge, "push"));
-    let over = raw(&json!({"k": "x".repeat(5110)}));
-    let over = PushRequest { data: Some(&over), ..to_device() };
+    let over = json!({"k": "x".repeat(5110)}).to_string();
+    let over = PushRequest { data: Some(RawJson::of_read(&over)), ..to_device() };
     assert_eq!(rendered_by(&voip, &over).unwrap_err().refusal, Refusal::RefusedTooLarge);
 }
 
@@ -111,8 +108,8 @@ fn a_route_s_type_decides_topic_and_size() {
 fn a_payload_may_fill_its_limit_and_not_a_byte_more() {
     let frame = json!({"aps": {"content-available": 1}, "k": ""}).to_string().len();
     for (size, fits) in [(4096, true), (4097, false)] {
-        let data = raw(&json!({"k": "x".repeat(size - frame)}));
-        let request = PushRequest { data: Some(&data), ..to_device() };
+        let data = json!({"k": "x".repeat(size - frame)}).to_string();
+        let request = PushRequest { data: Some(RawJson::of_read(&data)), ..to_device() };
         assert_eq!(rendered(&request).is_ok(), fits, "{size}");
     }
 }
@@ -131,20 +128,20 @@ fn a_collapse_key_that_apple_would_refuse_is_hashed() {
 
 #[test]
 fn raw_fields_are_merged_last_and_headers_replace_ours() {
-    let provider = raw(&json!({
+    let provider = json!({
         "headers": {"apns-push-type": "liveactivity", "apns-priority": "10", "apns-collapse-id": "c", "apns-topic": "t.x"},
         "aps": {"event": "update", "badge": null}, "extra": [1],
-    }));
+    }).to_string();
     let notification = Some(Notification { badge: Some(3), ..Notification::default() });
-    let request = PushRequest { notification, provider: Some(&provider), ..to_device() };
+    let request = PushRequest { notification, provider: Some(RawJson::of_read(&provider)), ..to_device() };
     let body = json!({"aps": {"event": "update"}, "extra": [1]});
     assert_eq!(rendered(&request).unwrap(), seen("liveactivity", 10, "t.x", "c", body));
 }
 
 #[test]
 fn raw_fields_that_show_something_make_it_an_alert() {
-    let provider = raw(&json!({"aps": {"alert": "hello"}}));
-    let request = PushRequest { provider: Some(&provider), ..to_device() };
+    let provider = json!({"aps": {"alert": "hello"}}).to_string();
+    let request = PushRequest { provider: Some(RawJson::of_read(&provider)), ..to_device() };
     let expected = seen("alert", 5, "com.example.app", "", json!({"aps": {"alert": "hello"}}));
     assert_eq!(rendered(&request).unwrap(), expected);
 }
@@ -165,8 +162,8 @@ fn targets_that_apple_has_not_are_refused_by_name() {
 #[test]
 fn what_apple_would_refuse_is_refused_by_name() {
     let provider = |value: Value| {
-        let raw = raw(&value);
-        refused(&PushRequest { provider: Some(&raw), ..to_device() }).1
+        let raw = value.to_string();
+        refused(&PushRequest { provider: Some(RawJson::of_read(&raw)), ..to_device() }).1
     };
     let headers = |value: Value| provider(json!({"headers": value}));
     assert_eq!(provider(json!([])), "provider");
@@ -190,10 +187,10 @@ fn what_apple_would_refuse_is_refused_by_name() {
         assert_eq!(headers(wrong.clone()), "provider.headers", "{wrong}");
     }
     let data = |value: Value, image: bool| {
-        let raw = raw(&value);
+        let raw = value.to_string();
         let image = image.then(|| "https://i.example/i".into());
         let notification = Some(Notification { image, ..Notification::default() });
-        rendered(&PushRequest { data: Some(&raw), notification, ..to_device() })
+        rendered(&PushRequest { data: Some(RawJson::of_read(&raw)), notification, ..to_device() })
             .err()
             .map(|error| error.field)
     };
@@ -201,8 +198,8 @@ fn what_apple_would_refuse_is_refused_by_name() {
     assert_eq!(data(json!({"image": 1}), true), Some("data.image"));
     assert_eq!(data(json!({"image": 1}), false), None);
     assert_eq!(data(json!([1]), false), Some("data"));
-    let half = RawValue::from_string(r#"{"deep":["\ud800"]}"#.into()).unwrap();
-    assert_eq!(refused(&PushRequest { data: Some(&half), ..to_device() }).1, "data");
+    let half = r#"{"deep":["\ud800"]}"#;
+    assert_eq!(refused(&PushRequest { data: Some(RawJson::of_read(half)), ..to_device() }).1, "data");
     let shown = Some(Notification { badge: Some(1), ..Notification::default() });
     let background = Defaults { kind: Some(PushType::Background), ..defaults() };
     let shown = rendered_by(&background, &PushRequest { notification: shown, ..to_device() });
@@ -214,9 +211,9 @@ proptest! {
     fn whatever_is_accepted_is_json_within_the_limit(
         title in ".{0,40}", key in "[a-z\"\\\\]{1,8}", text in ".{0,200}", collapse in ".{0,100}",
     ) {
-        let data = raw(&json!({key: text}));
+        let data = json!({key: text}).to_string();
         let notification = Some(Notification { title: Some(title.into()), ..Notification::default() });
-        let request = PushRequest { collapse_key: Some(collapse.into()), notification, data: Some(&data), ..to_device() };
+        let request = PushRequest { collapse_key: Some(collapse.into()), notification, data: Some(RawJson::of_read(&data)), ..to_device() };
         if let Ok((_, _, _, collapse, body)) = rendered(&request) {
             prop_assert!(collapse.len() <= 64 && http::HeaderValue::from_str(&collapse).is_ok());
             prop_assert!(body["aps"]["alert"]["title"].is_string());

@@ -3,11 +3,10 @@
 //! Called by the renderer for the few pushes that have any; here allocation does not matter. Both spellings of FCM's field names are taken,
 //! `collapse_key` and `collapseKey`, and written as the first.
 
-use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::{SECONDS_LEFT, UNIX_END, check_key, platform};
-use crate::push::PushRequest;
+use crate::push::{PushRequest, RawJson};
 use crate::transport::data::{self, check_size, invalid};
 use crate::transport::{RenderError, json};
 
@@ -41,7 +40,7 @@ const OWN_NAMES: [&[&str]; 8] = [
 /// It is no object, names a reserved field, or makes something the provider refuses.
 pub fn merge(
     request: &PushRequest<'_>,
-    raw: &RawValue,
+    raw: RawJson<'_>,
     out: &mut Vec<u8>,
     start: usize,
 ) -> Result<(), RenderError> {
@@ -122,8 +121,7 @@ fn write(out: &mut Vec<u8>, message: &Map<String, Value>, limit: usize) -> Resul
         platform::open_member(out, name, &mut is_first);
         match (name.as_str(), value) {
             ("data", value) => {
-                let raw = to_raw_value(value).expect("a JSON value is always JSON");
-                size = data::write(out, &raw, size, limit, check_key)?;
+                size = data::write(out, RawJson::of_read(&value.to_string()), size, limit, check_key)?;
             }
             ("android" | "apns" | "webpush", Value::Object(inner)) => block(out, name, inner),
             ("android", _) => return Err(invalid("provider.android", "must be a JSON object")),

@@ -1,22 +1,17 @@
 //! What a push looks like as FCM's message, and what is refused.
 
 use proptest::prelude::*;
-use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::outcome::Refusal;
-use crate::push::Lane;
+use crate::push::{Lane, RawJson};
 use crate::transport::probe;
 
 const TTL: Duration = Duration::from_millis(59_001);
 
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_000_000)
-}
-
-fn raw(value: &Value) -> Box<RawValue> {
-    to_raw_value(value).unwrap()
 }
 
 fn to_token<'a>() -> PushRequest<'a> {
@@ -60,12 +55,12 @@ fn every_field_has_its_place() {
         sound: Some("ping".into()),
         badge: Some(3),
     };
-    let data = raw(&json!({"s": "x", "n": 1, "deep": {"l": [null, true]}}));
+    let data = json!({"s": "x", "n": 1, "deep": {"l": [null, true]}}).to_string();
     let request = PushRequest {
         priority: Lane::High,
         collapse_key: Some("room-17".into()),
         notification: Some(notification),
-        data: Some(&data),
+        data: Some(RawJson::of_read(&data)),
         ..to_token()
     };
     assert_eq!(
@@ -122,18 +117,19 @@ fn topics_and_conditions_are_targets() {
 
 #[test]
 fn provider_fields_are_merged_last_in_either_spelling() {
-    let data = raw(&json!({"a": "1", "b": "2"}));
-    let provider = raw(&json!({
+    let data = json!({"a": "1", "b": "2"}).to_string();
+    let provider = json!({
         "fcmOptions": {"analyticsLabel": "x"},
         "data": {"b": null, "c": 3},
         "android": {"collapseKey": "mine", "restrictedPackageName": "p", "notification": {"channelId": "ch"}},
         "apns": {"headers": {"apns-priority": "1"}, "payload": {"aps": {"mutableContent": 1}}},
         "webpush": {"fcm_options": {"link": "https://l.example"}},
-    }));
+    })
+    .to_string();
     let request = PushRequest {
         collapse_key: Some("theirs".into()),
-        data: Some(&data),
-        provider: Some(&provider),
+        data: Some(RawJson::of_read(&data)),
+        provider: Some(RawJson::of_read(&provider)),
         ..to_token()
     };
     assert_eq!(
@@ -164,30 +160,34 @@ fn what_the_gateway_decides_cannot_be_overruled() {
         (json!([]), "provider"),
         (json!({"data": {"from": "x"}}), "data.from"),
     ] {
-        let provider = raw(&patch);
-        let request = PushRequest { provider: Some(&provider), ..to_token() };
+        let provider = patch.to_string();
+        let request = PushRequest { provider: Some(RawJson::of_read(&provider)), ..to_token() };
         assert_eq!(refused(&request), (Refusal::RefusedInvalid, field), "{patch}");
     }
 }
 
 #[test]
 fn the_provider_s_limits_hold_at_the_door() {
-    let of = |bytes: usize| raw(&json!({"k": "x".repeat(bytes - 1)}));
+    let of = |bytes: usize| json!({"k": "x".repeat(bytes - 1)}).to_string();
     let (fits, over) = (of(DEVICE_LIMIT), of(DEVICE_LIMIT + 1));
-    assert!(rendered(&PushRequest { data: Some(&fits), ..to_token() }).is_ok());
-    assert_eq!(refused(&PushRequest { data: Some(&over), ..to_token() }), (Refusal::RefusedTooLarge, "data"));
-    let topic = PushRequest { to: Target::Topic("n".into()), data: Some(&fits), ..to_token() };
+    assert!(rendered(&PushRequest { data: Some(RawJson::of_read(&fits)), ..to_token() }).is_ok());
+    assert_eq!(
+        refused(&PushRequest { data: Some(RawJson::of_read(&over)), ..to_token() }),
+        (Refusal::RefusedTooLarge, "data")
+    );
+    let topic =
+        PushRequest { to: Target::Topic("n".into()), data: Some(RawJson::of_read(&fits)), ..to_token() };
     assert_eq!(refused(&topic), (Refusal::RefusedTooLarge, "data"));
     for key in ["from", "message_type", "google.x", "gcm.notification.x"] {
-        let data = raw(&json!({key: "x"}));
+        let data = json!({key: "x"}).to_string();
         assert_eq!(
-            refused(&PushRequest { data: Some(&data), ..to_token() }).0,
+            refused(&PushRequest { data: Some(RawJson::of_read(&data)), ..to_token() }).0,
             Refusal::RefusedInvalid,
             "{key}"
         );
     }
-    let plain = raw(&json!({"google_id": "x", "gcm": "x"}));
-    assert!(rendered(&PushRequest { data: Some(&plain), ..to_token() }).is_ok());
+    let plain = json!({"google_id": "x", "gcm": "x"}).to_string();
+    assert!(rendered(&PushRequest { data: Some(RawJson::of_read(&plain)), ..to_token() }).is_ok());
 }
 
 proptest! {
@@ -195,14 +195,14 @@ proptest! {
     fn whatever_a_sender_writes_comes_out_unchanged(
         token in "\\PC{1,20}", key in any::<String>(), title in any::<String>(), name in "[a-f\\x01\\x02\"]{1,8}", value in any::<String>(), merged: bool,
     ) {
-        let data = raw(&json!({name.clone(): value}));
-        let provider = raw(&json!({"fcm_options": {"analytics_label": value}}));
+        let data = json!({name.clone(): value}).to_string();
+        let provider = json!({"fcm_options": {"analytics_label": value}}).to_string();
         let request = PushRequest {
             to: Target::Token(token.clone().into()),
             collapse_key: Some(key.clone().into()),
             notification: Some(Notification { title: Some(title.clone().into()), ..Notification::default() }),
-            data: Some(&data),
-            provider: merged.then_some(&*provider),
+            data: Some(RawJson::of_read(&data)),
+            provider: merged.then_some(RawJson::of_read(&provider)),
             ..to_token()
         };
         prop_assume!(key.len() + title.len() + value.len() < 3000);

@@ -2,10 +2,9 @@
 //!
 //! The renderer calls it. Without `provider` nothing is allocated but the message itself.
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::push::{Notification, PushRequest};
+use crate::push::{Notification, PushRequest, RawJson};
 use crate::transport::data::invalid;
 use crate::transport::{RenderError, json};
 
@@ -61,7 +60,7 @@ fn member(out: &mut Vec<u8>, open: &mut u8, name: &str) {
 }
 
 /// Merges `patch` into the message behind `start`; here allocation does not matter.
-fn merge(out: &mut Vec<u8>, start: usize, patch: &RawValue) -> Result<(), RenderError> {
+fn merge(out: &mut Vec<u8>, start: usize, patch: RawJson<'_>) -> Result<(), RenderError> {
     let fault = |field| move |error| invalid(field, format!("must be a JSON object: {error}"));
     let patch: Map<String, Value> = serde_json::from_str(patch.get()).map_err(fault("provider"))?;
     let mut message = match &out[start..] {

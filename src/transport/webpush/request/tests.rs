@@ -1,13 +1,12 @@
 //! What a push looks like as a Web Push message, and what is refused.
 
 use proptest::prelude::*;
-use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use super::super::encrypt::tests::Browser;
 use super::super::origin::Pattern;
 use super::*;
-use crate::push::Notification;
+use crate::push::{Notification, RawJson};
 use crate::transport::probe;
 
 const TTL_LEFT: Duration = Duration::from_millis(59_001);
@@ -15,10 +14,6 @@ const ENDPOINT: &str = "https://push.example/send/a?token=b%2F";
 
 fn hosts() -> Hosts {
     Hosts::new(vec![Pattern::parse("push.example").unwrap(), Pattern::parse("*.notify.windows.com").unwrap()])
-}
-
-fn raw(value: &Value) -> Box<RawValue> {
-    to_raw_value(value).unwrap()
 }
 
 fn to<'a>(browser: &Browser, endpoint: &'a str) -> PushRequest<'a> {
@@ -55,7 +50,7 @@ fn refused(request: &PushRequest<'_>) -> (Refusal, &'static str) {
 #[test]
 fn a_push_is_a_post_to_its_endpoint_that_only_the_browser_can_read() {
     let browser = Browser::new();
-    let data = raw(&json!({"n": 1, "deep": {"l": [null]}}));
+    let data = json!({"n": 1, "deep": {"l": [null]}}).to_string();
     let shown = Notification {
         title: Some("T\"".into()),
         body: Some("B".into()),
@@ -67,7 +62,7 @@ fn a_push_is_a_post_to_its_endpoint_that_only_the_browser_can_read() {
         priority: Lane::High,
         collapse_key: Some("room-17".into()),
         notification: Some(shown),
-        data: Some(&data),
+        data: Some(RawJson::of_read(&data)),
         ..to(&browser, ENDPOINT)
     };
     let (head, body) = written(&request);
@@ -138,15 +133,15 @@ fn a_collapse_key_that_is_no_topic_becomes_one() {
 #[test]
 fn provider_fields_are_merged_last_into_the_message() {
     let browser = Browser::new();
-    let data = raw(&json!({"a": 1, "b": 2}));
-    let provider = raw(
-        &json!({"web_push": 8030, "notification": {"navigate": "/x", "body": null}, "data": {"b": null}}),
-    );
+    let data = json!({"a": 1, "b": 2}).to_string();
+    let provider =
+        json!({"web_push": 8030, "notification": {"navigate": "/x", "body": null}, "data": {"b": null}})
+            .to_string();
     let shown = Notification { title: Some("T".into()), body: Some("B".into()), ..Notification::default() };
     let request = PushRequest {
         notification: Some(shown),
-        data: Some(&data),
-        provider: Some(&provider),
+        data: Some(RawJson::of_read(&data)),
+        provider: Some(RawJson::of_read(&provider)),
         ..to(&browser, ENDPOINT)
     };
     let message = |request: &PushRequest<'_>| -> Value {
@@ -156,7 +151,7 @@ fn provider_fields_are_merged_last_into_the_message() {
         message(&request),
         json!({"web_push": 8030, "notification": {"title": "T", "navigate": "/x"}, "data": {"a": 1}})
     );
-    let alone = PushRequest { provider: Some(&provider), ..to(&browser, ENDPOINT) };
+    let alone = PushRequest { provider: Some(RawJson::of_read(&provider)), ..to(&browser, ENDPOINT) };
     assert_eq!(message(&alone), json!({"web_push": 8030, "notification": {"navigate": "/x"}, "data": {}}));
     let empty = PushRequest { notification: Some(Notification::default()), ..to(&browser, ENDPOINT) };
     assert_eq!(message(&empty), json!({"notification": {}}));
@@ -180,11 +175,11 @@ fn what_the_service_would_refuse_is_refused_at_the_door() {
     };
     assert_eq!(with("AAAA", &browser.auth()), (Refusal::RefusedInvalid, "to.p256dh"));
     assert_eq!(with(&browser.p256dh(), "AAAA"), (Refusal::RefusedInvalid, "to.auth"));
-    let of = |bytes: usize| raw(&json!({"k": "x".repeat(bytes - "{\"data\":{\"k\":\"\"}}".len())}));
+    let of = |bytes: usize| json!({"k": "x".repeat(bytes - "{\"data\":{\"k\":\"\"}}".len())}).to_string();
     let (fits, over) = (of(MAX_PLAINTEXT), of(MAX_PLAINTEXT + 1));
-    let fitting = PushRequest { data: Some(&fits), ..to(&browser, ENDPOINT) };
+    let fitting = PushRequest { data: Some(RawJson::of_read(&fits)), ..to(&browser, ENDPOINT) };
     assert_eq!(written(&fitting).1.len(), encrypt::MAX_BODY);
-    let over = PushRequest { data: Some(&over), ..to(&browser, ENDPOINT) };
+    let over = PushRequest { data: Some(RawJson::of_read(&over)), ..to(&browser, ENDPOINT) };
     assert_eq!(refused(&over), (Refusal::RefusedTooLarge, "data"));
 }
 
@@ -192,8 +187,9 @@ fn what_the_service_would_refuse_is_refused_at_the_door() {
 fn lengths_can_be_hidden() {
     let browser = Browser::new();
     let length = |count: usize| {
-        let data = raw(&json!({"k": "x".repeat(count)}));
-        let payload = rendered(&PushRequest { data: Some(&data), ..to(&browser, ENDPOINT) }).unwrap();
+        let data = json!({"k": "x".repeat(count)}).to_string();
+        let payload =
+            rendered(&PushRequest { data: Some(RawJson::of_read(&data)), ..to(&browser, ENDPOINT) }).unwrap();
         write(&payload, TTL_LEFT, 256).unwrap().1.len()
     };
     assert_eq!(length(1), length(200));
@@ -208,13 +204,13 @@ proptest! {
     ) {
         let browser = Browser::new();
         let endpoint = format!("https://push.example/{path}");
-        let data = raw(&json!({"text": text}));
-        let provider = raw(&json!({"more": text}));
+        let data = json!({"text": text}).to_string();
+        let provider = json!({"more": text}).to_string();
         let request = PushRequest {
             collapse_key: Some(key.into()),
             notification: Some(Notification { title: Some(title.clone().into()), ..Notification::default() }),
-            data: Some(&data),
-            provider: merged.then_some(&*provider),
+            data: Some(RawJson::of_read(&data)),
+            provider: merged.then_some(RawJson::of_read(&provider)),
             ..to(&browser, &endpoint)
         };
         let payload = rendered(&request).unwrap();

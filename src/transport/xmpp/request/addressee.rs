@@ -59,14 +59,13 @@ fn to_one(to: &str) -> Addressee {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::value::RawValue;
 
     use super::*;
-    use crate::push::{PushRequest, Target};
+    use crate::push::{PushRequest, RawJson, Target};
     use crate::transport::probe;
     use crate::transport::xmpp::request::render;
 
-    fn round_trip(to: Target<'_>, provider: Option<&RawValue>) -> Option<Addressee> {
+    fn round_trip(to: Target<'_>, provider: Option<RawJson<'_>>) -> Option<Addressee> {
         let request = PushRequest { provider, ..probe::request(to) };
         let mut payload = Vec::new();
         render(&request, &mut payload).unwrap();
@@ -85,12 +84,8 @@ mod tests {
 
     #[test]
     fn raw_provider_fields_do_not_hide_the_token() {
-        let provider =
-            RawValue::from_string("{\"android_channel\":\"a&b\",\"zzz\":{\"to\":\"x\"}}".into()).unwrap();
-        assert_eq!(
-            round_trip(Target::Token("t".into()), Some(&provider)),
-            Some(Addressee::Token("t".into()))
-        );
+        let provider = RawJson::of_read("{\"android_channel\":\"a&b\",\"zzz\":{\"to\":\"x\"}}");
+        assert_eq!(round_trip(Target::Token("t".into()), Some(provider)), Some(Addressee::Token("t".into())));
     }
 
     proptest! {

@@ -2,10 +2,10 @@
 //!
 //! Called by the renderer for the few pushes that have any; here allocation does not matter.
 
-use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::check_key;
+use crate::push::RawJson;
 use crate::transport::data::{self, check_size, invalid};
 use crate::transport::{RenderError, json};
 
@@ -23,7 +23,7 @@ const RESERVED: [(&str, &str); 6] = [
 ///
 /// # Errors
 /// It is no object, names a reserved field, or makes something the provider refuses.
-pub fn merge(out: &mut Vec<u8>, start: usize, raw: &RawValue, limit: usize) -> Result<(), RenderError> {
+pub fn merge(out: &mut Vec<u8>, start: usize, raw: RawJson<'_>, limit: usize) -> Result<(), RenderError> {
     let patch = data::patch(raw)?;
     for (name, path) in RESERVED {
         if patch.contains_key(name) {
@@ -52,11 +52,11 @@ fn write(out: &mut Vec<u8>, members: &Map<String, Value>, limit: usize) -> Resul
         }
         super::text::json_string(out, name);
         out.push(b':');
-        let raw = to_raw_value(value).expect("a JSON value is always JSON");
+        let text = value.to_string();
         if name == "data" {
-            size = data::write(out, &raw, size, limit, check_key)?;
+            size = data::write(out, RawJson::of_read(&text), size, limit, check_key)?;
         } else {
-            out.extend_from_slice(raw.get().as_bytes());
+            out.extend_from_slice(text.as_bytes());
         }
     }
     Ok(())

@@ -1,16 +1,12 @@
 //! Payloads as the provider wants them, and what it would refuse.
 
 use proptest::prelude::*;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::outcome::Refusal;
+use crate::push::RawJson;
 use crate::transport::probe;
-
-fn raw(value: &str) -> Box<RawValue> {
-    RawValue::from_string(value.to_owned()).unwrap()
-}
 
 fn to_token() -> PushRequest<'static> {
     probe::request(Target::Token("tok".into()))
@@ -34,7 +30,7 @@ fn refused(request: &PushRequest<'_>) -> (Refusal, &'static str, String) {
 
 #[test]
 fn the_fast_path_writes_exactly_the_members() {
-    let data = raw(r#"{"k":"v","n":1}"#);
+    let data = r#"{"k":"v","n":1}"#;
     let request = PushRequest {
         priority: Lane::Critical,
         collapse_key: Some("room-17".into()),
@@ -43,7 +39,7 @@ fn the_fast_path_writes_exactly_the_members() {
             badge: Some(3),
             ..Notification::default()
         }),
-        data: Some(&data),
+        data: Some(RawJson::of_read(data)),
         ..to_token()
     };
     let mut payload = Vec::new();
@@ -91,14 +87,17 @@ fn targets_the_provider_would_refuse_are_named() {
 
 #[test]
 fn data_values_become_strings() {
-    let data = raw(r#"{"s":"\u00e9\n","i":-1,"f":1.50,"b":true,"z":null,"o":{"a":[1,"x"]},"e":""}"#);
-    let value = rendered(&PushRequest { data: Some(&data), ..to_token() });
+    let data = r#"{"s":"\u00e9\n","i":-1,"f":1.50,"b":true,"z":null,"o":{"a":[1,"x"]},"e":""}"#;
+    let value = rendered(&PushRequest { data: Some(RawJson::of_read(data)), ..to_token() });
     assert_eq!(
         value["data"],
         json!({"s": "é\n", "i": "-1", "f": "1.50", "b": "true", "z": "null", "o": "{\"a\":[1,\"x\"]}", "e": ""})
     );
-    let empty = raw("{}");
-    assert_eq!(rendered(&PushRequest { data: Some(&empty), ..to_token() })["data"], json!({}));
+    let empty = "{}";
+    assert_eq!(
+        rendered(&PushRequest { data: Some(RawJson::of_read(empty)), ..to_token() })["data"],
+        json!({})
+    );
 }
 
 #[test]
@@ -114,50 +113,57 @@ fn data_the_provider_would_refuse_is_named() {
         ("null", "data"),
         (r#""text""#, "data"),
     ] {
-        let data = raw(data);
-        let (refusal, named, message) = refused(&PushRequest { data: Some(&data), ..to_token() });
-        assert_eq!((refusal, named), (Refusal::RefusedInvalid, field), "{}: {message}", data.get());
+        let (refusal, named, message) =
+            refused(&PushRequest { data: Some(RawJson::of_read(data)), ..to_token() });
+        assert_eq!((refusal, named), (Refusal::RefusedInvalid, field), "{data}: {message}");
     }
 }
 
 #[test]
 fn many_keys_are_all_compared() {
     let keys: Vec<_> = (0..40).map(|key| format!("\"k{key}\":\"\"")).collect();
-    let once = raw(&format!("{{{}}}", keys.join(",")));
+    let once = format!("{{{}}}", keys.join(","));
     assert_eq!(
-        rendered(&PushRequest { data: Some(&once), ..to_token() })["data"].as_object().unwrap().len(),
+        rendered(&PushRequest { data: Some(RawJson::of_read(&once)), ..to_token() })["data"]
+            .as_object()
+            .unwrap()
+            .len(),
         40
     );
-    let twice = raw(&format!("{{{},\"k39\":\"\"}}", keys.join(",")));
-    assert!(refused(&PushRequest { data: Some(&twice), ..to_token() }).2.contains("twice"));
+    let twice = format!("{{{},\"k39\":\"\"}}", keys.join(","));
+    assert!(refused(&PushRequest { data: Some(RawJson::of_read(&twice)), ..to_token() }).2.contains("twice"));
 }
 
 #[test]
 fn the_limit_counts_keys_and_values_as_text() {
-    let sized = |size: usize| raw(&format!("{{\"k\":\"{}\\u00e9\"}}", "x".repeat(size - 3)));
+    let sized = |size: usize| format!("{{\"k\":\"{}\\u00e9\"}}", "x".repeat(size - 3));
     let fits = sized(DEVICE_LIMIT);
-    rendered(&PushRequest { data: Some(&fits), ..to_token() });
+    rendered(&PushRequest { data: Some(RawJson::of_read(&fits)), ..to_token() });
     let over = sized(DEVICE_LIMIT + 1);
-    let (refusal, _, message) = refused(&PushRequest { data: Some(&over), ..to_token() });
+    let (refusal, _, message) = refused(&PushRequest { data: Some(RawJson::of_read(&over)), ..to_token() });
     assert_eq!(refusal, Refusal::RefusedTooLarge);
     assert!(message.contains("4097") && message.contains("4096"), "{message}");
-    let (refusal, _, message) =
-        refused(&PushRequest { to: Target::Topic("t".into()), data: Some(&fits), ..to_token() });
+    let (refusal, _, message) = refused(&PushRequest {
+        to: Target::Topic("t".into()),
+        data: Some(RawJson::of_read(&fits)),
+        ..to_token()
+    });
     assert_eq!(refusal, Refusal::RefusedTooLarge);
     assert!(message.contains("2048"), "{message}");
     let notification = Notification { title: Some("t".into()), ..Notification::default() };
-    let both = PushRequest { notification: Some(notification), data: Some(&fits), ..to_token() };
+    let both =
+        PushRequest { notification: Some(notification), data: Some(RawJson::of_read(&fits)), ..to_token() };
     assert_eq!(refused(&both).0, Refusal::RefusedTooLarge);
 }
 
 #[test]
 fn the_whole_message_is_bounded_too() {
     let large = "x".repeat(data::MESSAGE_LIMIT);
-    let provider = raw(&format!("{{\"tag\":\"{large}\"}}"));
+    let provider = format!("{{\"tag\":\"{large}\"}}");
     for request in [
         PushRequest { to: Target::Token(large.as_str().into()), ..to_token() },
         PushRequest { collapse_key: Some(large.as_str().into()), ..to_token() },
-        PushRequest { provider: Some(&provider), ..to_token() },
+        PushRequest { provider: Some(RawJson::of_read(&provider)), ..to_token() },
     ] {
         let (refusal, field, message) = refused(&request);
         assert_eq!((refusal, field), (Refusal::RefusedTooLarge, "push"), "{message}");
@@ -167,10 +173,8 @@ fn the_whole_message_is_bounded_too() {
 
 #[test]
 fn provider_fields_are_merged_last() {
-    let data = raw(r#"{"a":"1","b":"2"}"#);
-    let provider = raw(
-        r#"{"priority":"normal","dry_run":true,"notification":{"icon":"i","title":null},"data":{"b":3,"c":"<4>"},"collapse_key":null}"#,
-    );
+    let data = r#"{"a":"1","b":"2"}"#;
+    let provider = r#"{"priority":"normal","dry_run":true,"notification":{"icon":"i","title":null},"data":{"b":3,"c":"<4>"},"collapse_key":null}"#;
     let request = PushRequest {
         priority: Lane::High,
         collapse_key: Some("k".into()),
@@ -179,8 +183,8 @@ fn provider_fields_are_merged_last() {
             body: Some("b".into()),
             ..Notification::default()
         }),
-        data: Some(&data),
-        provider: Some(&provider),
+        data: Some(RawJson::of_read(data)),
+        provider: Some(RawJson::of_read(provider)),
         ..to_token()
     };
     assert_eq!(
@@ -208,8 +212,8 @@ fn provider_fields_cannot_take_over_what_the_gateway_decides() {
         ("[]", Refusal::RefusedInvalid, "provider"),
         (&large, Refusal::RefusedTooLarge, "data"),
     ] {
-        let provider = raw(provider);
-        let (word, named, message) = refused(&PushRequest { provider: Some(&provider), ..to_token() });
+        let (word, named, message) =
+            refused(&PushRequest { provider: Some(RawJson::of_read(provider)), ..to_token() });
         assert_eq!((word, named), (refusal, field), "{message}");
     }
 }
@@ -234,12 +238,12 @@ proptest! {
     ) {
         prop_assume!(!token.starts_with("/topics/"));
         let source = Value::Object(fields.clone().into_iter().collect());
-        let data = raw(&source.to_string());
+        let data = source.to_string();
         let request = PushRequest {
             to: Target::Token(token.clone().into()),
             collapse_key: collapse.clone().map(Into::into),
             notification: Some(Notification { title: Some(title.clone().into()), body: body.clone().map(Into::into), ..Notification::default() }),
-            data: Some(&data),
+            data: Some(RawJson::of_read(&data)),
             ..to_token()
         };
         let size: usize = fields.iter().map(|(key, value)| key.len() + as_string(value).as_str().unwrap().len()).sum::<usize>()

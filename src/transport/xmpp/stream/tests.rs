@@ -12,6 +12,7 @@ use super::intake::READ_BUDGET;
 use super::*;
 use crate::push::{Lane, Push, PushKey, RouteId};
 use crate::transport::Outbox;
+use crate::transport::cork::Corked;
 use crate::transport::xmpp::document::{Item, MAX_STANZA};
 use crate::units::Moment;
 
@@ -33,7 +34,7 @@ struct Bell(AtomicUsize);
 
 struct Both {
     outbox: LinkOutbox,
-    events: LinkEvents<Counted>,
+    events: LinkEvents<Corked<Counted>>,
     writes: Arc<AtomicUsize>,
     peer: DuplexStream,
 }
@@ -75,8 +76,12 @@ fn both(pipe: usize, early: &str) -> Both {
     let mut document = Document::default();
     assert_eq!(document.next(&mut HEADER.as_bytes()).unwrap(), Some(Item::Opened));
     let opening = Opening { document, read: early.as_bytes().to_vec(), write: Vec::new() };
-    let (outbox, events) =
-        open(Counted { pipe: ours, writes: Arc::clone(&writes) }, opening, PING_AFTER, PING_TIMEOUT);
+    let (outbox, events) = open(
+        Corked::new(Counted { pipe: ours, writes: Arc::clone(&writes) }),
+        opening,
+        PING_AFTER,
+        PING_TIMEOUT,
+    );
     Both { outbox, events, writes, peer }
 }
 
@@ -151,6 +156,19 @@ async fn a_batch_is_one_write() {
     assert_eq!(both.heard().matches("<message id=").count(), 100);
     assert_eq!(both.poll(), None);
     assert_eq!(both.writes.load(Ordering::Relaxed), 1, "nothing to write is no write");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_connection_held_back_leaves_when_it_can() {
+    let mut both = both(1_000, "");
+    both.send(0..100);
+    let mut heard = String::new();
+    for _ in 0..100 {
+        assert_eq!(both.poll(), None);
+        heard += &both.heard();
+    }
+    assert_eq!(heard.matches("</message>").count(), 100);
+    assert!(both.events.is_flushed);
 }
 
 #[tokio::test(start_paused = true)]
