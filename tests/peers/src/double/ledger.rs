@@ -135,7 +135,7 @@ impl ConnectionRecord {
 }
 
 /// The totals; see the module's documentation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ledger {
     fates: Fates,
     /// Sums of the tallies; only the counters are used.
@@ -166,28 +166,6 @@ pub struct Ledger {
     pub refused: u64,
     /// TLS handshakes that failed.
     pub handshakes_failed: u64,
-}
-
-impl Default for Ledger {
-    fn default() -> Self {
-        Self {
-            fates: Fates::default(),
-            sums: Tally::default(),
-            messages: 0,
-            acks: 0,
-            acks_lost: 0,
-            unique_received: 0,
-            unique: 0,
-            delivered_unique: 0,
-            duplicates: 0,
-            delivered_duplicates: 0,
-            violations: BTreeMap::new(),
-            connections: BTreeMap::new(),
-            opened: 0,
-            refused: 0,
-            handshakes_failed: 0,
-        }
-    }
 }
 
 impl Ledger {

@@ -80,7 +80,12 @@ impl Worker {
     async fn connect(&self) -> io::Result<Link> {
         let stream = self.within(TcpStream::connect(&self.target)).await?;
         stream.set_nodelay(true)?;
-        Ok(Link { stream, input: Vec::with_capacity(16 * 1024), out: Vec::new(), pending: VecDeque::new() })
+        Ok(Link {
+            stream,
+            input: Vec::with_capacity(16 * 1024),
+            out: Vec::with_capacity(64 * 1024),
+            pending: VecDeque::new(),
+        })
     }
 
     async fn within<T>(&self, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {

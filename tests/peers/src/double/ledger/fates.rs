@@ -31,6 +31,7 @@ type Page = [Slot; PAGE];
 /// The fates; see the module's documentation.
 #[derive(Debug)]
 pub(super) struct Fates {
+    #[expect(clippy::vec_box, reason = "growing must not copy the pages")]
     pages: Vec<Box<Page>>,
     /// Which page a run has.
     index: HashMap<Run, usize, KeyHasher>,
@@ -146,7 +147,7 @@ mod tests {
         }
         assert_eq!((fates.pages.len(), fates.strays), (10, 0));
         for low in 0..1000 {
-            fates.of(uuid(7, 1 << 40 | low * 12_345)).received = 1;
+            fates.of(uuid(7, (1 << 40) | (low * 12_345))).received = 1;
         }
         assert_eq!((fates.pages.len(), fates.strays), (10, 1000));
     }

@@ -128,7 +128,7 @@ proptest! {
         members in prop::collection::vec(member(), 0..5),
         damage in prop::collection::vec((any::<prop::sample::Index>(), 0u8..3, any::<prop::sample::Index>()), 0..3),
     ) {
-        let mut text = format!(r#"{{"message_id":"m","to":"t","#).into_bytes();
+        let mut text = br#"{"message_id":"m","to":"t","#.to_vec();
         if members.iter().any(|member| member.starts_with("\"to") || member.starts_with("\"message_id")) {
             text.truncate(1);
         }
