@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::key::{KeyHasher, MessageKey, PAGE, Run, SHARDS};
+use super::key::{KeyHasher, MessageKey, PAGE, Packed, Run, SHARDS};
 
 /// How many ids that came alone are remembered, so that the next of their run makes a page.
 const REMEMBERED: usize = 256;
@@ -40,7 +40,7 @@ pub(super) struct Fates {
     /// Ids that came alone lately, by their run.
     alone: Vec<Option<MessageKey>>,
     /// Shards, so that no single growth of a table stops the double for long.
-    tables: Vec<HashMap<MessageKey, Fate, KeyHasher>>,
+    tables: Vec<HashMap<Packed, Fate, KeyHasher>>,
     /// How many UUIDs are in the tables.
     strays: usize,
 }
@@ -66,7 +66,7 @@ impl Fates {
             slot.time = key.time();
             return &mut slot.fate;
         }
-        match self.tables[key.shard()].entry(key) {
+        match self.tables[key.shard()].entry(key.packed()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(fresh) => {
                 self.strays += usize::from(key.run().is_some());
@@ -84,7 +84,7 @@ impl Fates {
         };
         let there = &self.pages[page][slot];
         let fits = if there.fate == Fate::default() {
-            self.strays == 0 || !self.tables[key.shard()].contains_key(&key)
+            self.strays == 0 || !self.tables[key.shard()].contains_key(&key.packed())
         } else {
             there.time == key.time()
         };
@@ -116,7 +116,7 @@ impl Fates {
         }
         *alone = None;
         let mut page = Box::new([Slot::default(); PAGE]);
-        if let Some(fate) = self.tables[first.shard()].remove(&first) {
+        if let Some(fate) = self.tables[first.shard()].remove(&first.packed()) {
             self.strays -= 1;
             page[slot] = Slot { time: first.time(), fate };
         }

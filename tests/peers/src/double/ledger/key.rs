@@ -17,9 +17,17 @@ pub(super) const PAGE: usize = 64;
 /// A message id: the time and the lower half of a UUID, the hash of anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MessageKey {
-    number: [u8; 14],
-    is_uuid: bool,
+    low: u64,
+    /// 48 bits, and [`UUID`].
+    high: u64,
 }
+
+/// The mark of a UUID.
+const UUID: u64 = 1 << 63;
+
+/// The same where many are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Packed([u8; 14]);
 
 /// UUIDs that differ in the last bits only, whatever their time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,43 +37,41 @@ impl MessageKey {
     /// Returns the key of a message id.
     #[must_use]
     pub fn of(id: &str) -> Self {
-        let spelt = uuid(id).map(|number| (number as u64, (number >> 80) as u64));
-        let (low, high) = spelt.unwrap_or_else(|| {
-            let mut low = DefaultHasher::new();
-            id.hash(&mut low);
-            let low = low.finish();
-            let mut high = DefaultHasher::new();
-            high.write_u64(low);
-            id.hash(&mut high);
-            (low, high.finish())
-        });
-        let mut number = [0; 14];
-        number[..8].copy_from_slice(&low.to_le_bytes());
-        number[8..].copy_from_slice(&high.to_le_bytes()[..6]);
-        Self { number, is_uuid: spelt.is_some() }
-    }
-
-    fn low(self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.number;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        if let Some(number) = uuid(id) {
+            return Self { low: number as u64, high: UUID | (number >> 80) as u64 };
+        }
+        let mut low = DefaultHasher::new();
+        id.hash(&mut low);
+        let low = low.finish();
+        let mut high = DefaultHasher::new();
+        high.write_u64(low);
+        id.hash(&mut high);
+        Self { low, high: high.finish() & ((1 << 48) - 1) }
     }
 
     /// Returns what the lower half does not say.
     pub(super) fn time(self) -> [u8; 6] {
-        let [.., a, b, c, d, e, f] = self.number;
+        let [a, b, c, d, e, f, ..] = self.high.to_le_bytes();
         [a, b, c, d, e, f]
+    }
+
+    pub(super) fn packed(self) -> Packed {
+        let mut packed = [0; 14];
+        packed[..8].copy_from_slice(&self.low.to_le_bytes());
+        packed[8..].copy_from_slice(&self.time());
+        Packed(packed)
     }
 
     /// Returns the run of a UUID, and its place in that.
     pub(super) fn run(self) -> Option<(Run, usize)> {
         let page = PAGE as u64;
-        self.is_uuid.then(|| (Run(self.low() / page), (self.low() % page) as usize))
+        (self.high & UUID != 0).then(|| (Run(self.low / page), (self.low % page) as usize))
     }
 
     /// Returns in which of [`SHARDS`] it lies.
     pub(super) fn shard(self) -> usize {
         // Below [`SHARDS`].
-        (self.low() / STRETCH % SHARDS) as usize
+        (self.low / STRETCH % SHARDS) as usize
     }
 }
 
@@ -112,10 +118,16 @@ impl Run {
 
 impl Hash for MessageKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let low = self.low();
         // The shard's bits say nothing within it.
-        let place = (low % STRETCH) + low / (STRETCH * SHARDS) * STRETCH;
-        state.write_u64(neighbourly(place, low));
+        let place = (self.low % STRETCH) + self.low / (STRETCH * SHARDS) * STRETCH;
+        state.write_u64(neighbourly(place, self.low));
+    }
+}
+
+impl Hash for Packed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        MessageKey { low: u64::from_le_bytes([a, b, c, d, e, f, g, h]), high: 0 }.hash(state);
     }
 }
 
@@ -186,7 +198,7 @@ mod tests {
         ];
         let keys = ids.map(MessageKey::of);
         assert!((0..5).all(|at| !keys[at + 1..].contains(&keys[at])));
-        assert_eq!((keys[0].shard(), keys[1].low() - keys[0].low()), (keys[1].shard(), 1));
+        assert_eq!((keys[0].shard(), keys[1].low - keys[0].low), (keys[1].shard(), 1));
         assert_eq!(uuid(ids[1]), Some(0x019a_9f2e_7f68_7abc_9234_0000_0000_0010));
         for other in
             ["", "m-1", "019a9f2e-7f68-7abc-9234-00000000000g", "019a9f2e07f6807abc092340000000000010"]
