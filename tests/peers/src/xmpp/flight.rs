@@ -25,7 +25,7 @@ pub struct Answer {
     /// The code of a nack.
     pub code: String,
     /// The receipt to send after the ack, as message id and JSON.
-    pub receipt: Option<(String, String)>,
+    pub receipt: Option<Box<(String, String)>>,
 }
 
 /// The kinds of answer.

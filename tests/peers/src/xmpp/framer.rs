@@ -101,6 +101,7 @@ impl Framer {
     ///
     /// # Errors
     /// [`FrameError`] when the stream is beyond repair; every further call returns an error too.
+    #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, FrameError> {
         let Self { buffer, place } = self;
         if let Some(message) = place.message(buffer) {
@@ -134,6 +135,7 @@ impl Framer {
 
 impl Place {
     /// Passes a whole message of the usual writing if one starts here.
+    #[inline]
     fn message<'a>(&mut self, buffer: &'a [u8]) -> Option<Plain<'a>> {
         if !self.open || self.level > 0 || self.scan > self.start {
             return None;

@@ -24,6 +24,7 @@ pub struct Plain<'a> {
 impl<'a> Plain<'a> {
     /// Returns the message at the start of `bytes`; nothing for any other writing, and while its end is not there.
     #[must_use]
+    #[inline]
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(b"<message")?;
         let (id, rest) = match rest.strip_prefix(b" id=\"") {

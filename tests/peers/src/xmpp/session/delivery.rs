@@ -86,7 +86,7 @@ impl Core {
             Some(at) => flight.take_due(at, send),
             None => flight.take_all(send),
         }
-        for (id, json) in receipts {
+        for (id, json) in receipts.into_iter().map(|receipt| *receipt) {
             self.send_receipt(id, json, now);
         }
     }

@@ -54,7 +54,7 @@ impl Core {
         let delivered = plan.kind != AnswerKind::Nack;
         let receipt = (push.receipt && delivered).then(|| {
             let millis = self.setup.epoch_millis + (now - self.started).as_millis();
-            (push.id.to_string(), receipt_json(&push.id, &push.target, millis))
+            Box::new((push.id.to_string(), receipt_json(&push.id, &push.target, millis)))
         });
         self.flight.open(key, due, |answer| {
             answer.kind = plan.kind;
