@@ -26,22 +26,9 @@ const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 /// Where in the text each byte's two digits begin.
 const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 
-/// What a byte that is no lower-case hexadecimal digit stands for: a value that no mix of digits makes.
-const NO_DIGIT: u8 = 0xff;
-const DIGIT_OF: [u8; 256] = digits();
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// The digits of each byte.
 const TEXT_OF: [[u8; 2]; 256] = texts();
-
-const fn digits() -> [u8; 256] {
-    let mut table = [NO_DIGIT; 256];
-    let mut digit = 0;
-    while digit < 16 {
-        table[DIGITS[digit as usize] as usize] = digit;
-        digit += 1;
-    }
-    table
-}
 
 const fn texts() -> [[u8; 2]; 256] {
     let mut table = [[0; 2]; 256];
@@ -86,20 +73,34 @@ impl PushKey {
     /// Returns the key that `text` spells in exactly the form of [`PushKey::to_text`], if it does.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text: &[u8; Self::TEXT_LEN] = text.try_into().ok()?;
-        let (mut halves, mut wrong) = ([0_u64; 2], 0);
-        for (half, places) in halves.iter_mut().zip(PLACES.as_chunks::<8>().0) {
-            for at in places {
-                let (high, low) = (DIGIT_OF[usize::from(text[*at])], DIGIT_OF[usize::from(text[at + 1])]);
-                wrong |= high | low;
-                *half = *half << 8 | u64::from(high << 4 | low & 15);
-            }
-        }
-        // One test at the end instead of one per digit: an answer's key is parsed for every push.
-        if wrong == NO_DIGIT || HYPHENS.iter().any(|at| text[*at] != b'-') {
+        if HYPHENS.iter().any(|at| text[*at] != b'-') {
             return None;
         }
-        Some(Self(halves[0], halves[1]))
+        let four = |at: usize| [text[at], text[at + 1], text[at + 2], text[at + 3]];
+        let eight = |first: usize, second: usize| {
+            let (first, second) = (u32::from_be_bytes(four(first)), u32::from_be_bytes(four(second)));
+            eight_digits(u64::from(first) << 32 | u64::from(second))
+        };
+        let (a, b, c, d) = (eight(0, 4)?, eight(9, 14)?, eight(19, 24)?, eight(28, 32)?);
+        Some(Self(a << 32 | b, c << 32 | d))
     }
+}
+
+/// Returns the number that eight lower-case hexadecimal digits spell, all at once: an answer's key is parsed for every push.
+const fn eight_digits(text: u64) -> Option<u64> {
+    const ONES: u64 = u64::MAX / 0xff;
+    // A letter has bit 6, which `0` to `9` have not.
+    let letters = text >> 6 & ONES;
+    let values = (text & (ONES * 0x0f)) + letters * 9;
+    let written = values + ONES * b'0' as u64 + letters * (b'a' - b'0' - 10) as u64;
+    // What is over nine must have been a letter, and nothing else; over fifteen there is nothing.
+    let over_nine = (values + ONES * (0x80 - 10)) >> 7 & ONES;
+    if written != text || over_nine != letters || values & (ONES * 0x10) != 0 {
+        return None;
+    }
+    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    Some((fours | fours >> 16) & 0xffff_ffff)
 }
 
 impl Hash for PushKey {
@@ -177,6 +178,14 @@ mod tests {
             let key = PushKey::from_u128(number);
             prop_assert_eq!(key.to_string(), uuid::Uuid::from_u128(number).to_string());
             prop_assert_eq!(PushKey::parse(&key.to_text()), Some(key));
+        }
+
+        #[test]
+        fn one_wrong_byte_makes_it_no_key(number: u128, at in 0..PushKey::TEXT_LEN, byte: u8) {
+            let mut text = PushKey::from_u128(number).to_text();
+            text[at] = byte;
+            let is_right = if HYPHENS.contains(&at) { byte == b'-' } else { DIGITS.contains(&byte) };
+            prop_assert_eq!(PushKey::parse(&text).is_some(), is_right);
         }
 
         #[test]

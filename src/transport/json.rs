@@ -60,6 +60,12 @@ fn escaped(lanes: Lanes) -> Lanes {
     is_below(lanes, b' ') | is(lanes, b'"') | is(lanes, b'\\')
 }
 
+/// Returns the inside of a string that has no escapes and whose opening quote stands before `text`.
+pub fn inside(text: &str) -> Option<&str> {
+    let end = lanes::position(text.as_bytes(), 0, escaped)?;
+    (text.as_bytes()[end] == b'"').then(|| &text[..end])
+}
+
 /// Appends a number.
 pub fn number(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0; 20];

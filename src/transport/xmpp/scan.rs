@@ -5,7 +5,7 @@
 
 use memchr::{memchr, memchr2};
 
-use crate::transport::json::lanes::{self, is_below};
+use crate::transport::json::lanes::{self, Lanes, is, is_below};
 
 /// The namespace of the payload element.
 pub const GCM_NS: &str = "google:mobile:data";
@@ -51,16 +51,12 @@ fn scan_stanza(bytes: &[u8]) -> Step<(&str, usize)> {
         None => skip_attributes(bytes, at)?,
     };
     let (name, start) = open_gcm(bytes, at)?;
-    let rest = bytes.get(start..).unwrap_or_default();
-    let len = memchr2(b'<', b'>', rest).ok_or(Scan::Incomplete)?;
     // `]]>` must not stand in text; any `>` goes to the parser that knows.
-    if rest[len] == b'>' {
-        return Err(Scan::Unusual);
-    }
-    let at = expect(bytes, start + len, b"</")?;
+    let ends_text = |bytes| unprintable(bytes) | is(bytes, b'<') | is(bytes, b'>');
+    let end = lanes::position(bytes, start, ends_text).ok_or(Scan::Incomplete)?;
+    let at = expect(bytes, end, b"</")?;
     let at = expect(bytes, at, name)?;
-    let end = expect(bytes, at, MESSAGE_END)?;
-    Ok((printable(&rest[..len])?, end))
+    Ok((ascii(&bytes[start..end])?, expect(bytes, at, MESSAGE_END)?))
 }
 
 /// Passes over attributes that change nothing, up to and including the `>`.
@@ -151,10 +147,18 @@ fn expect(bytes: &[u8], at: usize, wanted: &[u8]) -> Step<usize> {
 
 /// Returns the text if it is printable ASCII: legal XML without a look at any table, and the same before and after normalisation.
 fn printable(bytes: &[u8]) -> Step<&str> {
-    if lanes::contains(bytes, |bytes| is_below(bytes, b' ') | !is_below(bytes, b'~' + 1)) {
+    if lanes::contains(bytes, unprintable) {
         return Err(Scan::Unusual);
     }
-    std::str::from_utf8(bytes).map_err(|_| Scan::Unusual)
+    ascii(bytes)
+}
+
+fn unprintable(bytes: Lanes) -> Lanes {
+    is_below(bytes, b' ') | !is_below(bytes, b'~' + 1)
+}
+
+fn ascii(bytes: &[u8]) -> Step<&str> {
+    simdutf8::basic::from_utf8(bytes).map_err(|_| Scan::Unusual)
 }
 
 #[cfg(test)]

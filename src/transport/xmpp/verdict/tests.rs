@@ -126,6 +126,24 @@ fn the_providers_words_are_bounded() {
 
 proptest! {
     #[test]
+    fn the_usual_ack_is_read_as_by_its_fields(
+        from in "[ -~]{0,40}",
+        number: u128,
+        at: prop::sample::Index,
+        with in "[ -~]{0,2}",
+        cut in 0..3_usize,
+    ) {
+        let from = serde_json::to_string(&from).unwrap();
+        let usual = format!(r#"{{"from":{from},"message_id":"{}","message_type":"ack"}}"#, PushKey::from_u128(number));
+        prop_assert!(usual_ack(&usual).is_some() || from.contains('\\'));
+        prop_assert_eq!(read(&usual), read_fields(&usual));
+        let at = at.index(usual.len() + 1);
+        let mut other = usual.clone();
+        other.replace_range(at..(at + cut).min(usual.len()), &with);
+        prop_assert_eq!(read(&other), read_fields(&other), "{}", other);
+    }
+
+    #[test]
     fn no_text_is_too_strange(json: String, value in "[{}\\[\\]\",:a-z0-9_]{0,60}") {
         read(&json);
         read(&value);
