@@ -20,9 +20,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 
 pub use self::provider::Provider;
+use crate::double::listener::Secured;
 use crate::double::listener::{self, Listening, Place, ServeError};
 use crate::http2::hub::Hub;
 use crate::tls::Clients;
@@ -50,7 +50,7 @@ pub async fn serve<P: Provider, E: Error + Send + Sync + 'static>(
 }
 
 /// Serves a connection on which the client has agreed to HTTP/2.
-pub async fn welcome<P: Provider>(hub: Arc<Hub<P>>, secured: Option<(TlsStream<TcpStream>, TcpStream)>) {
+pub async fn welcome<P: Provider>(hub: Arc<Hub<P>>, secured: Option<(Secured, TcpStream)>) {
     let Some((stream, socket)) = secured else {
         hub.books.ledger.lock().handshakes_failed += 1;
         return;

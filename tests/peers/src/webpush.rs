@@ -17,9 +17,9 @@ pub mod vapid;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 
 use self::service::WebPush;
+use crate::double::listener::Secured;
 use crate::double::listener::{Listening, Place, ServeError};
 use crate::http2::hub::Hub;
 use crate::http2::knobs::Knobs;
@@ -43,7 +43,7 @@ pub async fn serve(place: &Place, only_http1: bool, knobs: Knobs) -> Result<Hand
     Ok(listening.serve(Arc::new(Hub::new(provider, knobs)), welcome))
 }
 
-async fn welcome(hub: Arc<Hub<WebPush>>, secured: Option<(TlsStream<TcpStream>, TcpStream)>) {
+async fn welcome(hub: Arc<Hub<WebPush>>, secured: Option<(Secured, TcpStream)>) {
     match secured {
         Some((stream, socket)) if stream.get_ref().1.alpn_protocol() != Some(http2::ALPN) => {
             let line = hub.open();

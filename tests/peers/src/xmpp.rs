@@ -5,7 +5,7 @@
 //!
 //! - [`listener`] accepts, [`connection`] moves bytes, [`hub`] steers from outside;
 //! - [`session`] decides, with [`login`], [`downstream`], [`payload`], [`flight`] and [`upstream`];
-//! - [`framer`], [`element`], [`escape`], [`answer`] and [`output`] know the bytes;
+//! - [`framer`], [`plain`], [`element`], [`escape`], [`answer`] and [`output`] know the bytes;
 //! - [`knobs`] say how to behave; what happened is in [`crate::double`].
 //!
 //! [`probe`] and [`pump`] are clients: for tests of the double, and for its own speed.
@@ -23,6 +23,7 @@ pub mod listener;
 pub mod login;
 pub mod output;
 pub mod payload;
+pub mod plain;
 pub mod probe;
 pub mod pump;
 pub mod session;

@@ -1,15 +1,15 @@
 //! What the double saw and did: counters, the fate of every message id, and violations.
 //!
 //! Each session collects a [`Tally`] while it works on one read and hands it over with one lock; the control face reads the
-//! totals as a [`crate::double::report::Report`]. Message ids are kept in 112 bits, in shards, so that ten million of them fit and no single
-//! growth of a table stops the double for long. UUIDs keep their order: those that were counted one after the other lie side by side, and
-//! looking one up costs no miss in the processor's cache.
+//! totals as a [`crate::double::report::Report`]. Message ids are kept in 112 bits, so that ten million of them fit. UUIDs keep their order:
+//! those that were counted one after the other lie side by side, and looking one up costs no miss in the processor's cache.
 
+mod fates;
 mod key;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use key::SHARDS;
+use fates::Fates;
 pub use key::{KeyHasher, MessageKey};
 
 /// How many violations keep their text.
@@ -113,13 +113,6 @@ impl Tally {
     }
 }
 
-/// What is known of one message id.
-#[derive(Debug, Clone, Copy, Default)]
-struct Fate {
-    received: u8,
-    delivered: u8,
-}
-
 const ACKED: u8 = 0x80;
 
 /// One connection as the report shows it.
@@ -142,9 +135,9 @@ impl ConnectionRecord {
 }
 
 /// The totals; see the module's documentation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ledger {
-    fates: Vec<HashMap<MessageKey, Fate, KeyHasher>>,
+    fates: Fates,
     /// Sums of the tallies; only the counters are used.
     pub sums: Tally,
     /// Pushes received, acks sent, acks withheld.
@@ -173,28 +166,6 @@ pub struct Ledger {
     pub refused: u64,
     /// TLS handshakes that failed.
     pub handshakes_failed: u64,
-}
-
-impl Default for Ledger {
-    fn default() -> Self {
-        Self {
-            fates: (0..SHARDS).map(|_| HashMap::default()).collect(),
-            sums: Tally::default(),
-            messages: 0,
-            acks: 0,
-            acks_lost: 0,
-            unique_received: 0,
-            unique: 0,
-            delivered_unique: 0,
-            duplicates: 0,
-            delivered_duplicates: 0,
-            violations: BTreeMap::new(),
-            connections: BTreeMap::new(),
-            opened: 0,
-            refused: 0,
-            handshakes_failed: 0,
-        }
-    }
 }
 
 impl Ledger {
@@ -254,7 +225,7 @@ impl Ledger {
     }
 
     fn apply(&mut self, key: MessageKey, event: Event) {
-        let fate = self.fates[key.shard()].entry(key).or_default();
+        let fate = self.fates.of(key);
         match event {
             Event::Received => {
                 self.messages += 1;

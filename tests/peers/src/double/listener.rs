@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use log::{debug, warn};
 use thiserror::Error;
+use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -24,6 +25,12 @@ use crate::tls::{self, TlsError};
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How many bytes are taken from a socket at once; the TLS library by itself asks for a few thousand.
+const READ: usize = 64 * 1024;
+
+/// A connection behind its handshake.
+pub type Secured = TlsStream<BufReader<TcpStream>>;
 
 /// Where a double listens, and as whom.
 #[derive(Debug, Clone)]
@@ -116,7 +123,7 @@ impl Listening {
     pub fn serve<H, W, F>(self, hub: Arc<H>, welcome: W) -> Handle<H>
     where
         H: Steered,
-        W: Fn(Arc<H>, Option<(TlsStream<TcpStream>, TcpStream)>) -> F + Clone + Send + Sync + 'static,
+        W: Fn(Arc<H>, Option<(Secured, TcpStream)>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
         let mut tasks = Vec::new();
@@ -142,7 +149,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
 async fn accept<H, W, F>(listener: TcpListener, acceptor: TlsAcceptor, hub: Arc<H>, welcome: W)
 where
     H: Send + Sync + 'static,
-    W: Fn(Arc<H>, Option<(TlsStream<TcpStream>, TcpStream)>) -> F + Clone + Send + Sync + 'static,
+    W: Fn(Arc<H>, Option<(Secured, TcpStream)>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     loop {
@@ -162,8 +169,9 @@ where
     }
 }
 
-async fn secure(stream: TcpStream, acceptor: TlsAcceptor) -> Option<(TlsStream<TcpStream>, TcpStream)> {
+async fn secure(stream: TcpStream, acceptor: TlsAcceptor) -> Option<(Secured, TcpStream)> {
     let (stream, socket) = twice(stream).inspect_err(|error| debug!("socket unusable error={error}")).ok()?;
+    let stream = BufReader::with_capacity(READ, stream);
     match timeout(HANDSHAKE, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => Some((stream, socket)),
         failed => {

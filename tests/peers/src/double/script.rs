@@ -48,24 +48,27 @@ impl<'a> Script<'a> {
     /// Returns what the token asks for, or nothing for an ordinary token.
     #[must_use]
     pub fn of(token: &'a str) -> Option<Self> {
+        let after = |head: &str| token.strip_prefix(head);
         let nack = |code, once, described| Some(Self::Nack { code, once, described });
-        let (head, rest) = token.split_once('-')?;
-        match head {
-            "unregistered" => nack("DEVICE_UNREGISTERED", false, true),
-            "bad" => nack("BAD_REGISTRATION", false, true),
-            "canonical" => Some(Self::Canonical(rest)),
-            "nack" => match rest.strip_prefix("once-") {
-                Some(rest) => nack(code(rest)?, true, true),
-                None => nack(code(rest)?, false, true),
-            },
-            "bare" => nack(code(rest)?, false, false),
-            "lost" => Some(Self::Lost { once: rest.starts_with("once-") }),
-            "twice" => Some(Self::Twice),
-            "slow" => {
-                let millis = rest.split('-').next().and_then(|millis| millis.parse().ok())?;
-                Some(Self::Slow(Duration::from_millis(millis)))
-            }
-            _ => None,
+        if after("unregistered-").is_some() {
+            nack("DEVICE_UNREGISTERED", false, true)
+        } else if after("bad-").is_some() {
+            nack("BAD_REGISTRATION", false, true)
+        } else if let Some(rest) = after("canonical-") {
+            Some(Self::Canonical(rest))
+        } else if let Some(rest) = after("nack-once-") {
+            nack(code(rest)?, true, true)
+        } else if let Some(rest) = after("nack-") {
+            nack(code(rest)?, false, true)
+        } else if let Some(rest) = after("bare-") {
+            nack(code(rest)?, false, false)
+        } else if let Some(rest) = after("lost-") {
+            Some(Self::Lost { once: rest.starts_with("once-") })
+        } else if after("twice-").is_some() {
+            Some(Self::Twice)
+        } else {
+            let millis = after("slow-")?.split('-').next()?.parse().ok()?;
+            Some(Self::Slow(Duration::from_millis(millis)))
         }
     }
 }

@@ -15,7 +15,6 @@ use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_rustls::server::TlsStream;
 
 use super::allowance::Allowance;
 use super::call::Call;
@@ -24,13 +23,14 @@ use super::hub::{Command, Hub, Line};
 use super::knobs::{DrainMode, Knobs};
 use super::provider::Provider;
 use crate::double::ledger::{Breach, MessageKey, Tally};
+use crate::double::listener::Secured;
 
 /// Refused streams whose late bodies are passed over in silence.
 const REFUSED_REMEMBERED: usize = 10_000;
 /// How long a client may take to begin.
 const BEGIN: Duration = Duration::from_secs(10);
 
-type Server = Connection<Frames<TlsStream<TcpStream>>, Bytes>;
+type Server = Connection<Frames<Secured>, Bytes>;
 
 /// Streams that are open, by number.
 type Open = Arc<Mutex<BTreeMap<u32, Option<AbortHandle>>>>;
@@ -53,12 +53,7 @@ struct Serving<P: Provider> {
 }
 
 /// Serves a secured connection until it ends; `socket` is the same socket again, for ending it rudely.
-pub async fn run<P: Provider>(
-    stream: TlsStream<TcpStream>,
-    socket: TcpStream,
-    hub: Arc<Hub<P>>,
-    mut line: Line<P>,
-) {
+pub async fn run<P: Provider>(stream: Secured, socket: TcpStream, hub: Arc<Hub<P>>, mut line: Line<P>) {
     let knobs = line.knobs.borrow_and_update().clone();
     let allowance = Allowance::new((*knobs).as_ref());
     let frames = Frames::new(stream, allowance.wire().clone());

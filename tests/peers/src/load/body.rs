@@ -2,8 +2,6 @@
 //!
 //! Pure text. The workers ask for one request after another; everything that does not change is made once.
 
-use std::io::Write;
-
 use serde_json::json;
 
 /// What the pushes look like.
@@ -37,11 +35,24 @@ pub struct Writer {
     shape: Shape,
     /// The request line and the headers up to the length.
     head: Vec<u8>,
-    /// A push from its route on.
+    /// A push up to its number, if it has an id.
+    id: Option<Vec<u8>>,
+    /// What follows, up to the device's number.
+    target: Vec<u8>,
+    /// How the device's number is written.
+    device: Device,
+    /// What follows that.
     tail: Vec<u8>,
-    /// What device tokens start with, as it is written.
-    prefix: String,
-    body: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Device {
+    /// Its digits.
+    Plain,
+    /// Its digits in hex, which spell its digits.
+    Hex,
+    /// Not at all: all pushes are for one.
+    Nobody,
 }
 
 impl Writer {
@@ -52,56 +63,89 @@ impl Writer {
         if let Some(token) = bearer {
             head.push_str(&format!("authorization: Bearer {token}\r\n"));
         }
-        head.push_str("content-length: ");
-        let tail = tail(&shape);
+        head.push_str("content-length:");
         let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect();
-        let prefix = if shape.hex { hex(&shape.token_prefix) } else { shape.token_prefix.clone() };
-        Self { shape, head: head.into_bytes(), tail, prefix, body: Vec::new() }
+        let prefix: String = if shape.hex { hex(&shape.token_prefix) } else { shape.token_prefix.clone() };
+        let id = shape.id_prefix.as_ref().map(|prefix| format!("{{\"id\":\"{prefix}").into_bytes());
+        let open = if id.is_some() { "\"," } else { "{" };
+        let rest = tail(&shape);
+        let (device, target, after) = match &shape.to {
+            Some(to) => (Device::Nobody, format!("{open}\"to\":{to},"), ""),
+            None => {
+                let device = if shape.hex { Device::Hex } else { Device::Plain };
+                (device, format!("{open}\"to\":{{\"token\":\"{prefix}"), "\"},")
+            }
+        };
+        let tail = [after.as_bytes(), &rest].concat();
+        let (head, target) = (head.into_bytes(), target.into_bytes());
+        Self { shape, head, id, target, device, tail }
     }
 
     /// Appends the request whose first push has number `first`, with `count` pushes.
-    pub fn request_into(&mut self, out: &mut Vec<u8>, first: u64, count: u32) {
-        let mut body = std::mem::take(&mut self.body);
-        body.clear();
+    pub fn request_into(&self, out: &mut Vec<u8>, first: u64, count: u32) {
+        out.extend_from_slice(&self.head);
+        // The length is known at the end and goes before it; a field's value may have blanks in front (RFC 9110 §5.5).
+        let length_end = out.len() + Digits::MOST;
+        out.resize(length_end, b' ');
+        out.extend_from_slice(b"\r\n\r\n");
+        let start = out.len();
         let single = count == 1 && self.shape.batch == 1;
         if !single {
-            body.extend_from_slice(b"{\"pushes\":[");
+            out.extend_from_slice(b"{\"pushes\":[");
         }
         for number in first..first + u64::from(count) {
             if number > first {
-                body.push(b',');
+                out.push(b',');
             }
-            self.push_into(&mut body, number);
+            self.push_into(out, number);
         }
         if !single {
-            body.extend_from_slice(b"]}");
+            out.extend_from_slice(b"]}");
         }
-        out.extend_from_slice(&self.head);
-        write!(out, "{}\r\n\r\n", body.len()).expect("writing to a Vec cannot fail");
-        out.extend_from_slice(&body);
-        self.body = body;
+        let length = Digits::of((out.len() - start) as u64);
+        out[length_end - length.text().len()..length_end].copy_from_slice(length.text());
     }
 
     fn push_into(&self, body: &mut Vec<u8>, number: u64) {
-        let device = number % self.shape.devices.max(1);
-        body.push(b'{');
-        let mut write =
-            |text: std::fmt::Arguments<'_>| body.write_fmt(text).expect("writing to a Vec cannot fail");
-        if let Some(prefix) = &self.shape.id_prefix {
-            write(format_args!("\"id\":\"{prefix}{number}\","));
+        if let Some(id) = &self.id {
+            body.extend_from_slice(id);
+            body.extend_from_slice(Digits::of(number).text());
         }
-        let prefix = &self.prefix;
-        match &self.shape.to {
-            Some(to) => write(format_args!("\"to\":{to},")),
-            None if self.shape.hex => {
-                write(format_args!("\"to\":{{\"token\":\"{prefix}"));
-                // Digits are 0x30 to 0x39, so the token spells a text.
-                device.to_string().chars().for_each(|digit| write(format_args!("3{digit}")));
-                write(format_args!("\"}},"));
-            }
-            None => write(format_args!("\"to\":{{\"token\":\"{prefix}{device}\"}},")),
+        body.extend_from_slice(&self.target);
+        let digits = Digits::of(number % self.shape.devices.max(1));
+        match self.device {
+            Device::Plain => body.extend_from_slice(digits.text()),
+            // Digits are 0x30 to 0x39, so the token spells a text.
+            Device::Hex => digits.text().iter().for_each(|digit| body.extend_from_slice(&[b'3', *digit])),
+            Device::Nobody => {}
         }
         body.extend_from_slice(&self.tail);
+    }
+}
+
+/// A number as text.
+struct Digits {
+    digits: [u8; Self::MOST],
+    start: usize,
+}
+
+impl Digits {
+    /// As many as the largest number has.
+    const MOST: usize = 20;
+
+    fn of(number: u64) -> Self {
+        let (mut digits, mut start, mut rest) = ([b'0'; Self::MOST], Self::MOST - 1, number);
+        while rest > 9 {
+            digits[start] += (rest % 10) as u8;
+            rest /= 10;
+            start -= 1;
+        }
+        digits[start] += rest as u8;
+        Self { digits, start }
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.digits[self.start..]
     }
 }
 
@@ -152,8 +196,8 @@ mod tests {
         Writer::new(shape, "localhost:1", "/v1/pushes", Some("t")).request_into(&mut out, first, count);
         let text = String::from_utf8(out).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let length = head.rsplit_once("content-length: ").unwrap().1;
-        assert_eq!(length, body.len().to_string());
+        let length = head.rsplit_once("content-length:").unwrap().1;
+        assert_eq!(length.trim_start(), body.len().to_string());
         (head.to_owned(), serde_json::from_str(body).unwrap())
     }
 
@@ -171,9 +215,18 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_written_in_full() {
+        for number in [0, 9, 10, 99, 100, 12_345_678, u64::MAX] {
+            assert_eq!(Digits::of(number).text(), number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
     fn tokens_may_be_hex() {
         let (_, body) = request(Shape { hex: true, token_prefix: "d-".to_owned(), ..shape() }, 3, 1);
         assert_eq!(body["pushes"][0]["to"]["token"], "642d33", "d-3");
+        let many = Shape { hex: true, token_prefix: "d-".to_owned(), devices: 1000, ..shape() };
+        assert_eq!(request(many, 120, 1).1["pushes"][0]["to"]["token"], "642d313230", "d-120");
     }
 
     #[test]

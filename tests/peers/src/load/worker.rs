@@ -44,6 +44,7 @@ pub struct Worker {
 struct Link {
     stream: TcpStream,
     input: Vec<u8>,
+    out: Vec<u8>,
     pending: VecDeque<(Job, Instant)>,
 }
 
@@ -79,7 +80,12 @@ impl Worker {
     async fn connect(&self) -> io::Result<Link> {
         let stream = self.within(TcpStream::connect(&self.target)).await?;
         stream.set_nodelay(true)?;
-        Ok(Link { stream, input: Vec::with_capacity(16 * 1024), pending: VecDeque::new() })
+        Ok(Link {
+            stream,
+            input: Vec::with_capacity(16 * 1024),
+            out: Vec::with_capacity(64 * 1024),
+            pending: VecDeque::new(),
+        })
     }
 
     async fn within<T>(&self, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -93,11 +99,10 @@ impl Worker {
 
     /// Sends a job, and more when pipelining, until nothing is pending; returns whether the connection may be used again.
     async fn exchange(&mut self, link: &mut Link, first: Job) -> io::Result<bool> {
-        let mut out = Vec::new();
         let mut next = Some(first);
         loop {
             while let Some(job) = next.take() {
-                self.writer.request_into(&mut out, job.first, job.pushes);
+                self.writer.request_into(&mut link.out, job.first, job.pushes);
                 let now = Instant::now();
                 self.score.lock().sent(u64::from(job.pushes), now - job.due);
                 link.pending.push_back((job, now));
@@ -105,9 +110,9 @@ impl Worker {
                     next = self.source.next().await;
                 }
             }
-            if !out.is_empty() {
-                self.within(link.stream.write_all(&out)).await?;
-                out.clear();
+            if !link.out.is_empty() {
+                self.within(link.stream.write_all(&link.out)).await?;
+                link.out.clear();
             }
             if link.pending.is_empty() {
                 return Ok(true);

@@ -11,10 +11,10 @@ use http::request::Parts;
 use http::{Request, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 
 use super::service::WebPush;
 use crate::double::ledger::Tally;
+use crate::double::listener::Secured;
 use crate::http2::call::{Fate, decide};
 use crate::http2::hub::{Command, Hub, Line};
 use crate::http2::provider::Reply;
@@ -24,7 +24,7 @@ const MOST: usize = 64 * 1024;
 
 /// One connection at work.
 struct Serving {
-    stream: TlsStream<TcpStream>,
+    stream: Secured,
     socket: TcpStream,
     hub: Arc<Hub<WebPush>>,
     line: Line<WebPush>,
@@ -35,12 +35,7 @@ struct Serving {
 }
 
 /// Serves a secured connection until it ends; `socket` is the same socket again, for ending it rudely.
-pub async fn run(
-    stream: TlsStream<TcpStream>,
-    socket: TcpStream,
-    hub: Arc<Hub<WebPush>>,
-    line: Line<WebPush>,
-) {
+pub async fn run(stream: Secured, socket: TcpStream, hub: Arc<Hub<WebPush>>, line: Line<WebPush>) {
     let read = BytesMut::new();
     let mut serving =
         Serving { stream, socket, hub, line, read, carried: 0, is_draining: false, is_stalled: false };

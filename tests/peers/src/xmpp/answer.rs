@@ -44,6 +44,19 @@ pub fn message_into(out: &mut Vec<u8>, json: &[u8], prefixed: bool) {
     out.extend_from_slice(b"</message>");
 }
 
+/// Does the same for JSON that has no character that XML escapes.
+pub fn plain_message_into(out: &mut Vec<u8>, json: &[u8], prefixed: bool) {
+    let (before, after): (&[u8], &[u8]) = if prefixed {
+        (b"<message id=\"\"><data:gcm xmlns:data=\"google:mobile:data\">", b"</data:gcm></message>")
+    } else {
+        (b"<message id=\"\"><gcm xmlns=\"google:mobile:data\">", b"</gcm></message>")
+    };
+    out.reserve(before.len() + json.len() + after.len());
+    out.extend_from_slice(before);
+    out.extend_from_slice(json);
+    out.extend_from_slice(after);
+}
+
 /// Appends the JSON of an ack; `from` and `id` are JSON already, `registration` is not.
 pub fn ack_json(out: &mut Vec<u8>, from: &str, id: &str, registration: Option<&str>) {
     out.extend_from_slice(b"{\"from\":");
@@ -172,6 +185,16 @@ mod tests {
         let text = "<message id=\"\"><gcm xmlns=\"google:mobile:data\">{\"from\":\"&lt;t&gt;\",\"message_id\":\"m&amp;1\",\
                     \"message_type\":\"ack\",\"registration_id\":\"new\\\"\"}</gcm></message>";
         assert_eq!(String::from_utf8(out).unwrap(), text);
+    }
+
+    #[test]
+    fn plain_json_is_framed_like_any_other() {
+        for prefixed in [false, true] {
+            let (mut plain, mut any) = (Vec::new(), Vec::new());
+            plain_message_into(&mut plain, DRAINING, prefixed);
+            message_into(&mut any, DRAINING, prefixed);
+            assert_eq!(plain, any);
+        }
     }
 
     #[test]

@@ -12,10 +12,9 @@ use std::time::Duration;
 use bytes::BufMut;
 use log::debug;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_rustls::server::TlsStream;
 
+use crate::double::listener::Secured;
 use crate::xmpp::hub::Line;
 use crate::xmpp::knobs::CloseStyle;
 use crate::xmpp::session::{Command, Session};
@@ -68,7 +67,7 @@ impl Pace {
 }
 
 /// Runs a connection to its end.
-pub async fn run(mut stream: TlsStream<TcpStream>, mut session: Session, line: &mut Line) {
+pub async fn run(mut stream: Secured, mut session: Session, line: &mut Line) {
     let style = match drive(&mut stream, &mut session, line).await {
         Ok(style) => style,
         Err(error) => {
@@ -81,11 +80,7 @@ pub async fn run(mut stream: TlsStream<TcpStream>, mut session: Session, line: &
 }
 
 /// Works until the session ends or the client goes; returns how to close.
-async fn drive(
-    stream: &mut TlsStream<TcpStream>,
-    session: &mut Session,
-    line: &mut Line,
-) -> io::Result<CloseStyle> {
+async fn drive(stream: &mut Secured, session: &mut Session, line: &mut Line) -> io::Result<CloseStyle> {
     let mut pace = Pace { allowance: 0.0, since: Instant::now() };
     let mut give_up = None;
     loop {
@@ -149,7 +144,7 @@ async fn wait_until(deadline: Option<Instant>) {
 
 /// Writes what it can, then reads up to `most` bytes; pending only when neither moved.
 fn poll_socket(
-    stream: &mut TlsStream<TcpStream>,
+    stream: &mut Secured,
     session: &mut Session,
     most: usize,
     cx: &mut Context<'_>,
@@ -176,7 +171,7 @@ fn poll_socket(
 }
 
 fn read_available(
-    stream: &mut TlsStream<TcpStream>,
+    stream: &mut Secured,
     input: &mut Vec<u8>,
     (most, progress): (usize, &mut Progress),
     cx: &mut Context<'_>,
@@ -204,10 +199,10 @@ fn read_available(
 }
 
 /// Closes the socket in the given style.
-async fn end(mut stream: TlsStream<TcpStream>, style: CloseStyle) {
+async fn end(mut stream: Secured, style: CloseStyle) {
     match style {
         CloseStyle::Rst => {
-            if let Err(error) = stream.get_ref().0.set_zero_linger() {
+            if let Err(error) = stream.get_ref().0.get_ref().set_zero_linger() {
                 debug!("reset failed error={error}");
             }
             return;

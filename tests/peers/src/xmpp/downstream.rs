@@ -2,7 +2,9 @@
 //!
 //! The session calls it for every message; `reference/fcm.md` 1.5 lists the rules. The parse borrows everything, because
 //! it runs for each push, and looks at each field's type itself, so that one wrong field still leaves the message id to
-//! answer to. Unknown top-level fields are let through, as nothing documents that they are refused, and `null` is an absent field.
+//! answer to. The usual push is read by [`usual`] in one pass instead. Unknown top-level fields are let through, as nothing documents that they are refused, and `null` is an absent field.
+
+pub mod usual;
 
 use std::borrow::Cow;
 
@@ -47,6 +49,8 @@ pub struct Push<'a> {
     pub target: Cow<'a, str>,
     /// The same as JSON.
     pub target_json: &'a str,
+    /// Whether both are known to have no character that XML escapes.
+    pub is_plain: bool,
     /// Whether the sender wants a delivery receipt.
     pub receipt: bool,
     /// What is wrong with it, if anything: the text for `error_description`.
@@ -128,6 +132,7 @@ pub fn read(text: &str) -> Downstream<'_> {
         id_json: raw_id.get(),
         target_json: if target.is_some() { named.map_or("\"\"", RawValue::get) } else { "\"\"" },
         target: target.unwrap_or_default(),
+        is_plain: false,
         receipt: fields.delivery_receipt_requested.is_some_and(|raw| raw.get() == "true"),
         fault: check(&fields).err(),
     })

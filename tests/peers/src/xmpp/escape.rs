@@ -81,7 +81,10 @@ pub fn unescape(data: &[u8]) -> Result<Cow<'_, str>, TextError> {
 }
 
 /// Finds forbidden characters with one look at the bytes and a second one only when a suspect is among them.
-fn check_characters(text: &str) -> Result<(), TextError> {
+///
+/// # Errors
+/// [`TextError::Character`] when there is one.
+pub fn check_characters(text: &str) -> Result<(), TextError> {
     let suspect = text.bytes().fold(false, |found, b| found | (b < 0x20) | (b == 0xEF));
     if suspect && text.chars().any(|c| !is_xml_char(c)) { Err(TextError::Character) } else { Ok(()) }
 }

@@ -1,11 +1,12 @@
 //! The pushes of one connection that have no answer yet, and when their answers are due.
 //!
 //! Owned by the session, which opens an entry per push and takes out what is due. Answer texts live in recycled buffers, so a
-//! push costs no allocation. Invariant: an entry is counted as un-acked from `open` until `take_due` or `take_all`
+//! push costs no allocation, and answers that fall due in the order of their pushes, which is usual, wait in a plain queue. Invariant: an entry is counted as un-acked from `open` until `take_due` or `take_all`
 //! hands it out.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::Instant;
 
 use crate::double::ledger::{KeyHasher, MessageKey};
@@ -17,12 +18,14 @@ pub struct Answer {
     pub key: MessageKey,
     /// Its JSON.
     pub json: Vec<u8>,
+    /// Whether the JSON is known to have no character that XML escapes.
+    pub is_plain: bool,
     /// What kind of answer.
     pub kind: AnswerKind,
     /// The code of a nack.
     pub code: String,
     /// The receipt to send after the ack, as message id and JSON.
-    pub receipt: Option<(String, String)>,
+    pub receipt: Option<Box<(String, String)>>,
 }
 
 /// The kinds of answer.
@@ -39,15 +42,18 @@ pub enum AnswerKind {
     Nack,
 }
 
-/// When an answer is due; `order` decides among equals.
-type Due = Reverse<(Instant, u64, usize)>;
+/// When an answer is due, what decides among equals, and where it is.
+type Due = (Instant, u64, usize);
 
 /// The un-acked pushes of a connection.
 #[derive(Debug, Default)]
 pub struct Flight {
     answers: Vec<Answer>,
     free: Vec<usize>,
-    due: BinaryHeap<Due>,
+    /// Those that are due after all that were put here before them.
+    queue: VecDeque<Due>,
+    /// The others.
+    heap: BinaryHeap<Reverse<Due>>,
     keys: HashMap<MessageKey, u32, KeyHasher>,
     highest: usize,
 }
@@ -56,27 +62,29 @@ impl Flight {
     /// Returns how many pushes are un-acked.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.due.len()
+        self.queue.len() + self.heap.len()
     }
 
     /// Returns whether every push is answered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.due.is_empty()
+        self.len() == 0
     }
 
     /// Returns the most pushes that were un-acked at once since the last call.
     pub fn take_highest(&mut self) -> usize {
-        std::mem::replace(&mut self.highest, self.due.len())
+        let now = self.len();
+        std::mem::replace(&mut self.highest, now)
     }
 
-    /// Returns whether a push with this message id is un-acked.
-    #[must_use]
-    pub fn contains(&self, key: &MessageKey) -> bool {
-        self.keys.contains_key(key)
+    /// Notes a push that [`Self::open`] is called for next; returns whether one with this message id is un-acked already.
+    pub fn claim(&mut self, key: MessageKey) -> bool {
+        let count = self.keys.entry(key).or_default();
+        *count += 1;
+        *count > 1
     }
 
-    /// Adds a push whose answer is due at `at`; `write` fills in the answer.
+    /// Adds a push that was claimed and whose answer is due at `at`; `write` fills in the answer.
     pub fn open(&mut self, key: MessageKey, (at, order): (Instant, u64), write: impl FnOnce(&mut Answer)) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.answers.push(Answer::default());
@@ -88,40 +96,59 @@ impl Flight {
         answer.code.clear();
         answer.receipt = None;
         write(answer);
-        self.due.push(Reverse((at, order, slot)));
-        *self.keys.entry(key).or_default() += 1;
-        self.highest = self.highest.max(self.due.len());
+        let due = (at, order, slot);
+        if self.queue.back().is_none_or(|last| *last < due) {
+            self.queue.push_back(due);
+        } else {
+            self.heap.push(Reverse(due));
+        }
+        self.highest = self.highest.max(self.len());
     }
 
     /// Returns when the next answer is due.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
-        self.due.peek().map(|Reverse((at, _, _))| *at)
+        let others = self.heap.peek().map(|Reverse((at, ..))| *at);
+        self.queue.front().map(|(at, ..)| *at).into_iter().chain(others).min()
     }
 
     /// Hands the answers due at `now` to `send`, in order.
     pub fn take_due(&mut self, now: Instant, mut send: impl FnMut(&mut Answer)) {
-        while self.next_due().is_some_and(|at| at <= now) {
-            self.take_next(&mut send);
+        while let Some(slot) = self.take_next(|due| due <= now) {
+            self.hand_out(slot, &mut send);
         }
     }
 
     /// Hands every answer to `send`, in order, due or not.
     pub fn take_all(&mut self, mut send: impl FnMut(&mut Answer)) {
-        while !self.due.is_empty() {
-            self.take_next(&mut send);
+        while let Some(slot) = self.take_next(|_| true) {
+            self.hand_out(slot, &mut send);
         }
     }
 
-    fn take_next(&mut self, send: &mut impl FnMut(&mut Answer)) {
-        let Some(Reverse((_, _, slot))) = self.due.pop() else {
-            return;
-        };
+    /// Takes out which answer is due next, if it may be taken.
+    fn take_next(&mut self, may: impl Fn(Instant) -> bool) -> Option<usize> {
+        let queued = self.queue.front().copied();
+        match self.heap.peek() {
+            Some(Reverse(other)) if queued.is_none_or(|queued| *other < queued) => {
+                let (at, _, slot) = *other;
+                may(at).then(|| self.heap.pop())?;
+                Some(slot)
+            }
+            _ => {
+                let (_, _, slot) = queued.filter(|(at, ..)| may(*at))?;
+                self.queue.pop_front();
+                Some(slot)
+            }
+        }
+    }
+
+    fn hand_out(&mut self, slot: usize, send: &mut impl FnMut(&mut Answer)) {
         let answer = &mut self.answers[slot];
-        if let Some(count) = self.keys.get_mut(&answer.key) {
-            *count -= 1;
-            if *count == 0 {
-                self.keys.remove(&answer.key);
+        if let Entry::Occupied(mut count) = self.keys.entry(answer.key) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
             }
         }
         send(answer);
@@ -145,12 +172,15 @@ mod tests {
     fn a_message_id_is_in_flight_until_its_last_answer_is_taken() {
         let now = Instant::now();
         let mut flight = Flight::default();
+        assert!(!flight.claim(key(1)));
         flight.open(key(1), (now, 0), |_| {});
+        assert!(flight.claim(key(1)));
         flight.open(key(1), (now + Duration::from_secs(1), 1), |_| {});
         flight.take_due(now, |_| {});
-        assert!(flight.contains(&key(1)));
+        assert!(flight.claim(key(1)));
+        flight.open(key(1), (now, 2), |_| {});
         flight.take_all(|_| {});
-        assert!(!flight.contains(&key(1)) && flight.is_empty());
+        assert!(flight.is_empty() && !flight.claim(key(1)));
         assert_eq!((flight.take_highest(), flight.take_highest()), (2, 0));
     }
 
@@ -161,6 +191,7 @@ mod tests {
             let mut flight = Flight::default();
             for (n, due) in dues.iter().enumerate() {
                 let at = start + Duration::from_millis(*due);
+                flight.claim(key(n as u32));
                 flight.open(key(n as u32), (at, n as u64), |answer| answer.json.extend_from_slice(&[n as u8]));
             }
             let mut taken = Vec::new();

@@ -10,6 +10,8 @@ use std::ops::Range;
 use memchr::{memchr, memchr3, memmem};
 use thiserror::Error;
 
+use crate::xmpp::plain::Plain;
+
 /// The most bytes one stanza may have before the stream is given up.
 pub const MAX_STANZA: usize = 64 * 1024;
 
@@ -18,7 +20,9 @@ pub const MAX_STANZA: usize = 64 * 1024;
 pub enum Frame<'a> {
     /// The opening tag of the stream.
     Header(&'a [u8]),
-    /// A whole element below the stream.
+    /// A message of the usual writing.
+    Message(Plain<'a>),
+    /// Any other whole element below the stream.
     Stanza(&'a [u8]),
     /// The closing tag of the stream.
     End,
@@ -58,6 +62,12 @@ enum Step {
 #[derive(Debug, Default)]
 pub struct Framer {
     buffer: Vec<u8>,
+    place: Place,
+}
+
+/// Where in the buffer the cutter is.
+#[derive(Debug, Default)]
+struct Place {
     /// Where the current item starts.
     start: usize,
     /// Where to go on looking.
@@ -68,6 +78,8 @@ pub struct Framer {
     level: u32,
 }
 
+// === impl Framer ===
+
 impl Framer {
     /// Returns the buffer to append received bytes to.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
@@ -76,50 +88,72 @@ impl Framer {
 
     /// Forgets that a stream header was seen: the next one is expected, as after SASL success.
     pub fn restart(&mut self) {
-        self.open = false;
+        self.place.open = false;
     }
 
     /// Returns the number of bytes that belong to no frame yet.
     #[must_use]
     pub fn unread(&self) -> usize {
-        self.buffer.len() - self.start
+        self.buffer.len() - self.place.start
     }
 
     /// Returns the next frame, or nothing until more bytes are appended.
     ///
     /// # Errors
     /// [`FrameError`] when the stream is beyond repair; every further call returns an error too.
+    #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, FrameError> {
-        let Some((kind, range)) = self.advance()? else {
+        let Self { buffer, place } = self;
+        if let Some(message) = place.message(buffer) {
+            return Ok(Some(Frame::Message(message)));
+        }
+        let Some((kind, range)) = place.advance(buffer)? else {
             return Ok(None);
         };
-        let bytes = &self.buffer[range];
+        let bytes = &buffer[range];
         Ok(Some(match kind {
             Kind::Header => Frame::Header(bytes),
-            Kind::Stanza => Frame::Stanza(bytes),
+            Kind::Stanza => Plain::read(bytes).map_or(Frame::Stanza(bytes), Frame::Message),
             Kind::End => Frame::End,
         }))
     }
 
     /// Drops the bytes of the frames already returned. Call it once per read, not per frame.
     pub fn compact(&mut self) {
-        if self.start == self.buffer.len() {
+        let Place { start, scan, .. } = &mut self.place;
+        if *start == self.buffer.len() {
             self.buffer.clear();
         } else {
-            self.buffer.drain(..self.start);
+            self.buffer.drain(..*start);
         }
-        self.scan -= self.start;
-        self.start = 0;
+        *scan -= *start;
+        *start = 0;
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// Passes a whole message of the usual writing if one starts here.
+    #[inline]
+    fn message<'a>(&mut self, buffer: &'a [u8]) -> Option<Plain<'a>> {
+        if !self.open || self.level > 0 || self.scan > self.start {
+            return None;
+        }
+        let plain = Plain::read(&buffer[self.start..]).filter(|plain| plain.stanza.len() <= MAX_STANZA)?;
+        self.start += plain.stanza.len();
+        self.scan = self.start;
+        Some(plain)
     }
 
-    fn advance(&mut self) -> Result<Option<(Kind, Range<usize>)>, FrameError> {
+    fn advance(&mut self, buffer: &[u8]) -> Result<Option<(Kind, Range<usize>)>, FrameError> {
         loop {
-            let Some(offset) = memchr(b'<', &self.buffer[self.scan..]) else {
-                self.pass_text(self.buffer.len())?;
+            let Some(offset) = memchr(b'<', &buffer[self.scan..]) else {
+                self.pass_text(buffer, buffer.len())?;
                 return Ok(None);
             };
-            self.pass_text(self.scan + offset)?;
-            match self.tag()? {
+            self.pass_text(buffer, self.scan + offset)?;
+            match self.tag(buffer)? {
                 Step::Wait => return Ok(None),
                 Step::Continue(at) => {
                     self.scan = at;
@@ -139,9 +173,9 @@ impl Framer {
     }
 
     /// Moves over text that ends at `end`; outside a stanza only white space is text.
-    fn pass_text(&mut self, end: usize) -> Result<(), FrameError> {
+    fn pass_text(&mut self, buffer: &[u8], end: usize) -> Result<(), FrameError> {
         if self.level == 0 {
-            if !self.buffer[self.scan..end].iter().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
+            if !buffer[self.scan..end].iter().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
                 return Err(FrameError::NotXml);
             }
             self.start = end;
@@ -155,8 +189,8 @@ impl Framer {
     }
 
     /// Classifies the tag at `scan`, which is a `<`.
-    fn tag(&mut self) -> Result<Step, FrameError> {
-        let rest = &self.buffer[self.scan..];
+    fn tag(&mut self, buffer: &[u8]) -> Result<Step, FrameError> {
+        let rest = &buffer[self.scan..];
         let step = match rest.get(1) {
             None => Step::Wait,
             Some(b'?') => self.instruction(rest)?,
@@ -173,7 +207,7 @@ impl Framer {
                 }
                 match end {
                     None => Step::Wait,
-                    Some(at) => return self.opening(self.scan + at + 1),
+                    Some(at) => return self.opening(buffer, self.scan + at + 1),
                 }
             }
         };
@@ -213,8 +247,8 @@ impl Framer {
         Ok(if self.level == 0 { Step::Found(Kind::Stanza, end) } else { Step::Continue(end) })
     }
 
-    fn opening(&mut self, end: usize) -> Result<Step, FrameError> {
-        let self_closed = self.buffer[end - 2] == b'/';
+    fn opening(&mut self, buffer: &[u8], end: usize) -> Result<Step, FrameError> {
+        let self_closed = buffer[end - 2] == b'/';
         if !self.open {
             if self_closed {
                 return Err(FrameError::NotXml);

@@ -7,9 +7,8 @@ use std::time::SystemTime;
 
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::server::TlsStream;
 
-use crate::double::listener::{self, Listening, Place, ServeError};
+use crate::double::listener::{self, Listening, Place, Secured, ServeError};
 use crate::tls::Clients;
 use crate::xmpp::connection;
 use crate::xmpp::hub::{Hub, Line};
@@ -44,12 +43,7 @@ pub async fn serve(config: Config) -> Result<Handle, ServeError> {
     Ok(listening.serve(hub, move |hub, secured| welcome(hub, secured, account.clone(), seed)))
 }
 
-async fn welcome(
-    hub: Arc<Hub>,
-    secured: Option<(TlsStream<TcpStream>, TcpStream)>,
-    account: Account,
-    seed: u64,
-) {
+async fn welcome(hub: Arc<Hub>, secured: Option<(Secured, TcpStream)>, account: Account, seed: u64) {
     // A second handle would keep the socket open behind its end.
     let Some(stream) = secured.map(|(stream, _)| stream) else {
         hub.books.ledger.lock().handshakes_failed += 1;

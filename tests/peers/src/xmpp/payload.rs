@@ -134,7 +134,7 @@ impl<'de> Visitor<'de> for PayloadVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Payload, A::Error> {
         let mut payload = Payload { object: true, ..Payload::default() };
         while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-            payload.reserved |= is_reserved(&key);
+            payload.reserved |= is_reserved(key.as_bytes());
             payload.size += key.len() + measured(value);
             if !value.get().starts_with('"') {
                 let known = NOTIFICATION_KEYS.iter().find(|known| **known == key);
@@ -170,6 +170,8 @@ impl<'de> Visitor<'de> for PayloadVisitor {
     }
 }
 
-fn is_reserved(key: &str) -> bool {
-    key == "from" || key == "message_type" || key.starts_with("google") || key.starts_with("gcm")
+/// Returns whether a key must not stand in `data`.
+#[must_use]
+pub fn is_reserved(key: &[u8]) -> bool {
+    key == b"from" || key == b"message_type" || key.starts_with(b"google") || key.starts_with(b"gcm")
 }

@@ -21,6 +21,7 @@ use tokio_rustls::client::TlsStream;
 use crate::xmpp::element::Element;
 use crate::xmpp::framer::{Frame, Framer};
 use crate::xmpp::login::Account;
+use crate::xmpp::plain::Plain;
 
 const HEADER: &str = "<stream:stream to=\"fcm-xmpp.googleapis.com\" version=\"1.0\" xmlns=\"jabber:client\" \
                       xmlns:stream=\"http://etherx.jabber.org/streams\">";
@@ -140,7 +141,7 @@ impl Probe {
             let piece = match self.framer.next_frame().map_err(io::Error::other)? {
                 Some(Frame::Header(_)) => Some(Piece::Header),
                 Some(Frame::End) => Some(Piece::End),
-                Some(Frame::Stanza(bytes)) => {
+                Some(Frame::Stanza(bytes) | Frame::Message(Plain { stanza: bytes, .. })) => {
                     Some(Piece::Stanza(Element::parse(bytes, "jabber:client").map_err(io::Error::other)?))
                 }
                 None => None,

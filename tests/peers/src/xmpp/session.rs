@@ -157,6 +157,11 @@ impl Session {
         while self.core.is_live() {
             match self.framer.next_frame() {
                 Ok(None) => break,
+                Ok(Some(Frame::Message(plain))) => {
+                    if self.core.on_message(&plain, now) {
+                        self.framer.restart();
+                    }
+                }
                 Ok(Some(Frame::Stanza(bytes))) => {
                     if self.core.on_stanza(bytes, now) {
                         self.framer.restart();

@@ -15,6 +15,9 @@ fn frames(pieces: &[&[u8]]) -> Vec<String> {
                 Ok(None) => break,
                 Ok(Some(frame)) => seen.push(match frame {
                     Frame::Header(bytes) => format!("H {}", String::from_utf8_lossy(bytes)),
+                    Frame::Message(plain) => {
+                        format!("M {} {:?}", String::from_utf8_lossy(plain.stanza), (plain.id, plain.text))
+                    }
                     Frame::Stanza(bytes) => format!("S {}", String::from_utf8_lossy(bytes)),
                     Frame::End => "E".to_owned(),
                 }),
@@ -77,6 +80,23 @@ fn an_endless_stanza_is_given_up() {
 }
 
 #[test]
+fn a_usual_message_may_be_as_large_as_any_stanza_and_no_larger() {
+    let message = |len: usize| {
+        let (head, tail) = ("<message><gcm xmlns=\"google:mobile:data\">", "</gcm></message>");
+        format!("{head}{}{tail}", "x".repeat(len - head.len() - tail.len()))
+    };
+    let cut = |len| frames(&[HEADER.as_bytes(), message(len).as_bytes()])[1].clone();
+    assert!(cut(MAX_STANZA).starts_with("M <message>"));
+    assert_eq!(cut(MAX_STANZA + 1), "! a stanza is larger than 65536 bytes");
+}
+
+#[test]
+fn a_message_before_the_header_is_not_one() {
+    let message = b"<message><gcm xmlns=\"google:mobile:data\"></gcm></message>";
+    assert_eq!(frames(&[message])[0], "H <message>");
+}
+
+#[test]
 fn after_a_restart_a_header_comes_again() {
     let mut framer = Framer::default();
     framer.buffer().extend_from_slice(HEADER.as_bytes());
@@ -94,6 +114,7 @@ fn piece() -> impl Strategy<Value = String> {
         Just("<m i='>\"'><g x=\"'>\">{\"k\":1}</g></m>".to_owned()),
         Just("<m><![CDATA[ </m> ]]]></m>".to_owned()),
         "<m>[a-z&;>é]{0,40}</m>",
+        "<message( id=\"[a-c&;>']{0,3}\")?><gcm xmlns=\"google:mobile:data\">[a-z{}\"&;>é]{0,20}(<x/>)?</gcm></message>",
         Just("</stream:stream>".to_owned()),
         Just("oops".to_owned()),
         Just("<!-- c -->".to_owned()),

@@ -63,12 +63,13 @@ impl Core {
                 }
             };
             tally.events.push((answer.key, event));
+            let into = if answer.is_plain { answer::plain_message_into } else { answer::message_into };
             if event != Event::Lost {
-                answer::message_into(out.bytes(), &answer.json, form.next_is_data(knobs.prefix));
+                into(out.bytes(), &answer.json, form.next_is_data(knobs.prefix));
             }
             if answer.kind == AnswerKind::AckTwice {
                 tally.acks_duplicated += 1;
-                answer::message_into(out.bytes(), &answer.json, form.next_is_data(knobs.prefix));
+                into(out.bytes(), &answer.json, form.next_is_data(knobs.prefix));
             }
             if event == Event::Acked && knobs.ack_unknown > 0.0 && rng.f64() < knobs.ack_unknown {
                 tally.acks_unknown += 1;
@@ -85,7 +86,7 @@ impl Core {
             Some(at) => flight.take_due(at, send),
             None => flight.take_all(send),
         }
-        for (id, json) in receipts {
+        for (id, json) in receipts.into_iter().map(|receipt| *receipt) {
             self.send_receipt(id, json, now);
         }
     }

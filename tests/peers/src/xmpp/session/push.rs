@@ -43,7 +43,8 @@ impl Core {
         let key = MessageKey::of(&push.id);
         self.carried += 1;
         self.tally.events.push((key, Event::Received));
-        let plan = self.plan(push, key, now);
+        let is_in_flight = self.flight.claim(key);
+        let plan = self.plan(push, key, is_in_flight, now);
         let due = self.due(plan.delay, now);
         if plan.code == DRAINING
             && let Some(drain) = &mut self.drain
@@ -53,11 +54,12 @@ impl Core {
         let delivered = plan.kind != AnswerKind::Nack;
         let receipt = (push.receipt && delivered).then(|| {
             let millis = self.setup.epoch_millis + (now - self.started).as_millis();
-            (push.id.to_string(), receipt_json(&push.id, &push.target, millis))
+            Box::new((push.id.to_string(), receipt_json(&push.id, &push.target, millis)))
         });
         self.flight.open(key, due, |answer| {
             answer.kind = plan.kind;
             answer.receipt = receipt;
+            answer.is_plain = push.is_plain && delivered && plan.registration.is_none();
             if plan.kind == AnswerKind::Nack {
                 answer.code.push_str(&plan.code);
                 nack_json(
@@ -93,12 +95,18 @@ impl Core {
         (self.last_due, self.sequence)
     }
 
-    fn plan<'a>(&mut self, push: &'a Push<'_>, key: MessageKey, now: Instant) -> Plan<'a> {
+    fn plan<'a>(
+        &mut self,
+        push: &'a Push<'_>,
+        key: MessageKey,
+        is_in_flight: bool,
+        now: Instant,
+    ) -> Plan<'a> {
         if let Some(fault) = push.fault {
             self.breach(Breach::BadPayload, format!("push {:?}: {fault}", push.id));
             return Plan::nack("INVALID_JSON", fault.to_string());
         }
-        if self.flight.contains(&key) {
+        if is_in_flight {
             self.breach(Breach::ReusedInFlight, format!("message id {:?} is in flight already", push.id));
             return Plan::nack("INVALID_JSON", "InvalidJson: Duplicate message_id on this connection");
         }

@@ -6,15 +6,12 @@
 use memchr::memmem;
 
 use super::Core;
-use super::stanza::plain_message;
 use crate::xmpp::answer;
 
 impl Core {
-    /// Acks a push of the usual writing at once; returns whether the stanza was one.
-    pub(super) fn trust(&mut self, stanza: &[u8]) -> bool {
-        let Some(plain) = plain_message(stanza) else { return false };
-        let (Some(to), Some(id)) = (value(plain.text, b"\"to\":\""), value(plain.text, b"\"message_id\":\""))
-        else {
+    /// Acks a push of the usual writing at once; returns whether the message's text was one.
+    pub(super) fn trust(&mut self, text: &[u8]) -> bool {
+        let (Some(to), Some(id)) = (value(text, b"\"to\":\""), value(text, b"\"message_id\":\"")) else {
             return false;
         };
         self.scratch.clear();
