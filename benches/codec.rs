@@ -80,7 +80,7 @@ fn render(data: &RawValue) -> Vec<u8> {
             body: Some("See you at 8?".into()),
             ..Notification::default()
         }),
-        data: Some(data),
+        data: Some(data.into()),
         provider: None,
     };
     let mut payload = Vec::with_capacity(512);
