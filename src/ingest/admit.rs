@@ -43,17 +43,21 @@ pub(super) struct Admission<'a> {
 pub(super) enum Fate<'a> {
     /// It holds a place.
     Accepted(PushId<'a>),
-    /// It does not.
-    Failed {
-        /// Its identity, if it got that far.
-        id: Option<PushId<'a>>,
-        /// Why, as a word.
-        reason: Refusal,
-        /// The field it is about; empty if none.
-        field: Cow<'static, str>,
-        /// Why, in words.
-        message: Cow<'static, str>,
-    },
+    /// It does not. Apart, because nearly all do and there is one fate for each push.
+    Failed(Box<Failure<'a>>),
+}
+
+/// Why a push holds no place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure<'a> {
+    /// Its identity, if it got that far.
+    pub(super) id: Option<PushId<'a>>,
+    /// Why, as a word.
+    pub(super) reason: Refusal,
+    /// The field it is about; empty if none.
+    pub(super) field: Cow<'static, str>,
+    /// Why, in words.
+    pub(super) message: Cow<'static, str>,
 }
 
 /// The id under which the sender knows a push.
@@ -159,7 +163,12 @@ impl<'a> Admitting<'a, '_> {
             Err(PushFault { id, field, message }) => {
                 self.without_route += 1;
                 let id = id.map(|id| PushId::Name(id.into()));
-                return Fate::Failed { id, reason: Refusal::RefusedInvalid, field, message };
+                return Fate::Failed(Box::new(Failure {
+                    id,
+                    reason: Refusal::RefusedInvalid,
+                    field,
+                    message,
+                }));
             }
         };
         let id = request.id.take();
@@ -354,12 +363,12 @@ impl<'a> Admitting<'a, '_> {
         for (position, reason) in &failed {
             let item = batch.items[*position];
             let Fate::Accepted(id) = &self.fates[item] else { continue };
-            self.fates[item] = Fate::Failed {
+            self.fates[item] = Fate::Failed(Box::new(Failure {
                 id: Some(id.clone()),
                 reason: *reason,
                 field: "".into(),
                 message: door_message(*reason).into(),
-            };
+            }));
         }
         if let Some(seen) = &self.ingest.seen {
             for (item, id) in batch.claims {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::admit::{Admission, Fate, PushId};
+use super::admit::{Admission, Failure, Fate, PushId};
 use super::refusals::Refused;
 use super::wire::BodyFault;
 use crate::feedback::results::Ticket;
@@ -105,7 +105,7 @@ impl Answer {
                     write_id(body, id);
                     body.extend_from_slice(b",\"outcome\":\"pending\"}");
                 }
-                (None, Fate::Failed { .. }) => body.extend_from_slice(b"null"),
+                (None, Fate::Failed(_)) => body.extend_from_slice(b"null"),
             }
         }
         body.extend_from_slice(b"]}");
@@ -131,7 +131,7 @@ impl Verdict {
         }
         let first = |wanted: fn(Refusal) -> bool| {
             fates.iter().enumerate().find_map(|(index, fate)| match fate {
-                Fate::Failed { reason, .. } if wanted(*reason) => Some((*reason, index)),
+                Fate::Failed(failure) if wanted(failure.reason) => Some((failure.reason, index)),
                 _ => None,
             })
         };
@@ -171,7 +171,7 @@ impl Verdict {
 /// Returns why the first of the pushes that are refused is.
 fn refused(admission: &Admission<'_>) -> Option<Refused> {
     let failed = admission.fates.iter().enumerate().find_map(|(index, fate)| match fate {
-        Fate::Failed { reason, .. } => Some((index, *reason)),
+        Fate::Failed(failure) => Some((index, failure.reason)),
         Fate::Accepted(_) => None,
     });
     failed.map(|(index, reason)| Refused { reason: reason.as_str(), detail: detail(admission, index) })
@@ -193,7 +193,8 @@ fn is_closed(refusal: Refusal) -> bool {
 
 /// Returns what is wrong with the push at `index`, with its path.
 fn detail(admission: &Admission<'_>, index: usize) -> String {
-    let Some(Fate::Failed { field, message, .. }) = admission.fates.get(index) else { return String::new() };
+    let Some(Fate::Failed(failure)) = admission.fates.get(index) else { return String::new() };
+    let Failure { field, message, .. } = &**failure;
     match (admission.single || message_stands_alone(&admission.fates[index]), field.is_empty()) {
         (true, true) => message.to_string(),
         (true, false) => format!("{field}: {message}"),
@@ -204,7 +205,7 @@ fn detail(admission: &Admission<'_>, index: usize) -> String {
 
 /// Whether a failure is about the service, not about the push.
 fn message_stands_alone(fate: &Fate<'_>) -> bool {
-    matches!(fate, Fate::Failed { reason, .. } if is_closed(*reason) || is_overload(*reason))
+    matches!(fate, Fate::Failed(failure) if is_closed(failure.reason) || is_overload(failure.reason))
 }
 
 fn write_error(body: &mut Vec<u8>, code: &str, message: &str) {
@@ -227,16 +228,16 @@ fn write_ids(body: &mut Vec<u8>, fates: &[Fate<'_>]) {
 fn write_failed(body: &mut Vec<u8>, admission: &Admission<'_>) {
     let mut first = true;
     for (index, fate) in admission.fates.iter().enumerate() {
-        let Fate::Failed { id, reason, .. } = fate else { continue };
+        let Fate::Failed(failure) = fate else { continue };
         if !std::mem::take(&mut first) {
             body.push(b',');
         }
         let _ = write!(body, "{{\"index\":{index},\"id\":");
-        match id {
+        match &failure.id {
             Some(id) => write_id(body, id),
             None => body.extend_from_slice(b"null"),
         }
-        let _ = write!(body, ",\"reason\":\"{}\",\"detail\":", reason.as_str());
+        let _ = write!(body, ",\"reason\":\"{}\",\"detail\":", failure.reason.as_str());
         write_text(body, &detail(admission, index));
         body.push(b'}');
     }

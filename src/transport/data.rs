@@ -56,7 +56,7 @@ pub fn write_as_is(
 }
 
 fn copy(out: &mut Vec<u8>, raw: &str, form: Form) -> Result<usize, RenderError> {
-    let mut copier = Copier { out, form, keys: Keys::default() };
+    let mut copier = Copier { out, size: form.size, form: &form, keys: Keys::default() };
     let mut refused = None;
     let read = Reader::new(raw).object(|input, key| {
         let value = input.value()?;
@@ -101,14 +101,15 @@ fn escape_size(text: &str) -> (usize, usize) {
 /// Copies an object while it is parsed.
 struct Copier<'o> {
     out: &'o mut Vec<u8>,
-    form: Form,
+    /// The bytes of keys and values so far.
+    size: usize,
+    form: &'o Form,
     keys: Keys,
 }
 
 /// How an object is copied.
-#[derive(Clone, Copy)]
 struct Form {
-    /// The bytes of keys and values so far.
+    /// The bytes of keys and values before it.
     size: usize,
     limit: usize,
     check_key: CheckKey,
@@ -136,7 +137,7 @@ impl Copier<'_> {
     /// Ends the object; returns the bytes of its keys and values.
     fn end(self) -> usize {
         self.out.extend_from_slice(if self.keys.count == 0 { b"{}" } else { b"}" });
-        self.form.size
+        self.size
     }
 
     fn write_key(&mut self, key: &str) -> Result<(), RenderError> {
@@ -148,7 +149,7 @@ impl Copier<'_> {
             return Err(invalid("data", format!("has the key {key:?} twice")));
         }
         self.out.push(b':');
-        self.form.size += key.len();
+        self.size += key.len();
         Ok(())
     }
 
@@ -157,7 +158,7 @@ impl Copier<'_> {
             // Few strings have an escape at all.
             Some(rest) if memchr::memchr(b'\\', rest.as_bytes()).is_none() => {
                 self.out.extend_from_slice(raw.as_bytes());
-                self.form.size += rest.len() - 1;
+                self.size += rest.len() - 1;
             }
             is_text => {
                 if self.form.as_is || is_text.is_some() {
@@ -166,11 +167,11 @@ impl Copier<'_> {
                 } else {
                     json::json_string(self.out, raw);
                 }
-                self.form.size += measure(raw);
+                self.size += measure(raw);
             }
         }
         // Checked at each member, so that a huge object costs no more than a large one.
-        check_size(self.form.size, self.form.limit)
+        check_size(self.size, self.form.limit)
     }
 }
 

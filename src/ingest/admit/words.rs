@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fate, PushId};
+use super::{Failure, Fate, PushId};
 use crate::ingest::IngestRoute;
 use crate::outcome::Refusal;
 use crate::units::Slots;
@@ -26,7 +26,8 @@ pub(super) fn failed<'a>(
     field: &'static str,
     message: String,
 ) -> Fate<'a> {
-    Fate::Failed { id: id.map(PushId::Name), reason, field: field.into(), message: message.into() }
+    let id = id.map(PushId::Name);
+    Fate::Failed(Box::new(Failure { id, reason, field: field.into(), message: message.into() }))
 }
 
 /// Returns the route of a name.
