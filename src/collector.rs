@@ -31,15 +31,18 @@ use pushweir_actors::{
     Subscribe, SubscriptionId, Turn,
 };
 
-use crate::outcome::Outcome;
 use crate::push::{Push, RouteId};
 use crate::telemetry::Tally;
 use crate::units::Moment;
 
 /// Pushes moved from the intake per turn; between turns mailbox and timers run.
 const TURN_BUDGET: usize = 4096;
-/// How often expired pushes are looked for behind the heads of the lanes.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often figures are noted, and expired pushes are looked for behind the heads of the lanes.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Places at which expired pushes are looked for at once, and the pause before the next ones: a million of them take a second or less, and
+/// hold nobody up.
+const SWEEP_STEP: usize = 8_192;
+const SWEEP_PAUSE: Duration = Duration::from_millis(5);
 
 /// What goes when the buffer is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,6 +87,7 @@ pub struct Collector {
     demand: Vec<DemandDispatcher>,
     consumers: HashMap<SubscriptionId, (RouteId, ConsumerLink<Push>)>,
     due_timer: Option<(Moment, SpawnHandle)>,
+    is_sweeping: bool,
 }
 
 // === impl Collector ===
@@ -91,7 +95,14 @@ pub struct Collector {
 impl Collector {
     /// Returns an incarnation that serves what is in `intake`; `link` tells its supervisor how it fares.
     pub fn new(intake: Arc<Intake>, link: Link) -> Self {
-        Self { intake, link, demand: Vec::new(), consumers: HashMap::new(), due_timer: None }
+        Self {
+            intake,
+            link,
+            demand: Vec::new(),
+            consumers: HashMap::new(),
+            due_timer: None,
+            is_sweeping: false,
+        }
     }
 
     fn serve_all(&mut self, ctx: &mut Context<Self>) {
@@ -180,17 +191,23 @@ impl Collector {
         self.due_timer = Some((due, ctx.run_later(delay, Self::release_due)));
     }
 
-    fn sweep(&mut self, _ctx: &mut Context<Self>) {
+    fn look(&mut self, ctx: &mut Context<Self>) {
         let demand = self.demand.iter().map(|demand| demand.total_demand()).sum();
         self.intake.gauges().set_demand(demand);
         let now = self.intake.clock().now();
-        let mut expired = Vec::new();
-        for route in (0..self.intake.partitions()).map(RouteId::at) {
-            self.intake.with_queue(|queue| queue.sweep(route, now, &mut expired));
-            self.intake.gate_of(route).forget_past(now);
+        (0..self.intake.partitions())
+            .for_each(|route| self.intake.gate_of(RouteId::at(route)).forget_past(now));
+        if !self.is_sweeping {
+            self.sweep(ctx);
         }
-        self.intake.end_buffered(&expired, Outcome::Expired);
         self.intake.note_oldest();
+    }
+
+    fn sweep(&mut self, ctx: &mut Context<Self>) {
+        self.is_sweeping = !self.intake.sweep(SWEEP_STEP);
+        if self.is_sweeping {
+            ctx.run_later(SWEEP_PAUSE, Self::sweep);
+        }
     }
 }
 
@@ -199,7 +216,7 @@ impl Actor for Collector {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         Self::add_stream(self.intake.bell().turns(), ctx);
-        ctx.run_interval(SWEEP_EVERY, Self::sweep);
+        ctx.run_interval(LOOK_EVERY, Self::look);
         self.intake.port().connect(ProducerLink::to(&ctx.address()));
         // The incarnation before may have died between a ring and its turn.
         self.intake.bell().ring();

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use crate::push::Push;
+use crate::units::Moment;
 
 /// The number of the first place; far from both ends, since pushes come in at the front too.
 const FIRST: u64 = 1 << 63;
@@ -29,6 +30,19 @@ pub struct Fifo {
     /// The place behind the last.
     back: u64,
     len: usize,
+}
+
+/// A step through pushes, to take out those whose deadline has passed.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// When it is.
+    pub now: Moment,
+    /// Places that it may still look at.
+    pub left: usize,
+    /// The earliest deadline of pushes that stay.
+    pub earliest: Moment,
+    /// Pushes that were taken out.
+    pub expired: &'a mut Vec<Push>,
 }
 
 // === impl Fifo ===
@@ -97,14 +111,23 @@ impl Fifo {
         Some(push)
     }
 
-    /// Moves the pushes for which `is_out` holds to `out`.
-    pub fn extract(&mut self, is_out: impl Fn(&Push) -> bool, out: &mut Vec<Push>) {
-        for slot in self.blocks.iter_mut().flatten() {
-            if slot.as_ref().is_some_and(&is_out) {
-                out.extend(slot.take());
-                self.len -= 1;
+    /// Takes out pushes whose deadline has passed, from `place` on, which is moved behind what was looked at.
+    pub fn sweep(&mut self, place: &mut u64, step: &mut Step<'_>) {
+        let from = (*place).max(self.front);
+        let to = self.back.min(from.saturating_add(step.left as u64));
+        for place in from..to {
+            let Some(slot) = self.slot(place) else { break };
+            match slot {
+                Some(push) if push.is_expired(step.now) => {
+                    step.expired.extend(slot.take());
+                    self.len -= 1;
+                }
+                Some(push) => step.earliest = step.earliest.min(push.deadline),
+                None => {}
             }
         }
+        step.left -= to.saturating_sub(from) as usize;
+        *place = to;
         self.trim();
     }
 

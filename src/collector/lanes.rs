@@ -4,7 +4,8 @@
 //! conversations and conversations cannot starve a campaign for ever. Of pushes with the same collapse identity only the newest is held, and none is
 //! taken in after a newer one, even if that has gone out.
 
-use super::line::Line;
+use super::fifo::Step;
+use super::line::{Line, Mark};
 use super::places::{Place, Places};
 use crate::push::{Collapse, Lane, Push, SenderId};
 use crate::units::Moment;
@@ -82,18 +83,18 @@ impl Lanes {
         Some(push)
     }
 
-    /// Takes out every push whose deadline has passed and returns the earliest deadline of those that stay.
-    pub fn sweep(&mut self, now: Moment, expired: &mut Vec<Push>) -> Moment {
-        let mut earliest = Moment::NEVER;
-        for lane in &mut self.lanes {
-            let first = expired.len();
-            lane.extract(|push| push.is_expired(now), expired);
-            self.len -= expired.len() - first;
-            expired[first..].iter().for_each(|push| self.places.forget(push));
-            lane.close_gaps(|push, number| self.places.note(push, number));
-            earliest = lane.iter().map(|push| push.deadline).fold(earliest, Moment::min);
+    /// Takes out pushes whose deadline has passed, from a mark on, which is moved; returns whether that was all.
+    pub fn sweep(&mut self, mark: &mut Mark, step: &mut Step<'_>) -> bool {
+        let first = step.expired.len();
+        while step.left > 0
+            && let Some(line) = self.lanes.get_mut(mark.lane)
+        {
+            line.sweep(mark, step, |push, number| self.places.note(push, number));
         }
-        earliest
+        let expired = &step.expired[first..];
+        expired.iter().for_each(|push| self.places.forget(push));
+        self.len -= expired.len();
+        mark.lane == self.lanes.len()
     }
 
     /// Returns a lane by its number; `None` behind the last.
@@ -168,6 +169,14 @@ mod tests {
         Push { collapse: Some(live.of(CollapseId(id))), accepted_at, ..push(number, lane) }
     }
 
+    fn sweep(lanes: &mut Lanes, now: Moment) -> (usize, Moment) {
+        let mut expired = Vec::new();
+        let mut step = Step { now, left: usize::MAX, earliest: Moment::NEVER, expired: &mut expired };
+        assert!(lanes.sweep(&mut Mark::default(), &mut step));
+        let earliest = step.earliest;
+        (expired.len(), earliest)
+    }
+
     fn key(push: Option<Push>) -> Option<u128> {
         push.map(|push| push.key.as_u128())
     }
@@ -236,9 +245,7 @@ mod tests {
                     5 => left += usize::from(lanes.pop().is_some()),
                     6 => left += usize::from(lanes.evict(Lane::ALL[lane]).is_some()),
                     _ => {
-                        let mut expired = Vec::new();
-                        lanes.sweep(now, &mut expired);
-                        left += expired.len();
+                        left += sweep(&mut lanes, now).0;
                     }
                 }
                 let held: Vec<_> = lanes.lanes.iter().flat_map(Line::iter).collect();
@@ -315,8 +322,7 @@ mod tests {
             push.deadline = Moment::from_micros(number as u64 * 10);
             lanes.push_back(push);
         }
-        let mut expired = Vec::new();
-        assert_eq!(lanes.sweep(Moment::from_micros(35), &mut expired), Moment::from_micros(40));
-        assert_eq!((expired.len(), lanes.len()), (3, 3));
+        assert_eq!(sweep(&mut lanes, Moment::from_micros(35)), (3, Moment::from_micros(40)));
+        assert_eq!(lanes.len(), 3);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::fifo::Fifo;
+use super::fifo::{Fifo, Step};
 use crate::push::{Push, SenderId};
 
 /// Pushes a sender may have served in a turn. Large enough that a turn costs nothing per push, small beside a connection's window.
@@ -28,6 +28,17 @@ pub struct Line {
     /// The senders to serve, in order; one that has nothing left leaves when its turn comes.
     round: VecDeque<u16>,
     len: usize,
+}
+
+/// A place in a partition's lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// The lane.
+    pub lane: usize,
+    /// The sender.
+    pub sender: usize,
+    /// The place among its pushes there; or behind it.
+    pub place: u64,
 }
 
 // === impl Line ===
@@ -112,6 +123,7 @@ impl Line {
     }
 
     /// Returns all pushes, each sender's in order.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = &Push> {
         self.backlogs.iter().flat_map(|backlog| backlog.pushes.iter())
     }
@@ -121,12 +133,23 @@ impl Line {
         self.backlogs.iter().filter_map(|backlog| backlog.pushes.iter().next())
     }
 
-    /// Moves the pushes for which `is_out` holds to `out`.
-    pub fn extract(&mut self, is_out: impl Fn(&Push) -> bool, out: &mut Vec<Push>) {
-        for backlog in &mut self.backlogs {
+    /// Takes out pushes whose deadline has passed, from a mark in this lane on, which is moved, and tells `moved` the new places of others.
+    pub fn sweep(&mut self, mark: &mut Mark, step: &mut Step<'_>, mut moved: impl FnMut(&Push, u64)) {
+        while step.left > 0 {
+            let Some(backlog) = self.backlogs.get_mut(mark.sender) else {
+                step.left -= 1;
+                *mark = Mark { lane: mark.lane + 1, ..Mark::default() };
+                return;
+            };
             let held = backlog.pushes.len();
-            backlog.pushes.extract(&is_out, out);
+            backlog.pushes.sweep(&mut mark.place, step);
             self.len -= held - backlog.pushes.len();
+            if step.left > 0 {
+                step.left -= 1;
+                // Behind the mark now, or it would be among the same pushes again.
+                backlog.pushes.close_gaps(&mut moved);
+                (mark.sender, mark.place) = (mark.sender + 1, 0);
+            }
         }
     }
 

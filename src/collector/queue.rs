@@ -5,7 +5,9 @@
 
 mod evict;
 mod find;
+mod sweep;
 
+use self::sweep::Round;
 use super::Keep;
 use super::delayed::Delayed;
 use super::lanes::Lanes;
@@ -42,14 +44,16 @@ pub struct Queue {
     limits: Limits,
     keep: Keep,
     held: Occupancy,
+    /// Where the search for pushes that are too late is.
+    round: Round,
 }
 
 // === impl Queue ===
 
 impl Queue {
     /// Returns an empty queue without partitions.
-    pub const fn new(limits: Limits, keep: Keep) -> Self {
-        Self { parts: Vec::new(), limits, keep, held: Occupancy::new() }
+    pub fn new(limits: Limits, keep: Keep) -> Self {
+        Self { parts: Vec::new(), limits, keep, held: Occupancy::new(), round: Round::default() }
     }
 
     /// Gives the next partition, which belongs to `route`, its part.
@@ -157,19 +161,6 @@ impl Queue {
                 }
                 taken.push(push);
             }
-        }
-    }
-
-    /// Takes out a partition's pushes whose deadline has passed.
-    pub fn sweep(&mut self, route: RouteId, now: Moment, expired: &mut Vec<Push>) {
-        let part = &mut self.parts[route.index()];
-        if part.next_deadline >= now {
-            return;
-        }
-        let first = expired.len();
-        part.next_deadline = part.lanes.sweep(now, expired);
-        for push in &expired[first..] {
-            self.held.remove(part.route, push);
         }
     }
 

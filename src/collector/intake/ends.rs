@@ -18,6 +18,14 @@ impl Intake {
         drop(closing);
     }
 
+    /// Ends queued pushes whose deadline has passed, behind up to `most` places; returns whether a round through all of them is over.
+    pub(in crate::collector) fn sweep(&self, most: usize) -> bool {
+        let (now, mut expired) = (self.clock.now(), Vec::new());
+        let is_over = self.with_queue(|queue| queue.sweep(now, most, &mut expired));
+        self.end_buffered(&expired, Outcome::Expired);
+        is_over
+    }
+
     fn tell_end(&self, push: &Push, outcome: Outcome) {
         let is_good = outcome == Outcome::Coalesced;
         if !is_good {

@@ -245,9 +245,9 @@ proptest! {
                 }
                 Step::Release(route) => { queue.release_due(RouteId(route), now, &mut Vec::new()); }
                 Step::Sweep(route) => {
-                    queue.sweep(RouteId(route), now, &mut out);
+                    queue.sweep(now, 5, &mut out);
                     let mut rest = Vec::new();
-                        queue.take(RouteId(route), usize::MAX, now, (&mut rest, &mut Vec::new()));
+                        queue.take(RouteId(route), usize::MAX, now, (&mut rest, &mut out));
                     left += rest.len();
                     prop_assert!(queue.ready(RouteId(route)) == 0);
                 }
@@ -316,7 +316,7 @@ proptest! {
                 }
             }
             queue.release_due(ROUTE, now, &mut gone.coalesced);
-            queue.sweep(ROUTE, now, &mut expired);
+            queue.sweep(now, pick + 1, &mut expired);
             let past = gone.shed.len() + gone.coalesced.len() + expired.len() + ended + out.len();
             prop_assert_eq!(queue.load().pushes as usize + past, arrived);
             prop_assert!(queue.is_consistent());

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::stand::{ROUTE, Stand};
+use super::stand::{ROUTE, SETTINGS, Stand};
+use crate::collector;
 use crate::flow::Door;
 use crate::outcome::{Answer, Refusal, Verdict};
 use crate::push::fixture::push;
@@ -137,4 +138,21 @@ async fn an_idle_route_refuses_nothing_for_its_deadline() {
         stand.pass(SECOND).await;
     }
     assert!(stand.admit_for(500, Lane::Low, SECOND).await.is_empty());
+}
+
+#[actix::test]
+async fn a_long_queue_that_is_too_late_ends_soon_and_holds_nobody_up() {
+    let stand = Stand::start(1, 1).await;
+    stand.intake.follow(&collector::Settings { buffer: 100_000, ..SETTINGS });
+    for _ in 0..40 {
+        assert!(stand.admit_for(1_000, Lane::Normal, SECOND).await.is_empty());
+    }
+    let (mut before, mut most) = (0, 0);
+    for _ in 0..600 {
+        stand.pass(Duration::from_millis(4)).await;
+        let expired = stand.books().expired;
+        (before, most) = (expired, most.max(expired - before));
+    }
+    assert_eq!((before, stand.books().held()), (39_999, 1));
+    assert!(most <= 10_000, "as many at once: {most}");
 }

@@ -52,6 +52,17 @@ struct FakeConnector(Arc<Provider>, u32);
 
 struct FakeOutbox(Arc<Provider>, usize);
 
+/// The collector's.
+pub const SETTINGS: collector::Settings = collector::Settings {
+    buffer: 1000,
+    buffer_bytes: 1 << 30,
+    critical_reserve: 0.05,
+    keep: Keep::Newest,
+    refuse_late: true,
+    coalesce: true,
+    intake: 64,
+};
+
 /// Everything under test.
 pub struct Stand {
     pub provider: Arc<Provider>,
@@ -180,15 +191,6 @@ impl Stand {
         let ledger = Arc::new(Ledger::default());
         let route = Arc::new(RouteCell::new(ROUTE, "android".to_owned(), "fake"));
         route.resize(ROUTE, pushers);
-        let settings = collector::Settings {
-            buffer: 1000,
-            buffer_bytes: 1 << 30,
-            critical_reserve: 0.05,
-            keep: Keep::Newest,
-            refuse_late: true,
-            coalesce: true,
-            intake: 64,
-        };
         let provider = Arc::new(Provider::default());
         let connector: Arc<dyn Connector> = Arc::new(FakeConnector(Arc::clone(&provider), window));
         let source = Source { name: "android".into(), connector: Arc::clone(&connector) };
@@ -201,7 +203,7 @@ impl Stand {
         let results = Arc::new(Results::new(&reports, clock));
         results.open(source).unwrap();
         let ended = Arc::<Results>::clone(&results);
-        let intake = Arc::new(Intake::new(&settings, Arc::clone(&ledger), ended, clock));
+        let intake = Arc::new(Intake::new(&SETTINGS, Arc::clone(&ledger), ended, clock));
         assert_eq!(intake.open(&route), Some(ROUTE));
         let retries = feedback::Settings {
             max_attempts: 5,
