@@ -123,8 +123,18 @@ def whatsapp(quick):
 
 
 def half(quick):
-    """Half of what single pushes reach (20,000/s, one a call), answers at once."""
-    return held(quick, 20_000, 1, 30, "0ms", 8)
+    """Half of what single pushes reach open loop (25,000/s, one a call, none waiting for another), answers at once."""
+    return held(quick, 25_000, 1, 30, "0ms", 8)
+
+
+def half_of_tens(quick):
+    """Half of what tens reach (155,000/s), answers at once."""
+    return held(quick, 155_000, 10, 30, "0ms", 8)
+
+
+def half_of_hundreds(quick):
+    """Half of what throughput reaches (430,000/s), answers at once; a call of 100 is as slow as its last push."""
+    return held(quick, 430_000, 100, 30, "0ms", 8)
 
 
 def bleacher(quick):
@@ -288,6 +298,8 @@ SCENARIOS = {
     "steady": steady,
     "whatsapp": whatsapp,
     "half": half,
+    "half_of_tens": half_of_tens,
+    "half_of_hundreds": half_of_hundreds,
     "bleacher": bleacher,
     "overload": overload,
     "flood": flood10,
@@ -302,7 +314,7 @@ SCENARIOS = {
 }
 
 # Runs of a scenario that is not quick; the others have five.
-RUNS = {"throughput_minute": 1, "steady": 3, "whatsapp": 1, "half": 3, "bleacher": 3, "overload": 3, "flood": 3, "memory": 3, "campaign": 1, "connections": 1, "idle": 1, **limits.RUNS, **observers.RUNS, **providers.RUNS, **trouble.RUNS}
+RUNS = {"throughput_minute": 1, "steady": 3, "whatsapp": 1, "half": 3, "half_of_tens": 3, "half_of_hundreds": 3, "bleacher": 3, "overload": 3, "flood": 3, "memory": 3, "campaign": 1, "connections": 1, "idle": 1, **limits.RUNS, **observers.RUNS, **providers.RUNS, **trouble.RUNS}
 
 # The least or the most that a median may be.
 MUST = {
@@ -326,6 +338,8 @@ MUST = {
     ("whatsapp", "accept_to_ack_p99_ms"): ("<=", 60),
     ("half", "accept_to_ack_p50_ms"): ("<=", 0.5),
     ("half", "accept_to_ack_p99_ms"): ("<=", 5),
+    ("half_of_tens", "accept_to_ack_p50_ms"): ("<=", 0.5),
+    ("half_of_tens", "accept_to_ack_p99_ms"): ("<=", 5),
     ("bleacher", "ingest_p95_spike_ms"): ("<=", 20),
     ("bleacher", "spike_minus_base_ms"): ("<=", 5),
     ("bleacher", "shed"): ("<=", 0),
