@@ -8,8 +8,9 @@ mod identity;
 
 use std::path::PathBuf;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_native_tls::TlsStream;
+use tokio_native_tls::{TlsConnector, TlsStream};
 
 pub use self::identity::{Identity, IdentityError};
 use super::cork::Corked;
@@ -71,11 +72,21 @@ pub async fn connect_as(
         tokio::task::spawn_blocking(move || connectors::connector(ca.as_deref(), identity, protocols))
             .await
             .map_err(|error| TlsError::SetUp(error.to_string()))??;
-    connector.connect(host, Corked::new(tcp)).await.map_err(|error| {
+    secure(&connector, host, tcp).await.map_err(|error| {
         let cause = error.to_string();
         let hint = hint(&cause, host, trusts_file);
         TlsError::Handshake { cause, hint }
     })
+}
+
+async fn secure<Io: AsyncRead + AsyncWrite + Unpin>(
+    connector: &TlsConnector,
+    host: &str,
+    io: Io,
+) -> Result<TlsStream<Corked<Io>>, native_tls::Error> {
+    let mut secured = connector.connect(host, Corked::new(io)).await?;
+    secured.get_mut().get_mut().get_mut().cork();
+    Ok(secured)
 }
 
 /// Says what to do about the library's words; they come from OpenSSL's `X509_V_ERR_…` and alert texts.
@@ -115,7 +126,72 @@ fn hint(cause: &str, host: &str, trusts_file: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use rustls::{ServerConfig, crypto};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio_rustls::TlsAcceptor;
+
     use super::*;
+
+    fn acceptor() -> TlsAcceptor {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate =
+            rcgen::CertificateParams::new(vec!["a.example".into()]).unwrap().self_signed(&key).unwrap();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let mut config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        // Nobody reads when the handshake is done, and a narrow pipe has no room for them.
+        config.send_tls13_tickets = 0;
+        Arc::new(config).into()
+    }
+
+    /// Both ends of a secured connection through a pipe that holds this much.
+    async fn pair(
+        pipe: usize,
+    ) -> (TlsStream<Corked<DuplexStream>>, tokio_rustls::server::TlsStream<DuplexStream>) {
+        let mut builder = native_tls::TlsConnector::builder();
+        let connector = builder.danger_accept_invalid_certs(true).build().unwrap().into();
+        let (ours, theirs) = tokio::io::duplex(pipe);
+        let acceptor = acceptor();
+        let both = async { tokio::join!(secure(&connector, "a.example", ours), acceptor.accept(theirs)) };
+        let (secured, accepted) = tokio::time::timeout(Duration::from_secs(9), both).await.unwrap();
+        (secured.unwrap(), accepted.unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_few_bytes_at_a_time_is_secured() {
+        let (mut ours, mut theirs) = pair(100).await;
+        ours.write_all(b"hello").await.unwrap();
+        ours.flush().await.unwrap();
+        let mut heard = [0; 5];
+        theirs.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"hello");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_renews_its_keys_and_takes_few_bytes_at_a_time_gets_ours() {
+        let (mut ours, mut theirs) = pair(10).await;
+        theirs.get_mut().1.refresh_traffic_keys().unwrap();
+        let (mut reading, mut writing) = tokio::io::split(theirs);
+        let told = async {
+            writing.write_all(b"x").await.unwrap();
+            writing.flush().await.unwrap();
+        };
+        let talk = async {
+            ours.read_u8().await.unwrap();
+            ours.write_all(b"y").await.unwrap();
+            ours.flush().await.unwrap();
+        };
+        let all = async { tokio::join!(told, reading.read_u8(), talk).1.unwrap() };
+        assert_eq!(tokio::time::timeout(Duration::from_secs(9), all).await, Ok(b'y'));
+    }
 
     #[test]
     fn hints_tell_name_from_issuer_from_time() {

@@ -76,12 +76,9 @@ fn both(pipe: usize, early: &str) -> Both {
     let mut document = Document::default();
     assert_eq!(document.next(&mut HEADER.as_bytes()).unwrap(), Some(Item::Opened));
     let opening = Opening { document, read: early.as_bytes().to_vec(), write: Vec::new() };
-    let (outbox, events) = open(
-        Corked::new(Counted { pipe: ours, writes: Arc::clone(&writes) }),
-        opening,
-        PING_AFTER,
-        PING_TIMEOUT,
-    );
+    let mut io = Corked::new(Counted { pipe: ours, writes: Arc::clone(&writes) });
+    io.cork();
+    let (outbox, events) = open(io, opening, PING_AFTER, PING_TIMEOUT);
     Both { outbox, events, writes, peer }
 }
 
