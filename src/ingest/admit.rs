@@ -3,6 +3,7 @@
 //! Each push of a readable request is entered in the ledger exactly once, by [`Door::admit`] or [`Door::refuse`]. A batch's payloads
 //! share one allocation.
 
+mod fate;
 mod words;
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub(super) use self::fate::{Failure, Fate, PushId};
 use self::words::{door_message, failed, find, gate_message};
 use super::seen::{Claim, SeenId};
 use super::wire::{Item, Parsed, PushFault};
@@ -36,37 +38,6 @@ pub(super) struct Admission<'a> {
     pub(super) awaited: Vec<(usize, PushKey)>,
     /// When the sender should come back, in seconds, if a push was shed or its route takes none.
     pub(super) retry_after: Option<u64>,
-}
-
-/// What became of a push.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fate<'a> {
-    /// It holds a place.
-    Accepted(PushId<'a>),
-    /// It does not. Apart, because nearly all do and there is one fate for each push.
-    Failed(Box<Failure<'a>>),
-}
-
-/// Why a push holds no place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure<'a> {
-    /// Its identity, if it got that far.
-    pub(super) id: Option<PushId<'a>>,
-    /// Why, as a word.
-    pub(super) reason: Refusal,
-    /// The field it is about; empty if none.
-    pub(super) field: Cow<'static, str>,
-    /// Why, in words.
-    pub(super) message: Cow<'static, str>,
-}
-
-/// The id under which the sender knows a push.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum PushId<'a> {
-    /// The sender's own.
-    Name(Cow<'a, str>),
-    /// Ours.
-    Key(PushKey),
 }
 
 /// The pushes of a request that go to one partition.
