@@ -135,8 +135,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Most senders write none.
-    #[cold]
+    /// Apart, as many senders write none.
+    #[inline(never)]
     fn peek_behind_space(&mut self) -> Option<u8> {
         let rest = &self.text.as_bytes()[self.at..];
         let space = rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));

@@ -108,7 +108,7 @@ fn a_provider_that_is_not_there_is_waited_for() {
     }
     // Two connections try five times a second each; a second of that is the second line.
     gateway.wait_for_log(" pushers=2 within=");
-    let told = gateway.log().iter().filter(|line| line.contains("refused")).count();
+    let told = gateway.log().iter().filter(|line| line.contains("could not connect")).count();
     assert_eq!(told, 2, "{}", gateway.log().join("\n"));
     peer.start_again();
     gateway.wait_for("both are ready", |state| state.pushers_in("ready") == 2);
