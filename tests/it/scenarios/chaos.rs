@@ -2,7 +2,7 @@
 //!
 //! `CHAOS_SEED` and `CHAOS_FAULTS` choose what happens and how much of it; `scripts/bench chaos` runs a long one.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -15,6 +15,8 @@ use crate::support::{Config, Load, Peer, batch, http};
 
 const FAULTS: usize = 25;
 const PUSHERS: usize = 3;
+/// Panics of the collector in a minute; the root of the tree gives up after 15.
+const COLLECTOR_PANICS: usize = 10;
 /// Deliveries that show that it goes on.
 const FLOWING: u64 = 30;
 const STYLES: [&str; 6] = ["fin", "rst", "half-stanza", "garbage", "stream-error", "graceful"];
@@ -38,6 +40,8 @@ struct Chaos {
     gateway: Gateway,
     config: Config,
     rng: fastrand::Rng,
+    /// When the collector was made to panic in the last minute.
+    panics: Vec<Instant>,
 }
 
 impl Chaos {
@@ -55,7 +59,7 @@ impl Chaos {
             .route_text("drain_timeout", "1s")
             .route_text("login_retry", "1s");
         let gateway = Gateway::start_ready(&config).allow_panics();
-        Self { peer, gateway, config, rng: fastrand::Rng::with_seed(seed) }
+        Self { peer, gateway, config, rng: fastrand::Rng::with_seed(seed), panics: Vec::new() }
     }
 
     /// Gives an operator's command; one that makes no sense at the moment is refused.
@@ -93,7 +97,7 @@ impl Chaos {
             }
             7 => self.refuse(),
             8 => self.command(format!("faults/panic?target=android/{pusher}"), ""),
-            9 => self.command("faults/panic?target=collector".to_owned(), ""),
+            9 => self.panic_collector(),
             10 => {
                 let mode = if self.rng.bool() { "force" } else { "graceful" };
                 self.command(format!("pushers/android/{pusher}/restart?mode={mode}"), "")
@@ -110,6 +114,17 @@ impl Chaos {
                 "a burst".to_owned()
             }
         }
+    }
+
+    /// The collector panics, unless it has done so nearly as often in a minute as the root lets its parts fail before it ends the process.
+    fn panic_collector(&mut self) -> String {
+        let now = Instant::now();
+        self.panics.retain(|at| now.duration_since(*at) < Duration::from_secs(60));
+        if self.panics.len() >= COLLECTOR_PANICS {
+            return self.nonsense();
+        }
+        self.panics.push(now);
+        self.command("faults/panic?target=collector".to_owned(), "")
     }
 
     fn peer(&self, command: String) -> String {
