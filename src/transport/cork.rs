@@ -1,8 +1,8 @@
 //! A connection that sends nothing before it is flushed, or has much to send.
 //!
-//! `tls` puts it under each TLS stream: TLS writes record by record, and to give the system 16 KiB at a time costs both ends of a busy
-//! connection a tenth to a fifth of their CPU time. Invariants: bytes leave in order; what is held is bounded; a flush that is done has
-//! handed over everything; nothing is kept while nothing is held.
+//! `tls` puts it under each TLS stream: TLS writes record by record, which is three system calls for a window of pushes and wakes the peer three
+//! times; in one piece, 8 % more pushes went out a second. Invariants: bytes leave in order; what is held is bounded as long as single writes
+//! are, and a TLS record has 16 KiB; a flush that is done has handed over everything; nothing is kept while nothing is held.
 //!
 //! A TLS handshake goes past it: OpenSSL gathers its messages itself, and takes a flush that has to wait for a failure.
 
